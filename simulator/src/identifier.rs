@@ -1,0 +1,72 @@
+//! Identifiers and phone numbers that look like real ones.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use rand::Rng;
+use rand::distr::Alphanumeric;
+
+const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
+/// First three digits of mainland mobile numbers.
+const PREFIXES: [u64; 32] = [
+    130, 131, 132, 133, 134, 135, 136, 137, 138, 139, 150, 151, 152, 153, 155, 156, 157, 158, 159,
+    176, 177, 178, 180, 181, 182, 183, 184, 185, 186, 187, 188, 189,
+];
+
+const NUMBERS_PER_PREFIX: u64 = 100_000_000;
+
+/// A login code in the shape of `083tjT000WK8kM17Dw000FdPPi4tjT0F`: 32 characters, different at every call.
+pub(crate) fn login_code() -> String {
+    let mut random = rand::rng();
+    let mut code = String::with_capacity(32);
+    code.push('0');
+    code.push(char::from(b'0' + random.random_range(0..8u8)));
+    code.extend(random.sample_iter(Alphanumeric).take(30).map(char::from));
+    code
+}
+
+/// The openid of the n-th user in one app: 28 characters that begin with `o`.
+pub(crate) fn openid(seed: u64, app_id: &str, number: u64) -> String {
+    user_id(&(seed, "openid", app_id, number))
+}
+
+/// The unionid of the user with an openid: 28 characters that begin with `o`.
+pub(crate) fn unionid(seed: u64, openid: &str) -> String {
+    user_id(&(seed, "unionid", openid))
+}
+
+/// The phone number of the n-th user: eleven digits; no two users below 3,200,000,000 share one.
+pub(crate) fn mainland_mobile(seed: u64, number: u64) -> String {
+    const SPACE: u64 = NUMBERS_PER_PREFIX * PREFIXES.len() as u64;
+    // Prime to the size of the space (2 and 5 are its only factors), so every number is met once.
+    const STRIDE: u64 = 1_234_567_891;
+    let start = hash(&(seed, "phone")) % SPACE;
+    let place = ((number % SPACE) * STRIDE + start) % SPACE;
+    let mut prefix = 0;
+    for (at, digits) in (0u64..).zip(PREFIXES) {
+        if at == place / NUMBERS_PER_PREFIX {
+            prefix = digits;
+        }
+    }
+    format!("{prefix}{:08}", place % NUMBERS_PER_PREFIX)
+}
+
+fn user_id(what: &impl Hash) -> String {
+    let mut id = String::with_capacity(28);
+    id.push('o');
+    for part in 0..3u8 {
+        let mut bits = hash(&(what, part));
+        for _ in 0..9 {
+            let [low, ..] = bits.to_le_bytes();
+            id.push(char::from(ALPHABET[usize::from(low & 63)]));
+            bits >>= 6;
+        }
+    }
+    id
+}
+
+fn hash(what: &impl Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    what.hash(&mut hasher);
+    hasher.finish()
+}
