@@ -1,0 +1,74 @@
+//! What a job's row keeps sealed: the whole of what its owner may read.
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use crate::{
+    app::AppId,
+    id::JobKey,
+    job::{Job, Metadata, Shape},
+    outcome::Outcome,
+    vault::{Place, Sealed, Vault, VaultError},
+};
+
+/// The outcome of a job, with what the caller gave us to give back.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Answer {
+    /// What came of it.
+    pub outcome: Outcome,
+    /// What it had consisted of: decides the advice of a failure.
+    pub shape: Shape,
+    /// The caller's metadata.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    metadata: Option<Box<RawValue>>,
+}
+
+/// Why a stored answer cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum AnswerError {
+    /// The box does not open.
+    #[error(transparent)]
+    Vault(#[from] VaultError),
+    /// The box opens, but what is inside was made by another version.
+    #[error("the stored answer is of an unknown form")]
+    Form,
+}
+
+impl Answer {
+    /// The answer to `job`.
+    pub fn new(job: &Job, outcome: Outcome) -> Self {
+        Self {
+            outcome,
+            shape: job.work.shape(),
+            metadata: job.metadata.as_ref().map(|metadata| metadata.json().to_owned()),
+        }
+    }
+
+    /// The caller's metadata.
+    pub fn metadata(&self) -> Option<Metadata> {
+        self.metadata.clone().map(Metadata::new)
+    }
+
+    /// Seals it for its row.
+    pub fn seal(&self, vault: &Vault, key: JobKey, app: &AppId) -> Sealed {
+        #[expect(clippy::expect_used, reason = "strings, numbers and JSON that was parsed before")]
+        let text = zeroize::Zeroizing::new(serde_json::to_vec(self).expect("serialisable"));
+        vault.seal(place(&key, app), &text)
+    }
+
+    /// Opens what [`Answer::seal`] made.
+    pub fn open(
+        vault: &Vault,
+        key: JobKey,
+        app: &AppId,
+        sealed: &Sealed,
+    ) -> Result<Self, AnswerError> {
+        let text = vault.open(place(&key, app), sealed.as_bytes())?;
+        // The inner error would quote the text.
+        serde_json::from_slice(&text).map_err(|_| AnswerError::Form)
+    }
+}
+
+fn place<'a>(key: &'a JobKey, app: &'a AppId) -> Place<'a> {
+    Place { table: "jobs", key: key.as_bytes(), app: app.as_str() }
+}

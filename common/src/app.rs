@@ -1,0 +1,157 @@
+//! Who may submit, and for which mini-program: clients, apps and the directory of both.
+
+use std::{collections::HashMap, fmt, sync::Arc};
+
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+/// Longest name of a client and longest appid, in bytes.
+pub const NAME_BYTES_MAX: usize = 64;
+
+/// The text is empty, too long, or has a character outside visible ASCII.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("expected 1 to {NAME_BYTES_MAX} visible ASCII characters")]
+pub struct NameError;
+
+macro_rules! name {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        #[serde(try_from = "String", into = "String")]
+        pub struct $name(Arc<str>);
+
+        impl $name {
+            /// Checks `text`.
+            pub fn new(text: &str) -> Result<Self, NameError> {
+                let fits = !text.is_empty() && text.len() <= NAME_BYTES_MAX;
+                if fits && text.bytes().all(|byte| byte.is_ascii_graphic()) {
+                    Ok(Self(text.into()))
+                } else {
+                    Err(NameError)
+                }
+            }
+
+            /// The text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = NameError;
+            fn try_from(text: String) -> Result<Self, NameError> {
+                Self::new(&text)
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(name: $name) -> Self {
+                name.0.as_ref().to_owned()
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    };
+}
+
+name! {
+    /// An ordering system that submits jobs: the owner of an API key and of apps.
+    ClientName
+}
+name! {
+    /// The platform's id of a mini-program (on WeChat the appid).
+    AppId
+}
+
+/// An ordering system.
+#[derive(Debug, Clone)]
+pub struct Client {
+    /// Its name, part of every id that it gets.
+    pub name: ClientName,
+    /// SHA-256 of each API key that is accepted; several while a key is rotated.
+    pub api_key_sha256: Vec<[u8; 32]>,
+}
+
+/// A mini-program.
+#[derive(Debug, Clone)]
+pub struct App {
+    /// The platform's id of it.
+    pub id: AppId,
+    /// Who owns it.
+    pub client: ClientName,
+    /// Which platform it lives on: the name that the worker's registry knows.
+    pub platform: String,
+    /// The app secret.
+    pub secret: SecretString,
+}
+
+impl AsRef<AppId> for App {
+    fn as_ref(&self) -> &AppId {
+        &self.id
+    }
+}
+
+impl AsRef<AppId> for Arc<App> {
+    fn as_ref(&self) -> &AppId {
+        &self.id
+    }
+}
+
+/// All clients and apps of a configuration, with the look-ups that a request needs.
+#[derive(Debug, Default)]
+pub struct Directory {
+    clients_by_key: HashMap<[u8; 32], Arc<Client>>,
+    apps: HashMap<AppId, Arc<App>>,
+    apps_by_client: HashMap<ClientName, Vec<Arc<App>>>,
+}
+
+impl Directory {
+    /// A directory of `clients` and `apps`, which the configuration has checked: names
+    /// and appids are unique, each app's client exists.
+    pub fn new(clients: Vec<Client>, apps: Vec<App>) -> Self {
+        let mut directory = Self::default();
+        for client in clients.into_iter().map(Arc::new) {
+            for digest in &client.api_key_sha256 {
+                directory.clients_by_key.insert(*digest, Arc::clone(&client));
+            }
+        }
+        for app in apps.into_iter().map(Arc::new) {
+            directory.apps_by_client.entry(app.client.clone()).or_default().push(Arc::clone(&app));
+            directory.apps.insert(app.id.clone(), app);
+        }
+        directory
+    }
+
+    /// The client that `api_key` belongs to. What is compared are SHA-256 digests of
+    /// high-entropy keys, so the time that a look-up takes tells nothing about a key.
+    pub fn client_of_key(&self, api_key: &str) -> Option<&Arc<Client>> {
+        let digest: [u8; 32] = Sha256::digest(api_key.as_bytes()).into();
+        self.clients_by_key.get(&digest)
+    }
+
+    /// The app called `id`, whoever owns it.
+    pub fn app(&self, id: &AppId) -> Option<&Arc<App>> {
+        self.apps.get(id)
+    }
+
+    /// The apps of `client`.
+    pub fn apps_of(&self, client: &ClientName) -> &[Arc<App>] {
+        self.apps_by_client.get(client).map_or(&[], Vec::as_slice)
+    }
+
+    /// Every app.
+    pub fn apps(&self) -> impl Iterator<Item = &Arc<App>> {
+        self.apps.values()
+    }
+}

@@ -1,0 +1,95 @@
+//! Queue and store of one process, opened together: in embedded mode they may share a
+//! file, and a file has one writer.
+
+use std::{path::Path, sync::Arc, time::Duration};
+
+use crate::{
+    config::{self, QueueUrl, StoreUrl},
+    queue::{Queue, QueueError, Roles, amqp::AmqpQueue, sqlite::SqliteQueue},
+    sqlite::{self, Database},
+    store::{Store, StoreError, postgres::PostgresStore, sqlite::SqliteStore},
+};
+
+/// The two data seams of a process.
+#[derive(Debug, Clone)]
+pub struct Backend {
+    /// Who carries envelopes.
+    pub queue: Arc<Queue>,
+    /// Who keeps results.
+    pub store: Arc<Store>,
+}
+
+/// Why the seams cannot be opened. A server that is out of reach is no reason: links
+/// mend themselves.
+#[derive(Debug, thiserror::Error)]
+pub enum BackendError {
+    /// The queue's settings.
+    #[error(transparent)]
+    Queue(#[from] QueueError),
+    /// The store's settings.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Backend {
+    /// Opens both seams. Must be called inside a Tokio runtime.
+    ///
+    /// The store's schema is not touched: see [`Store::migrate`]. An embedded queue in the
+    /// same file needs that schema too, before anything is published or taken.
+    pub async fn open(
+        queue: &config::Queue,
+        store: &config::Store,
+        roles: Roles,
+    ) -> Result<Self, BackendError> {
+        let (queue, store) = match (&queue.url, &store.url) {
+            (QueueUrl::Amqp(_), StoreUrl::Postgres(_)) => {
+                let queue = AmqpQueue::open(queue, roles)?;
+                (Queue::Amqp(queue), Store::Postgres(PostgresStore::open(store)?))
+            }
+            (QueueUrl::Sqlite(queue_path), StoreUrl::Sqlite(path)) => {
+                let database = Database::open(path).await.map_err(StoreError::from)?;
+                let of_queue = queue_database(queue_path, &database).await?;
+                let queue = SqliteQueue::open(of_queue, queue, roles);
+                (Queue::Sqlite(queue), Store::Sqlite(SqliteStore::open(database, store)))
+            }
+            (QueueUrl::Amqp(_), StoreUrl::Sqlite(_))
+            | (QueueUrl::Sqlite(_), StoreUrl::Postgres(_)) => {
+                let mixed =
+                    "queue.url and store.url must both name an SQLite file or both a server";
+                return Err(QueueError::Settings(mixed.to_owned()).into());
+            }
+        };
+        Ok(Self { queue: Arc::new(queue), store: Arc::new(store) })
+    }
+
+    /// Ends the queue and then the store, so that a settlement finds its database. The
+    /// queue has `limit`; the store has its own.
+    pub async fn close(&self, limit: Duration) {
+        self.queue.close(limit).await;
+        self.store.close().await;
+    }
+}
+
+/// Opens the store alone, for a command that has nothing to do with the queue.
+pub async fn open_store(store: &config::Store) -> Result<Store, StoreError> {
+    match &store.url {
+        StoreUrl::Postgres(_) => Ok(Store::Postgres(PostgresStore::open(store)?)),
+        StoreUrl::Sqlite(path) => {
+            Ok(Store::Sqlite(SqliteStore::open(Database::open(path).await?, store)))
+        }
+    }
+}
+
+/// The database of an embedded queue: the store's own, or another file, which is brought
+/// up to date here, since no command does it.
+async fn queue_database(
+    path: &Path,
+    of_store: &Arc<Database>,
+) -> Result<Arc<Database>, QueueError> {
+    if sqlite::same_file(path, of_store.path())? {
+        return Ok(Arc::clone(of_store));
+    }
+    let database = Database::open(path).await?;
+    database.migrate().await?;
+    Ok(database)
+}

@@ -1,0 +1,174 @@
+//! The layers of a configuration: built-in defaults, the main file, `config.d/`, the
+//! environment. Merged into one tree whose values know where they come from.
+
+use std::{
+    ffi::OsString,
+    fmt, fs,
+    io::{self, Read},
+    path::{Path, PathBuf},
+};
+
+use ::config::{ConfigError as MergeError, Map, Source, Value};
+
+use super::{
+    error::{Origin, Problem},
+    schema::DEFAULTS,
+    tree::Tree,
+};
+
+/// The main file, where none is named.
+pub const DEFAULT_FILE: &str = "quhao.toml";
+/// The folder beside it.
+const FOLDER: &str = "config.d";
+const FILE_BYTES_MAX: u64 = 1 << 20;
+
+/// Where to look for a configuration.
+#[derive(Clone, Default)]
+pub struct LoadOptions {
+    /// The file that `--config` names. `None`: `quhao.toml`, if it is there.
+    pub file: Option<PathBuf>,
+    /// The environment; names that begin with `QUHAO__` count.
+    pub environment: Vec<(OsString, OsString)>,
+    /// What relative paths count from; empty: the working directory.
+    pub directory: PathBuf,
+}
+
+impl LoadOptions {
+    /// This process's environment and working directory.
+    pub fn of_process(file: Option<PathBuf>) -> Self {
+        Self { file, environment: std::env::vars_os().collect(), directory: PathBuf::new() }
+    }
+}
+
+/// Where values come from, the later over the earlier. A value's origin is an index here.
+pub(super) struct Layers {
+    origins: Vec<Origin>,
+    directory: PathBuf,
+}
+
+impl Layers {
+    /// The layer that `value` comes from.
+    pub(super) fn of(value: &Value) -> usize {
+        value.origin().and_then(|text| text.parse().ok()).unwrap_or(0)
+    }
+
+    /// What a layer is.
+    pub(super) fn origin(&self, layer: usize) -> &Origin {
+        &self.origins[layer]
+    }
+
+    /// What relative paths in a layer count from.
+    pub(super) fn base(&self, layer: usize) -> PathBuf {
+        match &self.origins[layer] {
+            Origin::File(path) => {
+                self.directory.join(path).parent().map(Path::to_path_buf).unwrap_or_default()
+            }
+            Origin::Default | Origin::Environment => self.directory.clone(),
+        }
+    }
+
+    fn add(&mut self, origin: Origin) -> usize {
+        self.origins.push(origin);
+        self.origins.len() - 1
+    }
+}
+
+/// Reads and merges all layers.
+pub(super) fn load(options: &LoadOptions) -> Tree {
+    let layers = Layers { origins: Vec::new(), directory: options.directory.clone() };
+    let mut tree = Tree {
+        values: Map::new(),
+        apps: Vec::new(),
+        clients: Vec::new(),
+        layers,
+        errors: Vec::new(),
+        incomplete: false,
+    };
+    let mut merged = ::config::Config::builder();
+    let layer = tree.layers.add(Origin::Default);
+    merged = merged.add_source(Layer(tree.parsed(layer, DEFAULTS)));
+    for file in files(options, &mut tree) {
+        let read = read_bounded(&options.directory.join(&file), FILE_BYTES_MAX);
+        let layer = tree.layers.add(Origin::File(file));
+        match read {
+            Ok(text) => merged = merged.add_source(Layer(tree.parsed(layer, &text))),
+            Err(error) => tree.file_refused(layer, Problem::File(error)),
+        }
+    }
+    let layer = tree.layers.add(Origin::Environment);
+    merged = merged.add_source(Layer(tree.variables(layer, &options.environment)));
+    match merged.build().and_then(|built| built.collect()) {
+        Ok(values) => tree.values = values,
+        // Layers are tables in memory: merging has nothing to fail at.
+        Err(_) => tree.file_refused(0, Problem::Conflict("cannot be merged".to_owned())),
+    }
+    tree
+}
+
+/// The files to read, in order.
+fn files(options: &LoadOptions, tree: &mut Tree) -> Vec<PathBuf> {
+    let main = options.file.clone().unwrap_or_else(|| PathBuf::from(DEFAULT_FILE));
+    let folder = main.parent().unwrap_or(Path::new("")).join(FOLDER);
+    let mut files = Vec::new();
+    if options.file.is_some() || options.directory.join(&main).exists() {
+        files.push(main);
+    }
+    match toml_names(&options.directory.join(&folder)) {
+        Ok(names) => files.extend(names.into_iter().map(|name| folder.join(name))),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => {
+            let layer = tree.layers.add(Origin::File(folder));
+            tree.file_refused(layer, Problem::File(error));
+        }
+    }
+    files
+}
+
+/// The names of the TOML files in `folder`, in order. Hidden ones are left out: editors
+/// and Kubernetes keep copies of their own.
+fn toml_names(folder: &Path) -> io::Result<Vec<OsString>> {
+    let mut names = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let name = entry?.file_name();
+        let path = Path::new(&name);
+        let hidden = name.as_encoded_bytes().starts_with(b".");
+        if !hidden && path.extension().is_some_and(|extension| extension == "toml") {
+            names.push(name);
+        }
+    }
+    names.sort();
+    Ok(names)
+}
+
+/// The text of a file of at most `bytes_max`.
+pub(super) fn read_bounded(path: &Path, bytes_max: u64) -> io::Result<String> {
+    let mut text = String::new();
+    fs::File::open(path)?.take(bytes_max + 1).read_to_string(&mut text)?;
+    if text.len() as u64 > bytes_max {
+        return Err(io::Error::new(
+            io::ErrorKind::FileTooLarge,
+            format!("more than {bytes_max} bytes"),
+        ));
+    }
+    Ok(text)
+}
+
+/// One layer as the merging library takes it. `Debug` shows nothing: it holds secrets.
+#[derive(Clone)]
+struct Layer(Map<String, Value>);
+
+impl fmt::Debug for Layer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Layer")
+    }
+}
+
+impl Source for Layer {
+    fn clone_into_box(&self) -> Box<dyn Source + Send + Sync> {
+        Box::new(self.clone())
+    }
+
+    fn collect(&self) -> Result<Map<String, Value>, MergeError> {
+        Ok(self.0.clone())
+    }
+}

@@ -1,0 +1,66 @@
+//! `docs/configuration.md`, made from the default file.
+
+use std::fmt::Write;
+
+use super::{
+    error::variable,
+    schema::{SCHEMA, Section},
+};
+
+const INTRODUCTION: &str = "\
+# Configuration
+
+<!-- Generated from common/config.default.toml. Change that file, not this one. -->
+
+`quhao config` prints what is in force and where each value comes from, secrets masked;
+`quhao config --defaults` prints the default file with these comments.
+
+Where a value comes from, the later over the earlier:
+
+1. the defaults below;
+2. the file that `--config` names, or `quhao.toml` in the working directory if it is there;
+3. the files `config.d/*.toml` beside it, in order of name;
+4. environment variables: `[store] url` is `QUHAO__STORE__URL`, a list is given with
+   commas.
+
+`[[clients]]` and `[[apps]]` of several files add up, so that each merchant can have a file
+in `config.d/`; they are read from files alone. A secret may stand in a file of its own:
+`x_file` instead of `x`, as Docker and Kubernetes hand out secrets. One line break at the
+end of such a file is not part of the secret. Relative paths, that of a `sqlite:` URL too,
+count from the folder of the file that names them, or from the working directory if a
+variable does.
+
+Whatever is wrong is reported at once, with file or variable, key and what was expected;
+values are never quoted. An unknown key is an error.
+";
+
+/// The reference of every key, as Markdown.
+pub fn reference_markdown() -> String {
+    let mut out = String::from(INTRODUCTION);
+    for section in SCHEMA.iter() {
+        heading(&mut out, section);
+        out.push_str("\n| key | default | meaning |\n|---|---|---|\n");
+        for entry in &section.entries {
+            let default =
+                if entry.is_default { format!("`{}`", entry.value) } else { "–".to_owned() };
+            let text = entry.text.replace('|', "\\|");
+            let _ = writeln!(out, "| `{}` | {default} | {text} |", entry.key);
+        }
+    }
+    out
+}
+
+fn heading(out: &mut String, section: &Section) {
+    let _ = match (section.name.as_str(), section.list) {
+        ("", _) => writeln!(out, "\n## Top level"),
+        (name, true) => writeln!(out, "\n## `[[{name}]]`"),
+        (name, false) => writeln!(out, "\n## `[{name}]`"),
+    };
+    if !section.text.is_empty() {
+        let _ = writeln!(out, "\n{}", section.text);
+    }
+    if let Some(entry) = section.entries.first().filter(|_| !section.list) {
+        let name = variable(&section.path(&entry.key));
+        let _ = writeln!(out, "\nVariables: `{name}` and so on.");
+    }
+}

@@ -1,0 +1,209 @@
+//! What was given, merged, with only known keys left: anything else is refused here, layer
+//! by layer, so that each error names the file or variable that it stands in.
+
+use std::ffi::OsString;
+
+use ::config::{FileFormat, Format, Map, Value, ValueKind};
+
+use super::{
+    error::{ConfigError, Problem, VARIABLE_PREFIX, variable},
+    load::Layers,
+    schema,
+};
+
+/// An entry of `[[apps]]` or `[[clients]]`.
+pub(super) struct Item {
+    /// `apps[1]`: the second in its file.
+    pub(super) path: String,
+    /// Index into [`Layers`].
+    pub(super) layer: usize,
+    /// Its keys.
+    pub(super) values: Map<String, Value>,
+}
+
+/// Everything that was given, merged, with only known keys left.
+pub(super) struct Tree {
+    pub(super) values: Map<String, Value>,
+    pub(super) apps: Vec<Item>,
+    pub(super) clients: Vec<Item>,
+    pub(super) layers: Layers,
+    /// What is wrong so far.
+    pub(super) errors: Vec<ConfigError>,
+    /// Whether a file could not be read as a whole: then nothing can be called missing.
+    pub(super) incomplete: bool,
+}
+
+impl Tree {
+    /// A file's known values; apps and clients are set aside, since they add up.
+    pub(super) fn parsed(&mut self, layer: usize, text: &str) -> Map<String, Value> {
+        let mut values = match FileFormat::Toml.parse(Some(&layer.to_string()), text) {
+            Ok(values) => values,
+            Err(error) => {
+                self.file_refused(layer, Problem::Syntax(place_of(&error.to_string())));
+                return Map::new();
+            }
+        };
+        let clients = values.remove("clients");
+        let apps = values.remove("apps");
+        let clients = self.items(layer, "clients", clients);
+        self.clients.extend(clients);
+        let apps = self.items(layer, "apps", apps);
+        self.apps.extend(apps);
+        self.known(layer, "", values)
+    }
+
+    /// The entries of a list of tables.
+    fn items(&mut self, layer: usize, name: &str, value: Option<Value>) -> Vec<Item> {
+        let mut items = Vec::new();
+        match value.map(|value| value.kind) {
+            None => {}
+            Some(ValueKind::Array(values)) => {
+                for (at, value) in values.into_iter().enumerate() {
+                    let path = format!("{name}[{at}]");
+                    if let ValueKind::Table(values) = value.kind {
+                        let values = self.known_of_item(layer, name, &path, values);
+                        items.push(Item { path, layer, values });
+                    } else {
+                        self.expected(layer, path, "a table");
+                    }
+                }
+            }
+            Some(_) => self.expected(layer, name.to_owned(), &format!("one [[{name}]] block each")),
+        }
+        items
+    }
+
+    /// Leaves only known keys of an item.
+    fn known_of_item(
+        &mut self,
+        layer: usize,
+        name: &str,
+        path: &str,
+        values: Map<String, Value>,
+    ) -> Map<String, Value> {
+        let mut known = Map::new();
+        for (key, value) in sorted(values) {
+            if schema::section(name).is_some_and(|section| section.entry(&key).is_some()) {
+                known.insert(key, value);
+            } else {
+                let prefix = format!("{name}.");
+                let nearest = schema::nearest(&schema::join(name, &key))
+                    .and_then(|full| full.strip_prefix(&prefix).map(str::to_owned));
+                self.unknown(layer, schema::join(path, &key), nearest);
+            }
+        }
+        known
+    }
+
+    /// Leaves only known keys and sections below `parent`.
+    fn known(
+        &mut self,
+        layer: usize,
+        parent: &str,
+        values: Map<String, Value>,
+    ) -> Map<String, Value> {
+        let mut known = Map::new();
+        for (key, mut value) in sorted(values) {
+            let path = schema::join(parent, &key);
+            if schema::is_table(&path) {
+                if let ValueKind::Table(values) = value.kind {
+                    value.kind = ValueKind::Table(self.known(layer, &path, values));
+                    known.insert(key, value);
+                } else {
+                    let table = format!("a table, [{path}]");
+                    self.expected(layer, path, &table);
+                }
+            } else if schema::section(parent).is_some_and(|section| section.entry(&key).is_some()) {
+                if matches!(value.kind, ValueKind::Table(_)) {
+                    // Merging takes tables apart and would lose where this one stands; no
+                    // key takes a table, nor this.
+                    value.kind = ValueKind::Nil;
+                }
+                known.insert(key, value);
+            } else {
+                let nearest = schema::nearest(&path);
+                self.unknown(layer, path, nearest);
+            }
+        }
+        known
+    }
+
+    /// The values that variables give, all of them texts.
+    pub(super) fn variables(
+        &mut self,
+        layer: usize,
+        environment: &[(OsString, OsString)],
+    ) -> Map<String, Value> {
+        let mut root = Value::from(Map::<String, Value>::new());
+        let mut given: Vec<_> = environment
+            .iter()
+            .filter_map(|(name, value)| {
+                let key = name.to_str()?.strip_prefix(VARIABLE_PREFIX)?;
+                Some((key.to_lowercase().replace("__", "."), value))
+            })
+            .collect();
+        given.sort();
+        for (path, value) in given {
+            let (parent, key) = path.rsplit_once('.').unwrap_or(("", &path));
+            let section = schema::section(parent).filter(|section| !section.list);
+            if section.is_none_or(|section| section.entry(key).is_none()) {
+                let nearest = schema::nearest(&path).map(|key| variable(&key));
+                self.unknown(layer, path, nearest);
+            } else if let Some(text) = value.to_str() {
+                let value = Value::new(Some(&layer.to_string()), text);
+                insert(&mut root, parent, key, value);
+            } else {
+                self.expected(layer, path, "UTF-8");
+            }
+        }
+        match root.kind {
+            ValueKind::Table(values) => values,
+            _ => Map::new(),
+        }
+    }
+
+    pub(super) fn file_refused(&mut self, layer: usize, problem: Problem) {
+        self.incomplete = true;
+        let origin = Some(self.layers.origin(layer).clone());
+        self.errors.push(ConfigError { origin, key: None, problem });
+    }
+
+    fn expected(&mut self, layer: usize, key: String, what: &str) {
+        self.refused(layer, key, Problem::Expected(what.to_owned()));
+    }
+
+    fn unknown(&mut self, layer: usize, key: String, nearest: Option<String>) {
+        self.refused(layer, key, Problem::Unknown { nearest });
+    }
+
+    fn refused(&mut self, layer: usize, key: String, problem: Problem) {
+        let origin = Some(self.layers.origin(layer).clone());
+        self.errors.push(ConfigError { origin, key: Some(key), problem });
+    }
+}
+
+/// Puts `value` under `parent.key`.
+fn insert(root: &mut Value, parent: &str, key: &str, value: Value) {
+    let mut at = root;
+    for name in parent.split('.').filter(|name| !name.is_empty()) {
+        let ValueKind::Table(table) = &mut at.kind else { return };
+        at = table
+            .entry(name.to_owned())
+            .or_insert_with(|| Value::from(Map::<String, Value>::new()));
+    }
+    if let ValueKind::Table(table) = &mut at.kind {
+        table.insert(key.to_owned(), value);
+    }
+}
+
+fn sorted(values: Map<String, Value>) -> Vec<(String, Value)> {
+    let mut values: Vec<_> = values.into_iter().collect();
+    values.sort_by(|(left, _), (right, _)| left.cmp(right));
+    values
+}
+
+/// Where a TOML error is. The rest of its text quotes the line, and with it a secret.
+fn place_of(error: &str) -> String {
+    let first = error.lines().next().unwrap_or_default();
+    first.strip_prefix("TOML parse error at ").map_or(String::new(), |place| format!(": {place}"))
+}

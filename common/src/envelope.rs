@@ -1,0 +1,178 @@
+//! What travels on the queue: a job, versioned and sealed.
+//!
+//! Version (1 byte), id without its tag (17), length of the appid (1), appid, then the
+//! sealed job. What is in front is also the sealing's associated data, so that a body
+//! cannot be passed off as another job's.
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use time::OffsetDateTime;
+use zeroize::Zeroizing;
+
+use crate::{
+    app::{AppId, ClientName, NameError},
+    id::JobId,
+    job::{Expect, Job, Metadata, Work},
+    phone::{Encrypted, LoginCode},
+    vault::{Place, Vault, VaultError},
+};
+
+const VERSION: u8 = 1;
+/// Version, key number, key.
+const FIXED_BYTES: usize = 1 + 17;
+
+/// Why a body is not a job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum EnvelopeError {
+    /// Made by a newer quhao: this worker must not touch it.
+    #[error("envelope version {0} is unknown to this build")]
+    Version(u8),
+    /// Sealed with a key that this worker does not have.
+    #[error("sealed with key k{0}, which [secrets] seal does not list")]
+    UnknownKey(u8),
+    /// Not something that a producer made.
+    #[error("the envelope is damaged")]
+    Damaged,
+}
+
+impl EnvelopeError {
+    /// Whether another worker, or this one after a change of its configuration, could
+    /// read the body. If not, nobody ever will.
+    pub fn is_ours_to_mend(self) -> bool {
+        !matches!(self, Self::Damaged)
+    }
+}
+
+impl From<VaultError> for EnvelopeError {
+    fn from(error: VaultError) -> Self {
+        match error {
+            VaultError::UnknownKey(number) => Self::UnknownKey(number),
+            VaultError::Damaged => Self::Damaged,
+        }
+    }
+}
+
+/// Version 1 of the sealed text. A field may be added if it is optional; anything else
+/// is a new version.
+#[derive(Serialize, Deserialize)]
+struct TextV1 {
+    #[serde(with = "b64")]
+    id: Vec<u8>,
+    client: ClientName,
+    created_ms: i64,
+    expires_ms: i64,
+    code: LoginCode,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    encrypted: Option<EncryptedV1>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    metadata: Option<Box<RawValue>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    traceparent: Option<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct EncryptedV1 {
+    #[serde(with = "b64")]
+    data: Vec<u8>,
+    #[serde(with = "b64")]
+    iv: Vec<u8>,
+    expect: Expect,
+}
+
+/// Packs and seals `job`.
+pub fn seal(vault: &Vault, job: &Job) -> Vec<u8> {
+    let app = job.app.as_str();
+    let mut body = Vec::with_capacity(1024);
+    body.push(VERSION);
+    body.extend_from_slice(&job.id.bytes()[..FIXED_BYTES - 1]);
+    #[expect(clippy::cast_possible_truncation, reason = "an appid has at most 64 bytes")]
+    body.push(app.len() as u8);
+    body.extend_from_slice(app.as_bytes());
+
+    let text = TextV1 {
+        id: job.id.bytes().to_vec(),
+        client: job.client.clone(),
+        created_ms: unix_ms(job.created_at),
+        expires_ms: unix_ms(job.expires_at),
+        code: job.work.code().clone(),
+        encrypted: match &job.work {
+            Work::Login { .. } => None,
+            Work::LoginAndDecrypt { encrypted, expect, .. } => Some(EncryptedV1 {
+                data: encrypted.data().to_vec(),
+                iv: encrypted.iv().to_vec(),
+                expect: *expect,
+            }),
+        },
+        metadata: job.metadata.as_ref().map(|metadata| metadata.json().to_owned()),
+        traceparent: job.traceparent.clone(),
+    };
+    #[expect(clippy::expect_used, reason = "a struct of strings and numbers has no way to fail")]
+    let text = Zeroizing::new(serde_json::to_vec(&text).expect("serialisable"));
+    let sealed = vault.seal(Place { table: "queue", key: &body, app }, &text);
+    body.extend_from_slice(sealed.as_bytes());
+    body
+}
+
+/// Opens a body that [`seal`] made.
+pub fn open(vault: &Vault, body: &[u8]) -> Result<Job, EnvelopeError> {
+    match body.first() {
+        Some(&VERSION) => {}
+        Some(&version) => return Err(EnvelopeError::Version(version)),
+        None => return Err(EnvelopeError::Damaged),
+    }
+    let app_bytes = usize::from(*body.get(FIXED_BYTES).ok_or(EnvelopeError::Damaged)?);
+    let (head, sealed) =
+        body.split_at_checked(FIXED_BYTES + 1 + app_bytes).ok_or(EnvelopeError::Damaged)?;
+    let app = std::str::from_utf8(&head[FIXED_BYTES + 1..]).map_err(|_| EnvelopeError::Damaged)?;
+    let text = vault.open(Place { table: "queue", key: head, app }, sealed)?;
+    let text: TextV1 = serde_json::from_slice(&text).map_err(|_| EnvelopeError::Damaged)?;
+    job(text, app).ok_or(EnvelopeError::Damaged)
+}
+
+fn job(text: TextV1, app: &str) -> Option<Job> {
+    let work = match text.encrypted {
+        None => Work::Login { code: text.code },
+        Some(EncryptedV1 { data, iv, expect }) => Work::LoginAndDecrypt {
+            code: text.code,
+            encrypted: Encrypted::new(data, iv.try_into().ok()?).ok()?,
+            expect,
+        },
+    };
+    Some(Job {
+        id: JobId::from_bytes(text.id.try_into().ok()?),
+        client: text.client,
+        app: AppId::new(app).map_err(|NameError| ()).ok()?,
+        created_at: from_unix_ms(text.created_ms)?,
+        expires_at: from_unix_ms(text.expires_ms)?,
+        work,
+        metadata: text.metadata.map(Metadata::new),
+        traceparent: text.traceparent,
+    })
+}
+
+/// Milliseconds since 1970, which is the precision of every time that quhao keeps.
+pub fn unix_ms(at: OffsetDateTime) -> i64 {
+    #[expect(clippy::cast_possible_truncation, reason = "holds for 292 million years")]
+    let ms = (at.unix_timestamp_nanos() / 1_000_000) as i64;
+    ms
+}
+
+/// The inverse of [`unix_ms`]; `None` outside the calendar.
+pub fn from_unix_ms(ms: i64) -> Option<OffsetDateTime> {
+    OffsetDateTime::from_unix_timestamp_nanos(i128::from(ms) * 1_000_000).ok()
+}
+
+/// Bytes as base64 text inside JSON.
+mod b64 {
+    use base64::{Engine, engine::general_purpose::STANDARD_NO_PAD};
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    pub(super) fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&STANDARD_NO_PAD.encode(bytes))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(de: D) -> Result<Vec<u8>, D::Error> {
+        let text = <std::borrow::Cow<'_, str>>::deserialize(de)?;
+        STANDARD_NO_PAD.decode(text.as_bytes()).map_err(|_| D::Error::custom("not base64"))
+    }
+}

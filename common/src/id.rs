@@ -1,0 +1,180 @@
+//! The id of a job proves itself.
+//!
+//! `job_` and 40 characters of lower-case Crockford base32: key number (1 byte), key
+//! (16), tag (8). The key is a keyed hash of the submission, so the same submission is
+//! the same job on whichever producer it lands. The tag binds the id to client and app:
+//! a made-up or foreign id is refused without asking the store.
+
+use std::{fmt, sync::LazyLock};
+
+use data_encoding::{Encoding, Specification};
+use subtle::ConstantTimeEq;
+
+use crate::{
+    app::{AppId, ClientName},
+    keyring::{Keyring, Secret32, keyed_hash, truncated},
+};
+
+const PREFIX: &str = "job_";
+const KEY_BYTES: usize = 16;
+const TAG_BYTES: usize = 8;
+const ID_BYTES: usize = 1 + KEY_BYTES + TAG_BYTES;
+
+/// Crockford's alphabet, lower case, canonical form only: an id is copied, never typed.
+static BASE32: LazyLock<Encoding> = LazyLock::new(|| {
+    let mut spec = Specification::new();
+    spec.symbols.push_str("0123456789abcdefghjkmnpqrstvwxyz");
+    #[expect(clippy::expect_used, reason = "a constant specification, exercised by every test")]
+    spec.encoding().expect("32 distinct symbols")
+});
+
+/// What the store and the queue know a job by: the keyed hash of its submission.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct JobKey([u8; KEY_BYTES]);
+
+impl JobKey {
+    /// A key as it was stored.
+    pub fn from_bytes(bytes: [u8; KEY_BYTES]) -> Self {
+        Self(bytes)
+    }
+
+    /// The bytes to store.
+    pub fn as_bytes(&self) -> &[u8; KEY_BYTES] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for JobKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", BASE32.encode(&self.0))
+    }
+}
+
+/// A job's id. `Display` and `Debug` leave the tag out, which is what logs, spans and
+/// broker properties may carry; [`JobId::wire`] is for the client alone.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct JobId {
+    number: u8,
+    key: JobKey,
+    tag: [u8; TAG_BYTES],
+}
+
+impl JobId {
+    /// The key in the store.
+    pub fn key(&self) -> JobKey {
+        self.key
+    }
+
+    /// Which id secret made it.
+    pub fn key_number(&self) -> u8 {
+        self.number
+    }
+
+    /// The whole id, tag and all, as clients hold it.
+    pub fn wire(&self) -> String {
+        format!("{PREFIX}{}", BASE32.encode(&self.bytes()))
+    }
+
+    /// Key number, key and tag, as an envelope carries them.
+    pub fn bytes(&self) -> [u8; ID_BYTES] {
+        let mut bytes = [0; ID_BYTES];
+        bytes[0] = self.number;
+        bytes[1..=KEY_BYTES].copy_from_slice(&self.key.0);
+        bytes[1 + KEY_BYTES..].copy_from_slice(&self.tag);
+        bytes
+    }
+
+    /// The inverse of [`JobId::bytes`]. Proves nothing; see [`IdKeys::verify`].
+    pub fn from_bytes(bytes: [u8; ID_BYTES]) -> Self {
+        Self {
+            number: bytes[0],
+            key: JobKey(std::array::from_fn(|at| bytes[1 + at])),
+            tag: std::array::from_fn(|at| bytes[1 + KEY_BYTES + at]),
+        }
+    }
+
+    /// Reads the text of an id without judging its tag. `None` if it is not one.
+    pub fn parse_unverified(text: &str) -> Option<Self> {
+        let bytes = BASE32.decode(text.strip_prefix(PREFIX)?.as_bytes()).ok()?;
+        Some(Self::from_bytes(bytes.try_into().ok()?))
+    }
+}
+
+impl fmt::Display for JobId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{PREFIX}{}", BASE32.encode(&self.bytes()[..=KEY_BYTES]))
+    }
+}
+
+impl fmt::Debug for JobId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// Key number and key out of an id's text, whether it is whole or the tagless form of
+/// the logs. For an operator's look-up; it proves nothing.
+pub fn parse_for_operator(text: &str) -> Option<(u8, JobKey)> {
+    if let Some(id) = JobId::parse_unverified(text) {
+        return Some((id.number, id.key));
+    }
+    let bytes = BASE32.decode(text.strip_prefix(PREFIX)?.as_bytes()).ok()?;
+    let bytes = <[u8; 1 + KEY_BYTES]>::try_from(bytes).ok()?;
+    Some((bytes[0], JobKey(std::array::from_fn(|at| bytes[1 + at]))))
+}
+
+/// The id secrets, newest first.
+#[derive(Debug, Clone)]
+pub struct IdKeys(Keyring<Secret32>);
+
+impl IdKeys {
+    /// Ids made and judged with `ring`.
+    pub fn new(ring: Keyring<Secret32>) -> Self {
+        Self(ring)
+    }
+
+    /// The id of `submission` (canonical, see [`crate::job::Submission`]) under the
+    /// newest secret.
+    pub fn derive(&self, client: &ClientName, app: &AppId, submission: &[u8]) -> JobId {
+        let (number, secret) = self.0.newest();
+        let hash = keyed_hash(
+            secret,
+            &[b"job", client.as_str().as_bytes(), app.as_str().as_bytes(), submission],
+        );
+        let key = JobKey(truncated(hash));
+        JobId { number, key, tag: tag(secret, client, app, number, key) }
+    }
+
+    /// Whether `id` was made here for `client` and `app`. Constant time in the tag.
+    pub fn proves(&self, id: &JobId, client: &ClientName, app: &AppId) -> bool {
+        self.0
+            .get(id.number)
+            .is_some_and(|secret| tag(secret, client, app, id.number, id.key).ct_eq(&id.tag).into())
+    }
+
+    /// Reads an id and says which of `apps` it belongs to. `None` for anything that was
+    /// not made here for this client: "not yours" and "not there" look the same.
+    pub fn verify<'a, A: AsRef<AppId> + 'a>(
+        &self,
+        text: &str,
+        client: &ClientName,
+        apps: impl IntoIterator<Item = &'a A>,
+    ) -> Option<(JobId, &'a A)> {
+        let id = JobId::parse_unverified(text)?;
+        let app = apps.into_iter().find(|app| self.proves(&id, client, (*app).as_ref()))?;
+        Some((id, app))
+    }
+}
+
+fn tag(
+    secret: &Secret32,
+    client: &ClientName,
+    app: &AppId,
+    number: u8,
+    key: JobKey,
+) -> [u8; TAG_BYTES] {
+    truncated(keyed_hash(
+        secret,
+        &[b"tag", client.as_str().as_bytes(), app.as_str().as_bytes(), &[number], &key.0],
+    ))
+}

@@ -1,0 +1,121 @@
+//! Every metric: name, unit, labels; one function each.
+//!
+//! Labels come from closed sets only: never an id, an openid, a number. `docs/metrics.md`
+//! lists them for operators.
+
+mod catalogue;
+mod exporter;
+#[cfg(test)]
+mod tests;
+
+pub use exporter::{Exporter, InstallError, install};
+
+use std::time::Duration;
+
+use metrics::{counter, gauge, histogram};
+
+use crate::{failure::FailureCode, repair::Repair};
+
+/// A submission was answered: `accepted`, or the code of the problem.
+pub fn submitted(result: &'static str) {
+    counter!("quhao_submits_total", "result" => result).increment(1);
+}
+
+/// A field's transport damage was undone.
+pub fn repaired(field: &'static str, repair: Repair) {
+    counter!("quhao_repairs_total", "field" => field, "repair" => repair.as_str()).increment(1);
+}
+
+/// An HTTP request was answered.
+pub fn http_request(route: &str, status: u16, took: Duration) {
+    let status = status.to_string();
+    histogram!("quhao_http_request_seconds", "route" => route.to_owned(), "status" => status)
+        .record(took.as_secs_f64());
+}
+
+/// How long the queue took to confirm one publish.
+pub fn confirmed(took: Duration) {
+    histogram!("quhao_publish_confirm_seconds").record(took.as_secs_f64());
+}
+
+/// A publish was not confirmed: `full`, `unavailable`, `unconfirmed`.
+pub fn publish_refused(reason: &'static str) {
+    counter!("quhao_publish_refused_total", "reason" => reason).increment(1);
+}
+
+/// A link to the broker came up (`publish` or `consume`).
+pub fn link_up(direction: &'static str, up: bool) {
+    gauge!("quhao_queue_link_up", "direction" => direction).set(if up { 1.0 } else { 0.0 });
+}
+
+/// A settlement came too late: the broker had taken the delivery back.
+pub fn acks_lost(count: u64) {
+    counter!("quhao_acks_lost_total").increment(count);
+}
+
+/// Requests that are waiting for a result.
+pub fn waiters(count: usize) {
+    #[expect(clippy::cast_precision_loss, reason = "a count of requests")]
+    gauge!("quhao_waiters").set(count as f64);
+}
+
+/// A delivery was taken: how long its job had been queued.
+pub fn taken(queued: Duration, redelivered: bool) {
+    let redelivered = if redelivered { "true" } else { "false" };
+    histogram!("quhao_queued_seconds").record(queued.as_secs_f64());
+    counter!("quhao_deliveries_total", "redelivered" => redelivered).increment(1);
+}
+
+/// A delivery was settled without an upstream call: `known` (it has an answer),
+/// `expired`, `damaged`.
+pub fn skipped(reason: &'static str) {
+    counter!("quhao_deliveries_skipped_total", "reason" => reason).increment(1);
+}
+
+/// A call to the platform ended.
+pub fn exchange(result: &'static str, took: Duration) {
+    histogram!("quhao_exchange_seconds", "result" => result).record(took.as_secs_f64());
+}
+
+/// The platform was called again with the same code: `busy`, `not_sent`, `unanswered`,
+/// `rate_limited`, or at all after a `redelivery`.
+pub fn exchanged_again(cause: &'static str) {
+    counter!("quhao_exchanges_repeated_total", "cause" => cause).increment(1);
+}
+
+/// A job succeeded.
+pub fn job_succeeded(took: Duration) {
+    counter!("quhao_jobs_total", "outcome" => "succeeded").increment(1);
+    histogram!("quhao_job_seconds").record(took.as_secs_f64());
+}
+
+/// A job failed.
+pub fn job_failed(code: FailureCode) {
+    counter!("quhao_jobs_total", "outcome" => code.as_str()).increment(1);
+}
+
+/// Which check a ciphertext failed: `padding`, `utf8`, `json`. Never told to a client.
+pub fn decrypt_refused(check: &'static str) {
+    counter!("quhao_decrypt_refused_total", "check" => check).increment(1);
+}
+
+/// A batch was committed.
+pub fn committed(jobs: usize, took: Duration) {
+    #[expect(clippy::cast_precision_loss, reason = "a batch has at most some hundred jobs")]
+    histogram!("quhao_commit_jobs").record(jobs as f64);
+    histogram!("quhao_commit_seconds").record(took.as_secs_f64());
+}
+
+/// A commit failed: `unavailable` or `rejected`.
+pub fn commit_failed(reason: &'static str) {
+    counter!("quhao_commits_failed_total", "reason" => reason).increment(1);
+}
+
+/// Jobs being worked on, and jobs waiting between two attempts.
+pub fn slots(working: usize, waiting: usize) {
+    #[expect(clippy::cast_precision_loss, reason = "bounded by worker.concurrency")]
+    {
+        gauge!("quhao_slots", "state" => "working").set(working as f64);
+        gauge!("quhao_slots", "state" => "waiting").set(waiting as f64);
+    }
+}

@@ -1,0 +1,119 @@
+//! What each metric means, for the `# HELP` lines that a scrape shows.
+
+/// How a metric behaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// Only grows.
+    Counter,
+    /// Goes up and down.
+    Gauge,
+    /// A distribution.
+    Histogram,
+}
+
+/// One metric.
+pub(super) struct Metric {
+    pub(super) name: &'static str,
+    pub(super) kind: Kind,
+    pub(super) help: &'static str,
+}
+
+/// Every metric of [`crate::metrics`], in the same order.
+pub(super) const CATALOGUE: &[Metric] = &[
+    Metric {
+        name: "quhao_submits_total",
+        kind: Kind::Counter,
+        help: "Submissions answered, by result: accepted, or the code of the problem.",
+    },
+    Metric {
+        name: "quhao_repairs_total",
+        kind: Kind::Counter,
+        help: "Fields whose transport damage was undone, by field and repair.",
+    },
+    Metric {
+        name: "quhao_http_request_seconds",
+        kind: Kind::Histogram,
+        help: "Time to answer an HTTP request, waiting included, by route and status.",
+    },
+    Metric {
+        name: "quhao_publish_confirm_seconds",
+        kind: Kind::Histogram,
+        help: "Time the queue took to confirm one publish.",
+    },
+    Metric {
+        name: "quhao_publish_refused_total",
+        kind: Kind::Counter,
+        help: "Publishes that were not confirmed, by reason: full, unavailable, unconfirmed.",
+    },
+    Metric {
+        name: "quhao_queue_link_up",
+        kind: Kind::Gauge,
+        help: "Whether the link to the broker is up (1) or not (0), by direction: publish, consume.",
+    },
+    Metric {
+        name: "quhao_acks_lost_total",
+        kind: Kind::Counter,
+        help: "Settlements that came too late: the broker had taken the delivery back.",
+    },
+    Metric {
+        name: "quhao_waiters",
+        kind: Kind::Gauge,
+        help: "HTTP requests that are waiting for a result.",
+    },
+    Metric {
+        name: "quhao_queued_seconds",
+        kind: Kind::Histogram,
+        help: "Time a job had been queued when a worker took it.",
+    },
+    Metric {
+        name: "quhao_deliveries_total",
+        kind: Kind::Counter,
+        help: "Deliveries taken, by whether the broker had delivered them before.",
+    },
+    Metric {
+        name: "quhao_deliveries_skipped_total",
+        kind: Kind::Counter,
+        help: "Deliveries settled without an upstream call, by reason: known, expired, damaged.",
+    },
+    Metric {
+        name: "quhao_exchange_seconds",
+        kind: Kind::Histogram,
+        help: "Time of a call to the platform, by its result.",
+    },
+    Metric {
+        name: "quhao_exchanges_repeated_total",
+        kind: Kind::Counter,
+        help: "Calls to the platform with a code that was sent before, by cause.",
+    },
+    Metric {
+        name: "quhao_jobs_total",
+        kind: Kind::Counter,
+        help: "Jobs ended, by outcome: succeeded, or the code of the failure.",
+    },
+    Metric {
+        name: "quhao_job_seconds",
+        kind: Kind::Histogram,
+        help: "Time from submit to success.",
+    },
+    Metric {
+        name: "quhao_decrypt_refused_total",
+        kind: Kind::Counter,
+        help: "Ciphertexts refused, by the check that failed: padding, utf8, json.",
+    },
+    Metric {
+        name: "quhao_commit_jobs",
+        kind: Kind::Histogram,
+        help: "Jobs in one committed batch.",
+    },
+    Metric { name: "quhao_commit_seconds", kind: Kind::Histogram, help: "Time to commit a batch." },
+    Metric {
+        name: "quhao_commits_failed_total",
+        kind: Kind::Counter,
+        help: "Commits that failed, by reason: unavailable, rejected.",
+    },
+    Metric {
+        name: "quhao_slots",
+        kind: Kind::Gauge,
+        help: "Jobs in a worker, by state: working, or waiting between two attempts.",
+    },
+];

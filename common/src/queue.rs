@@ -1,0 +1,187 @@
+//! The queue seam: who carries envelopes from producers to workers.
+//!
+//! The contract, which one suite checks against every member:
+//!
+//! - [`Queue::publish`] returns `Ok` once the queue has taken responsibility, durably.
+//! - A delivery is handed to one worker at a time, and again (flagged `redelivered`) if
+//!   that worker ends without settling it. It may be handed out twice all the same.
+//! - Settling consumes the delivery, so settling twice does not compile.
+//! - [`Queue::next`] waits through outages; the links mend themselves.
+//! - An envelope past its `expires_at` may be delivered; the worker judges by the job.
+
+use std::time::Duration;
+
+use time::OffsetDateTime;
+
+use crate::id::JobId;
+
+pub mod amqp;
+pub mod sqlite;
+
+/// One envelope to be carried.
+#[derive(Debug, Clone)]
+pub struct Parcel {
+    /// Whose it is. Only its tagless form goes along outside the body.
+    pub id: JobId,
+    /// What [`crate::envelope::seal`] made.
+    pub body: Vec<u8>,
+    /// After this nobody needs to work on it.
+    pub expires_at: OffsetDateTime,
+    /// W3C trace context, carried beside the body.
+    pub traceparent: Option<String>,
+}
+
+/// Why an envelope was not taken, or not surely.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum PublishError {
+    /// The queue is at its limit: refused, surely not stored.
+    #[error("the queue is full")]
+    Full,
+    /// There is no link, or the queue has asked producers to stop: surely not stored.
+    #[error("the queue is out of reach")]
+    Unavailable,
+    /// Sent, but no answer came in time: may be stored, may be not. Publishing the same
+    /// again is safe, since it is the same job.
+    #[error("the queue did not confirm in time")]
+    Unconfirmed,
+}
+
+/// Why the queue could not be opened or asked.
+#[derive(Debug, thiserror::Error)]
+pub enum QueueError {
+    /// The setting is not usable.
+    #[error("the queue's settings are not usable: {0}")]
+    Settings(String),
+    /// There is no link.
+    #[error("the queue is out of reach: {0}")]
+    Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// No answer in time.
+    #[error("the queue did not answer in time")]
+    Timeout,
+}
+
+/// What to do with a delivery.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// Its outcome is committed: forget it.
+    Ack,
+    /// This worker cannot do it now: hand it to another, or to this one later.
+    Return,
+    /// Nobody will ever be able to read it: set it aside.
+    DeadLetter,
+}
+
+/// One hand-over of an envelope to this process.
+#[must_use = "a delivery that is not settled is delivered again"]
+#[derive(Debug)]
+pub struct Delivery {
+    /// What the producer published.
+    pub body: Vec<u8>,
+    /// Whether the queue may have handed it out before. A hint, never a proof.
+    pub redelivered: bool,
+    receipt: Receipt,
+}
+
+#[derive(Debug)]
+enum Receipt {
+    Amqp(amqp::Receipt),
+    Sqlite(sqlite::Receipt),
+}
+
+impl Delivery {
+    /// Ends it. Does not wait; a settlement that the queue did not hear of is counted,
+    /// and the delivery comes again.
+    pub fn settle(self, verdict: Verdict) {
+        match self.receipt {
+            Receipt::Amqp(receipt) => receipt.settle(verdict),
+            Receipt::Sqlite(receipt) => receipt.settle(verdict),
+        }
+    }
+}
+
+/// What this process does with the queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Roles {
+    /// Whether it publishes.
+    pub publish: bool,
+    /// Whether it takes deliveries, and how many it holds unsettled at most.
+    pub take_max: Option<u16>,
+}
+
+/// How one direction of the queue stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Link {
+    /// Working.
+    Up,
+    /// Not working, in words for an operator.
+    Down(&'static str),
+}
+
+/// Which queue carries the envelopes. A closed set, chosen by the URL's scheme.
+#[derive(Debug)]
+pub enum Queue {
+    /// RabbitMQ.
+    Amqp(amqp::AmqpQueue),
+    /// A table in an SQLite file, for one process.
+    Sqlite(sqlite::SqliteQueue),
+}
+
+impl Queue {
+    /// Publishes `parcel` and waits, at most as long as configured, until it is safe.
+    pub async fn publish(&self, parcel: Parcel) -> Result<(), PublishError> {
+        match self {
+            Self::Amqp(queue) => queue.publish(parcel).await,
+            Self::Sqlite(queue) => queue.publish(parcel).await,
+        }
+    }
+
+    /// The next deliveries: at least one, at most `max`. Waits for the first, not for
+    /// more. `None` once [`Queue::stop_taking`] was called. Safe to drop while waiting.
+    pub async fn next(&self, max: usize) -> Option<Vec<Delivery>> {
+        match self {
+            Self::Amqp(queue) => queue.next(max).await,
+            Self::Sqlite(queue) => queue.next(max).await,
+        }
+    }
+
+    /// Takes no more; what was fetched but not handed out yet goes back. Deliveries that
+    /// are out can still be settled.
+    pub async fn stop_taking(&self) {
+        match self {
+            Self::Amqp(queue) => queue.stop_taking().await,
+            Self::Sqlite(queue) => queue.stop_taking().await,
+        }
+    }
+
+    /// Sends the settlements that are still here and ends the links, within `limit`.
+    pub async fn close(&self, limit: Duration) {
+        match self {
+            Self::Amqp(queue) => queue.close(limit).await,
+            Self::Sqlite(queue) => queue.close(limit).await,
+        }
+    }
+
+    /// How many envelopes wait to be taken.
+    pub async fn depth(&self) -> Result<u64, QueueError> {
+        match self {
+            Self::Amqp(queue) => queue.depth().await,
+            Self::Sqlite(queue) => queue.depth().await,
+        }
+    }
+
+    /// Whether submits would be taken now.
+    pub fn publishing(&self) -> Link {
+        match self {
+            Self::Amqp(queue) => queue.publishing(),
+            Self::Sqlite(_) => Link::Up,
+        }
+    }
+
+    /// Whether deliveries would reach this process now: subscribed, not merely alive.
+    pub fn taking(&self) -> Link {
+        match self {
+            Self::Amqp(queue) => queue.taking(),
+            Self::Sqlite(_) => Link::Up,
+        }
+    }
+}

@@ -1,0 +1,207 @@
+//! RabbitMQ: the queue of the distributed mode.
+//!
+//! - `topology`: exchanges and queues, and how they are declared
+//! - `wire`: one connection; `link`: keeping one up
+//! - `publisher`, `consumer`: the two directions, each with a connection and a task that
+//!   owns its channel; `properties`: what goes along with an envelope
+//! - `buffer`, `outstanding`: deliveries on their way in, settlements on their way back
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use lapin::Connection;
+use tokio::{
+    sync::{Mutex, mpsc},
+    task::JoinSet,
+    time::timeout,
+};
+use tokio_util::sync::CancellationToken;
+
+use self::{
+    consumer::Consumer,
+    error::{LinkError, within},
+    link::{Direction, Link, Standing},
+    outstanding::Tag,
+    publisher::Publisher,
+    topology::Topology,
+    wire::Endpoint,
+};
+use super::{Delivery, Link as LinkState, Parcel, PublishError, QueueError, Roles, Verdict};
+use crate::{config, metrics};
+
+mod buffer;
+mod consumer;
+mod error;
+mod link;
+mod outstanding;
+mod properties;
+mod publisher;
+mod topology;
+mod wire;
+
+/// How often an owner looks after what does not announce itself.
+const CHECK_EVERY: Duration = Duration::from_millis(250);
+
+/// A process's two links to RabbitMQ. They mend themselves; opening does not wait for
+/// them. Dropping it ends them at once, [`AmqpQueue::close`] in order.
+pub struct AmqpQueue {
+    topology: Arc<Topology>,
+    publisher: Option<Publisher>,
+    consumer: Option<Consumer>,
+    closing: CancellationToken,
+    /// The owner tasks.
+    tasks: Mutex<JoinSet<()>>,
+    limit: Duration,
+}
+
+impl fmt::Debug for AmqpQueue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AmqpQueue")
+            .field("exchange", &self.topology.exchange)
+            .field("publishing", &self.publishing())
+            .field("taking", &self.taking())
+            .finish_non_exhaustive()
+    }
+}
+
+/// The means to settle one delivery, good for the channel that it came over.
+#[derive(Debug)]
+pub struct Receipt {
+    tag: Tag,
+    settlements: mpsc::UnboundedSender<(Tag, Verdict)>,
+}
+
+impl Receipt {
+    pub(super) fn settle(self, verdict: Verdict) {
+        if self.settlements.send((self.tag, verdict)).is_err() {
+            // Its channel is gone: the broker has taken the delivery back.
+            metrics::acks_lost(1);
+        }
+    }
+}
+
+impl AmqpQueue {
+    /// Starts the links that `roles` asks for. Fails only for settings that can never
+    /// work. Must be called inside a Tokio runtime.
+    pub fn open(settings: &config::Queue, roles: Roles) -> Result<Self, QueueError> {
+        let topology = Arc::new(Topology::new(settings)?);
+        let closing = CancellationToken::new();
+        let mut tasks = JoinSet::new();
+        let endpoint = |direction| Endpoint::new(settings, direction);
+        let publishing = endpoint(Direction::Publish)?;
+        let publisher = roles.publish.then(|| {
+            let (topology, closing) = (topology.clone(), closing.clone());
+            let link = Link::new(Direction::Publish, publishing, topology.clone(), closing);
+            Publisher::start(settings, &topology, link, &mut tasks)
+        });
+        let taking = endpoint(Direction::Consume)?;
+        let consumer = roles.take_max.map(|take_max| {
+            let (topology, closing) = (topology.clone(), closing.clone());
+            let link = Link::new(Direction::Consume, taking, topology.clone(), closing);
+            Consumer::start(take_max, topology, link, &mut tasks)
+        });
+        let (tasks, limit) = (Mutex::new(tasks), settings.connect_timeout);
+        Ok(Self { topology, publisher, consumer, closing, tasks, limit })
+    }
+
+    /// See [`super::Queue::publish`].
+    pub async fn publish(&self, parcel: Parcel) -> Result<(), PublishError> {
+        match &self.publisher {
+            Some(publisher) if !self.closing.is_cancelled() => publisher.publish(parcel).await,
+            _ => Err(PublishError::Unavailable),
+        }
+    }
+
+    /// See [`super::Queue::next`].
+    pub async fn next(&self, max: usize) -> Option<Vec<Delivery>> {
+        self.consumer.as_ref()?.buffer.next(max).await
+    }
+
+    /// See [`super::Queue::stop_taking`]. Waits for the broker at most as long as for a
+    /// connection.
+    pub async fn stop_taking(&self) {
+        let Some(consumer) = &self.consumer else { return };
+        if timeout(self.limit, consumer.stop()).await.is_err() {
+            tracing::warn!("the broker did not end the subscription in time");
+        }
+    }
+
+    /// See [`super::Queue::close`].
+    pub async fn close(&self, limit: Duration) {
+        if let Some(consumer) = &self.consumer {
+            consumer.buffer.stopped.cancel();
+        }
+        self.closing.cancel();
+        let mut tasks = self.tasks.lock().await;
+        let ended = async { while tasks.join_next().await.is_some() {} };
+        if timeout(limit, ended).await.is_err() {
+            tracing::warn!("the links to the broker did not end in time and were cut");
+            tasks.shutdown().await;
+        }
+    }
+
+    /// See [`super::Queue::depth`].
+    pub async fn depth(&self) -> Result<u64, QueueError> {
+        let asked = match self.connection() {
+            Ok(connection) => {
+                let depth = self.topology.depth(&connection);
+                within(self.limit, "asking for the depth", depth).await
+            }
+            Err(cause) => Err(cause),
+        };
+        asked.map_err(|cause| match cause {
+            LinkError::Silent(_) => QueueError::Timeout,
+            cause => QueueError::Unavailable(Box::new(cause)),
+        })
+    }
+
+    /// A connection to ask over: the one that the broker never blocks, if there is one.
+    fn connection(&self) -> Result<Arc<Connection>, LinkError> {
+        if let Some(consumer) = &self.consumer
+            && let Standing::Up(tap) = &*consumer.standing.borrow()
+        {
+            return Ok(tap.connection.clone());
+        }
+        let Some(publisher) = &self.publisher else { return Err(LinkError::Absent) };
+        match &*publisher.standing.borrow() {
+            Standing::Up(lane) if lane.blocked() => Err(LinkError::Blocked),
+            Standing::Up(lane) => Ok(lane.connection.clone()),
+            Standing::Connecting | Standing::Closed => Err(LinkError::Absent),
+        }
+    }
+
+    /// See [`super::Queue::publishing`].
+    pub fn publishing(&self) -> LinkState {
+        let Some(publisher) = &self.publisher else {
+            return LinkState::Down("this process does not publish");
+        };
+        if self.closing.is_cancelled() {
+            return LinkState::Down("closed");
+        }
+        match &*publisher.standing.borrow() {
+            Standing::Up(lane) if lane.blocked() => {
+                LinkState::Down("the broker has blocked publishers (memory or disk alarm)")
+            }
+            Standing::Up(lane) if lane.connected() => LinkState::Up,
+            Standing::Up(_) | Standing::Connecting => LinkState::Down("connecting to the broker"),
+            Standing::Closed => LinkState::Down("closed"),
+        }
+    }
+
+    /// See [`super::Queue::taking`].
+    pub fn taking(&self) -> LinkState {
+        let Some(consumer) = &self.consumer else {
+            return LinkState::Down("this process does not take deliveries");
+        };
+        if self.closing.is_cancelled() {
+            return LinkState::Down("closed");
+        }
+        if consumer.buffer.stopped.is_cancelled() {
+            return LinkState::Down("not subscribed");
+        }
+        match &*consumer.standing.borrow() {
+            Standing::Up(tap) if tap.flows() => LinkState::Up,
+            Standing::Up(_) | Standing::Connecting => LinkState::Down("connecting to the broker"),
+            Standing::Closed => LinkState::Down("closed"),
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! Taking: one task owns the channel, moves deliveries into the buffer, and tells the
+//! broker of settlements.
+
+use std::sync::Arc;
+
+use futures_util::StreamExt;
+use lapin::Connection;
+use tokio::{
+    sync::watch,
+    task::JoinSet,
+    time::{MissedTickBehavior, interval},
+};
+
+use self::session::Session;
+use super::{
+    CHECK_EVERY,
+    buffer::Buffer,
+    error::LinkError,
+    link::{Link, Standing},
+    topology::Topology,
+    wire::Wire,
+};
+use crate::{metrics, queue::Verdict};
+
+mod session;
+
+/// What takes.
+pub(super) struct Consumer {
+    pub(super) standing: watch::Receiver<Standing<Tap>>,
+    pub(super) buffer: Arc<Buffer>,
+}
+
+/// A link that is up.
+pub(super) struct Tap {
+    pub(super) connection: Arc<Connection>,
+    subscribed: bool,
+}
+
+impl Tap {
+    /// Whether deliveries would come.
+    pub(super) fn flows(&self) -> bool {
+        self.subscribed && self.connection.status().connected()
+    }
+}
+
+impl Consumer {
+    /// Starts the owner task.
+    pub(super) fn start(
+        take_max: u16,
+        topology: Arc<Topology>,
+        (link, standing): (Link<Tap>, watch::Receiver<Standing<Tap>>),
+        tasks: &mut JoinSet<()>,
+    ) -> Self {
+        let buffer = Arc::new(Buffer::new());
+        let take_max = take_max.max(1);
+        tasks.spawn(Owner { link, topology, take_max, buffer: buffer.clone() }.run());
+        Self { standing, buffer }
+    }
+
+    /// Ends the subscription and gives back what was not handed out. Returns once that is
+    /// done; a link that is down has nothing to give back.
+    pub(super) async fn stop(&self) {
+        self.buffer.stopped.cancel();
+        let mut standing = self.standing.clone();
+        let unsubscribed = |standing: &Standing<Tap>| {
+            !matches!(standing, Standing::Up(Tap { subscribed: true, .. }))
+        };
+        // An error means that the owner is gone, which is as good.
+        let _ = standing.wait_for(unsubscribed).await;
+    }
+}
+
+/// The owner of the channel.
+struct Owner {
+    link: Link<Tap>,
+    topology: Arc<Topology>,
+    take_max: u16,
+    buffer: Arc<Buffer>,
+}
+
+impl Owner {
+    async fn run(mut self) {
+        while let Some(wire) = self.link.connect().await {
+            let ended = self.serve(&wire).await;
+            if let Err(cause) = &ended {
+                self.link.down(cause);
+            }
+            wire.hang_up().await;
+            if ended.is_ok() {
+                break;
+            }
+        }
+        self.link.close();
+    }
+
+    /// Takes over one connection, until it fails (`Err`) or the queue is closed.
+    async fn serve(&mut self, wire: &Wire) -> Result<(), LinkError> {
+        let subscribe = !self.buffer.stopped.is_cancelled();
+        let mut session = Session::open(wire, &self.topology, self.take_max, subscribe).await?;
+        self.link.up(Tap { connection: wire.connection.clone(), subscribed: subscribe });
+        let ended = self.work(&mut session, wire).await;
+        // The broker takes back what is out: handing it out would work on it twice.
+        drop(self.buffer.drain());
+        session.settlements.close();
+        while session.settlements.try_recv().is_ok() {
+            metrics::acks_lost(1);
+        }
+        ended
+    }
+
+    async fn work(&mut self, session: &mut Session, wire: &Wire) -> Result<(), LinkError> {
+        let closing = self.link.closing.clone();
+        let stopped = self.buffer.stopped.clone();
+        let mut check = interval(CHECK_EVERY);
+        check.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            let room = usize::from(self.take_max).saturating_sub(session.outstanding.len());
+            tokio::select! {
+                biased;
+                Some((tag, verdict)) = session.settlements.recv() => {
+                    session.outstanding.settle(tag, verdict);
+                    session.tell(wire.limit).await?;
+                }
+                () = closing.cancelled() => {
+                    self.unsubscribe(session, wire).await?;
+                    session.tell(wire.limit).await?;
+                    wire.finish(&session.channel).await;
+                    return Ok(());
+                }
+                () = stopped.cancelled(), if session.subscribed => {
+                    self.unsubscribe(session, wire).await?;
+                }
+                Some(message) = session.messages.next(), if session.subscribed && room > 0 => {
+                    let deliveries = session.take(message?, room)?;
+                    self.buffer.put(deliveries);
+                }
+                _ = check.tick() => {
+                    if !session.channel.status().connected() {
+                        return Err(LinkError::Closed);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Ends the subscriptions and gives back all that was not handed out.
+    async fn unsubscribe(&mut self, session: &mut Session, wire: &Wire) -> Result<(), LinkError> {
+        if !session.subscribed {
+            return Ok(());
+        }
+        session.unsubscribe(&self.topology, wire.limit).await?;
+        for delivery in self.buffer.drain() {
+            delivery.settle(Verdict::Return);
+        }
+        session.tell(wire.limit).await?;
+        self.link.modify(|tap| tap.subscribed = false);
+        tracing::info!("no more deliveries are taken");
+        Ok(())
+    }
+}

@@ -1,0 +1,179 @@
+//! Input repair: what transports do to base64 on its way, undone once at the HTTP edge.
+//!
+//! The accidents and where they were seen stand in `docs/api.md`. What cannot be undone
+//! without guessing is refused.
+
+use std::borrow::Cow;
+
+use base64::{
+    Engine, alphabet,
+    engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
+};
+
+/// PHP and JavaScript producers leave bits set in the last character; no decoder of
+/// theirs minds.
+const LENIENT: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    GeneralPurposeConfig::new()
+        .with_decode_allow_trailing_bits(true)
+        .with_decode_padding_mode(DecodePaddingMode::RequireNone),
+);
+
+/// One thing that had to be undone. Counted, so that an operator can tell a caller that
+/// their client is broken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Repair {
+    /// `%2B` and the like: encoded once too often.
+    PercentEncoding,
+    /// `\/`: a JSON string that was never decoded.
+    EscapedSlash,
+    /// CR, LF or TAB inside.
+    LineBreaks,
+    /// Blanks that do not belong there.
+    Blanks,
+    /// Blanks that had been `+`.
+    PlusFromBlank,
+    /// `-` and `_` of the URL-safe alphabet.
+    UrlSafeAlphabet,
+    /// `=` missing or too many.
+    Padding,
+}
+
+impl Repair {
+    /// The value of its metric label.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::PercentEncoding => "percent_encoding",
+            Self::EscapedSlash => "escaped_slash",
+            Self::LineBreaks => "line_breaks",
+            Self::Blanks => "blanks",
+            Self::PlusFromBlank => "plus_from_blank",
+            Self::UrlSafeAlphabet => "url_safe_alphabet",
+            Self::Padding => "padding",
+        }
+    }
+}
+
+/// Why a text was refused. Says nothing of its content.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum RepairError {
+    /// Empty, `undefined` or `null`: the user refused, or the client has a bug.
+    #[error("is empty, \"undefined\" or \"null\": the mini-program got no data to send")]
+    Missing,
+    /// Characters that no known accident explains.
+    #[error("is not base64")]
+    NotBase64,
+    /// Decodes, but not to a length that this field can have.
+    #[error("has a length that this field cannot have; was a \"+\" lost on the way?")]
+    Length,
+}
+
+/// Bytes, and what had to be undone to get them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Repaired<T> {
+    /// The value.
+    pub value: T,
+    /// Each kind at most once.
+    pub repairs: Vec<Repair>,
+}
+
+/// `encrypted_data`: a positive multiple of 16 bytes.
+pub fn ciphertext(text: &str) -> Result<Repaired<Vec<u8>>, RepairError> {
+    base64(text, |bytes| bytes > 0 && bytes.is_multiple_of(16))
+}
+
+/// `iv`: 16 bytes.
+pub fn iv(text: &str) -> Result<Repaired<[u8; 16]>, RepairError> {
+    let Repaired { value, repairs } = base64(text, |bytes| bytes == 16)?;
+    let value = value.try_into().map_err(|_| RepairError::Length)?;
+    Ok(Repaired { value, repairs })
+}
+
+fn base64(text: &str, fits: fn(usize) -> bool) -> Result<Repaired<Vec<u8>>, RepairError> {
+    if matches!(text.trim(), "" | "undefined" | "null") {
+        return Err(RepairError::Missing);
+    }
+    let mut repairs = Vec::new();
+    let text = undo(text, &mut repairs)?;
+    if !text.contains(' ') {
+        let value = decode(&text, fits, &mut repairs)?;
+        return Ok(Repaired { value, repairs });
+    }
+    // A blank is either noise or had been a "+", and a "+" may well stand first or last.
+    let readings = [
+        (text.replace(' ', ""), Repair::Blanks),
+        (text.replace(' ', "+"), Repair::PlusFromBlank),
+        (text.trim_matches(' ').replace(' ', "+"), Repair::PlusFromBlank),
+    ];
+    let mut refused = RepairError::NotBase64;
+    for (reading, repair) in readings {
+        let mut with_it = repairs.clone();
+        with_it.push(repair);
+        match decode(&reading, fits, &mut with_it) {
+            Ok(value) => return Ok(Repaired { value, repairs: with_it }),
+            Err(error) => refused = error,
+        }
+    }
+    Err(refused)
+}
+
+/// Undoes everything that has only one reading.
+fn undo<'a>(text: &'a str, repairs: &mut Vec<Repair>) -> Result<Cow<'a, str>, RepairError> {
+    let mut text = Cow::Borrowed(text);
+    if text.contains('%') {
+        text = Cow::Owned(percent_decoded(&text).ok_or(RepairError::NotBase64)?);
+        repairs.push(Repair::PercentEncoding);
+    }
+    if text.contains("\\/") {
+        text = Cow::Owned(text.replace("\\/", "/"));
+        repairs.push(Repair::EscapedSlash);
+    }
+    if text.contains(['\r', '\n', '\t']) {
+        text = Cow::Owned(text.replace(['\r', '\n', '\t'], ""));
+        repairs.push(Repair::LineBreaks);
+    }
+    if text.contains(['-', '_']) {
+        text = Cow::Owned(text.replace('-', "+").replace('_', "/"));
+        repairs.push(Repair::UrlSafeAlphabet);
+    }
+    Ok(text)
+}
+
+fn decode(
+    text: &str,
+    fits: fn(usize) -> bool,
+    repairs: &mut Vec<Repair>,
+) -> Result<Vec<u8>, RepairError> {
+    let bare = text.trim_end_matches('=');
+    if text.len() - bare.len() != (4 - bare.len() % 4) % 4 {
+        repairs.push(Repair::Padding);
+    }
+    // Padding aside, a length of 4n + 1 is no base64 at all, but what a lost "+" leaves.
+    if bare.len() % 4 == 1 && bare.bytes().all(is_standard) {
+        return Err(RepairError::Length);
+    }
+    let bytes = LENIENT.decode(bare).map_err(|_| RepairError::NotBase64)?;
+    if fits(bytes.len()) { Ok(bytes) } else { Err(RepairError::Length) }
+}
+
+fn is_standard(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte == b'+' || byte == b'/'
+}
+
+/// `None` unless every `%` starts two hex digits and the result is ASCII.
+fn percent_decoded(text: &str) -> Option<String> {
+    let mut out = String::with_capacity(text.len());
+    let mut bytes = text.bytes();
+    while let Some(byte) = bytes.next() {
+        let byte = match byte {
+            b'%' => {
+                let high = char::from(bytes.next()?).to_digit(16)?;
+                let low = char::from(bytes.next()?).to_digit(16)?;
+                u8::try_from(high * 16 + low).ok()?
+            }
+            other => other,
+        };
+        out.push(byte.is_ascii().then_some(char::from(byte))?);
+    }
+    Some(out)
+}

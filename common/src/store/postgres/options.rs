@@ -1,0 +1,99 @@
+//! What a connection is told when it is made.
+
+use std::{str::FromStr, time::Duration};
+
+use secrecy::{ExposeSecret, SecretString};
+use sqlx::{ConnectOptions, postgres::PgConnectOptions};
+use url::Url;
+
+use crate::store::StoreError;
+
+/// The parameters that a URL may have. Others are refused here, because the driver would
+/// write them to the log, value and all, and go on without them.
+const PARAMETERS: &[&str] = &[
+    "sslmode",
+    "ssl-mode",
+    "sslrootcert",
+    "ssl-root-cert",
+    "ssl-ca",
+    "sslcert",
+    "ssl-cert",
+    "sslkey",
+    "ssl-key",
+    "statement-cache-capacity",
+    "host",
+    "hostaddr",
+    "port",
+    "dbname",
+    "user",
+    "password",
+    "application_name",
+    "options",
+];
+
+/// Reads `store.url`. No error quotes it: it may hold a password.
+pub(super) fn parse(url: &SecretString) -> Result<PgConnectOptions, StoreError> {
+    let url = url.expose_secret();
+    let parsed = Url::parse(url).map_err(|error| unusable(&error))?;
+    for (name, _) in parsed.query_pairs() {
+        if !PARAMETERS.contains(&&*name) && !name.starts_with("options[") {
+            return Err(StoreError::Settings(format!(
+                "store.url has a parameter that Postgres links do not know: {name:?}"
+            )));
+        }
+    }
+    let options = PgConnectOptions::from_str(url).map_err(|error| unusable(&error))?;
+    let options = match options.get_application_name() {
+        Some(_) => options,
+        None => options.application_name("quhao"),
+    };
+    // Slow calls are seen in the metrics; the driver's own lines would repeat the SQL.
+    Ok(options.disable_statement_logging())
+}
+
+fn unusable(error: &dyn std::error::Error) -> StoreError {
+    StoreError::Settings(format!("store.url: {error}"))
+}
+
+/// Limits that the server keeps, because dropping a call here stops nothing there.
+pub(super) fn with_limits(options: PgConnectOptions, statement: Duration) -> PgConnectOptions {
+    let statement = statement.as_millis().max(1);
+    options.options([
+        ("statement_timeout", statement),
+        // Earlier than the statement's own limit, so that the error names the lock.
+        ("lock_timeout", (statement / 2).max(1)),
+        // A client that vanished in mid-batch must not keep its rows locked.
+        ("idle_in_transaction_session_timeout", statement),
+        // A client that vanished without a word must not keep its slot for two hours.
+        ("tcp_keepalives_idle", 30),
+        ("tcp_keepalives_interval", 10),
+        ("tcp_keepalives_count", 3),
+    ])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unusable_url_is_refused_without_its_password() {
+        for url in [
+            "postgres://quhao:hunter2@db:port/quhao",
+            "postgres://quhao:hunter2@/quhao?sslmode=hunter",
+            "postgres://quhao@db/quhao?pasword=hunter2",
+            "hunter2",
+        ] {
+            let error = parse(&SecretString::from(url)).unwrap_err();
+            assert!(matches!(error, StoreError::Settings(_)));
+            assert!(!format!("{error} {error:?}").contains("hunter2"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_usual_url_is_taken() {
+        let url = "postgresql://quhao:hunter2@db:5433/quhao?sslmode=require&options[a]=b";
+        let options = parse(&SecretString::from(url)).unwrap();
+        assert_eq!(options.get_host(), "db");
+        assert_eq!(options.get_application_name(), Some("quhao"));
+    }
+}

@@ -1,0 +1,228 @@
+//! The embedded store: two tables in an SQLite file that one process has for itself.
+
+use std::{
+    collections::HashSet,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use time::OffsetDateTime;
+use tokio::sync::broadcast;
+
+use super::{
+    Finished, News, Schema, StoreError, StoredAnswer, StoredSession, best_of_each, session_rounds,
+};
+use crate::{
+    app::{AppId, ClientName},
+    config,
+    envelope::{from_unix_ms, unix_ms},
+    id::JobKey,
+    sqlite::{Database, DatabaseError},
+    vault::KeyedHash,
+};
+
+mod answers;
+mod sessions;
+
+#[cfg(test)]
+mod tests;
+
+/// Commits that a listener may be behind before it is told to look at all.
+const NEWS_MAX: usize = 256;
+
+/// The store in an SQLite file.
+#[derive(Debug)]
+pub struct SqliteStore {
+    database: Arc<Database>,
+    limit: Duration,
+    news: broadcast::Sender<Vec<JobKey>>,
+    closed: AtomicBool,
+}
+
+/// News of this process's commits.
+#[derive(Debug)]
+pub struct Feed(broadcast::Receiver<Vec<JobKey>>);
+
+impl Feed {
+    /// See [`super::Feed::next`]. After the store's end there is no news.
+    pub async fn next(&mut self) -> News {
+        use broadcast::error::RecvError;
+        match self.0.recv().await {
+            Ok(keys) => News::Finished(keys),
+            Err(RecvError::Lagged(_)) => News::Anything,
+            Err(RecvError::Closed) => std::future::pending().await,
+        }
+    }
+}
+
+impl SqliteStore {
+    /// A store in `database`.
+    pub fn open(database: Arc<Database>, settings: &config::Store) -> Self {
+        database.enter();
+        Self {
+            database,
+            limit: settings.statement_timeout,
+            news: broadcast::Sender::new(NEWS_MAX),
+            closed: AtomicBool::new(false),
+        }
+    }
+
+    /// See [`super::Store::migrate`].
+    pub async fn migrate(&self) -> Result<Vec<i64>, StoreError> {
+        Ok(self.database.migrate().await?)
+    }
+
+    /// See [`super::Store::schema`].
+    pub async fn schema(&self) -> Result<Schema, StoreError> {
+        Ok(self.database.schema(self.limit).await?)
+    }
+
+    /// See [`super::Store::known`].
+    pub async fn known(&self, keys: &[JobKey]) -> Result<HashSet<JobKey>, StoreError> {
+        if keys.is_empty() {
+            return Ok(HashSet::new());
+        }
+        let (keys, now) = (answers::json(keys), now_ms());
+        let known = self
+            .database
+            .read(self.limit, move |connection| Box::pin(answers::known(connection, keys, now)))
+            .await?;
+        known.into_iter().map(answers::key).collect()
+    }
+
+    /// See [`super::Store::finish`].
+    pub async fn finish(&self, batch: &[Finished]) -> Result<(), StoreError> {
+        if batch.is_empty() {
+            return Ok(());
+        }
+        let finished: Vec<Finished> = best_of_each(batch).into_iter().cloned().collect();
+        let sessions: Vec<sessions::New> =
+            session_rounds(batch).into_iter().flatten().map(sessions::New::from).collect();
+        let (keys, now) = (finished.iter().map(|finished| finished.key).collect(), now_ms());
+        self.database
+            .write(self.limit, move |connection| {
+                Box::pin(async move {
+                    for finished in finished {
+                        answers::improve(connection, finished, now).await?;
+                    }
+                    for session in sessions {
+                        sessions::keep(connection, session, now).await?;
+                    }
+                    Ok(())
+                })
+            })
+            .await?;
+        // Nobody may be listening.
+        let _ = self.news.send(keys);
+        Ok(())
+    }
+
+    /// See [`super::Store::answers`].
+    pub async fn answers(&self, keys: &[JobKey]) -> Result<Vec<StoredAnswer>, StoreError> {
+        if keys.is_empty() {
+            return Ok(Vec::new());
+        }
+        let (keys, now) = (answers::json(keys), now_ms());
+        let rows = self
+            .database
+            .read(self.limit, move |connection| Box::pin(answers::answers(connection, keys, now)))
+            .await?;
+        rows.into_iter().map(answers::answer).collect()
+    }
+
+    /// See [`super::Store::session_of_code`].
+    pub async fn session_of_code(
+        &self,
+        client: &ClientName,
+        app: &AppId,
+        code_hashes: &[KeyedHash],
+    ) -> Result<Option<StoredSession>, StoreError> {
+        let owner = (client.clone(), app.clone());
+        let (hashes, now) = (code_hashes.to_vec(), now_ms());
+        let row = self
+            .database
+            .read(self.limit, move |connection| {
+                Box::pin(sessions::of_code(connection, owner, hashes, now))
+            })
+            .await?;
+        row.map(sessions::session).transpose()
+    }
+
+    /// See [`super::Store::session_of_guest`].
+    pub async fn session_of_guest(
+        &self,
+        client: &ClientName,
+        app: &AppId,
+        openid: &str,
+    ) -> Result<Option<StoredSession>, StoreError> {
+        let owner = (client.clone(), app.clone());
+        let (openid, now) = (openid.to_owned(), now_ms());
+        let row = self
+            .database
+            .read(self.limit, move |connection| {
+                Box::pin(async move { sessions::of_guest(connection, &owner, &openid, now).await })
+            })
+            .await?;
+        row.map(sessions::session).transpose()
+    }
+
+    /// See [`super::Store::listen`].
+    pub fn listen(&self) -> Feed {
+        Feed(self.news.subscribe())
+    }
+
+    /// See [`super::Store::now`]. Ours: SQLite has no clock but the process's.
+    #[expect(clippy::unused_async, reason = "the seam's other member asks a server")]
+    pub async fn now(&self) -> Result<OffsetDateTime, StoreError> {
+        Ok(OffsetDateTime::now_utc())
+    }
+
+    /// See [`super::Store::close`].
+    pub async fn close(&self) {
+        if !self.closed.swap(true, Ordering::AcqRel) {
+            self.database.leave(self.limit).await;
+        }
+    }
+}
+
+impl From<DatabaseError> for StoreError {
+    fn from(error: DatabaseError) -> Self {
+        match error {
+            DatabaseError::File { .. } | DatabaseError::InUse(_) => {
+                Self::Settings(error.to_string())
+            }
+            DatabaseError::Statement(error) if is_form(&error) => {
+                Self::Form("a column of another type")
+            }
+            error if error.is_lasting() => Self::Rejected(Box::new(error)),
+            error => Self::Unavailable(Box::new(error)),
+        }
+    }
+}
+
+fn is_form(error: &sqlx::Error) -> bool {
+    use sqlx::Error::{ColumnDecode, ColumnIndexOutOfBounds, ColumnNotFound, Decode, TypeNotFound};
+    matches!(
+        error,
+        ColumnDecode { .. }
+            | ColumnIndexOutOfBounds { .. }
+            | ColumnNotFound(_)
+            | Decode(_)
+            | TypeNotFound { .. }
+    )
+}
+
+fn now_ms() -> i64 {
+    unix_ms(OffsetDateTime::now_utc())
+}
+
+fn at(ms: i64) -> Result<OffsetDateTime, StoreError> {
+    from_unix_ms(ms).ok_or(StoreError::Form("a time outside the calendar"))
+}
+
+fn hash(bytes: &[u8]) -> Result<KeyedHash, StoreError> {
+    bytes.try_into().map_err(|_| StoreError::Form("a keyed hash of another length"))
+}
