@@ -1,0 +1,229 @@
+//! Takes deliveries, sorts out those that need no work, and sees the others through.
+
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
+
+use futures_util::FutureExt;
+use quhao_common::{
+    envelope,
+    failure::{Failure, FailureCode},
+    job::Job,
+    metrics,
+    outcome::Outcome,
+    queue::{Delivery, Queue, Verdict},
+};
+use time::OffsetDateTime;
+use tokio::sync::mpsc;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tracing::{Instrument, error, info_span, warn};
+
+use crate::{
+    context::{Context, Taken},
+    health::Health,
+    in_flight::InFlight,
+    pipeline::{self, Done, Worked},
+    record,
+    slots::{Slot, Slots},
+    writer::Item,
+};
+
+/// Deliveries that are sorted out with one question to the store.
+const GULP_MAX: usize = 64;
+/// Between two questions while the store is out of reach.
+const STORE_PAUSE: Duration = Duration::from_millis(500);
+
+/// The consuming side of a worker.
+#[derive(Debug)]
+pub struct Consumer {
+    /// Where deliveries come from.
+    pub queue: Arc<Queue>,
+    /// What jobs are worked on with.
+    pub context: Arc<Context>,
+    /// How many at once.
+    pub slots: Arc<Slots>,
+    /// Which ones are being worked on.
+    pub in_flight: Arc<InFlight>,
+    /// What to tell an operator.
+    pub health: Arc<Health>,
+    /// The jobs' tasks.
+    pub tasks: TaskTracker,
+    /// Where outcomes go.
+    pub writer: mpsc::Sender<Item>,
+}
+
+impl Consumer {
+    /// Takes deliveries until `draining`, or until it meets what it must not touch.
+    pub async fn run(self, draining: CancellationToken) {
+        loop {
+            let free = tokio::select! {
+                free = self.slots.free() => free,
+                () = draining.cancelled() => break,
+                () = self.health.stopped().cancelled() => break,
+            };
+            // No slot is held while waiting here: a job in the side list may want it back.
+            let deliveries = tokio::select! {
+                deliveries = self.queue.next(free.min(GULP_MAX)) => deliveries,
+                () = draining.cancelled() => break,
+                () = self.health.stopped().cancelled() => break,
+            };
+            let Some(deliveries) = deliveries else { break };
+            self.gulp(deliveries, &draining).await;
+        }
+        self.queue.stop_taking().await;
+    }
+
+    async fn gulp(&self, deliveries: Vec<Delivery>, draining: &CancellationToken) {
+        let now = OffsetDateTime::now_utc();
+        let mut taken = Vec::with_capacity(deliveries.len());
+        for delivery in deliveries {
+            let redelivered = delivery.redelivered;
+            let Some((job, delivery)) = self.open(delivery) else { continue };
+            let queued = (now - job.created_at).try_into().unwrap_or(Duration::ZERO);
+            metrics::taken(queued, redelivered);
+            if job.remaining(now).is_zero() {
+                // No row: whoever asks is told by the deadline in the poll URL.
+                metrics::skipped("expired");
+                delivery.settle(Verdict::Ack);
+                continue;
+            }
+            let Some(ready) = self.prepare(job, redelivered) else {
+                delivery.settle(Verdict::Return);
+                continue;
+            };
+            // Entered before the store is asked: a copy that comes later either finds this
+            // entry, or asks after the commit that removed it.
+            if let Some(delivery) = self.in_flight.enter(ready.job.id.key(), delivery) {
+                taken.push((ready, delivery));
+            }
+        }
+        if !taken.is_empty() {
+            self.start_unknown(taken, draining).await;
+        }
+    }
+
+    /// The job inside, or `None` after having dealt with a body that cannot be read.
+    fn open(&self, delivery: Delivery) -> Option<(Job, Delivery)> {
+        match envelope::open(&self.context.vault, &delivery.body) {
+            Ok(job) => Some((job, delivery)),
+            Err(error) if error.is_ours_to_mend() => {
+                self.get_stuck(error.to_string());
+                delivery.settle(Verdict::Return);
+                None
+            }
+            Err(error) => {
+                error!(%error, "a delivery is unreadable and is set aside");
+                metrics::skipped("damaged");
+                delivery.settle(Verdict::DeadLetter);
+                None
+            }
+        }
+    }
+
+    fn prepare(&self, job: Job, redelivered: bool) -> Option<Taken> {
+        let app = self.context.directory.app(&job.app).filter(|app| app.client == job.client);
+        let Some(app) = app else {
+            self.get_stuck(format!("app {} is not configured for its client", job.app));
+            return None;
+        };
+        let Some(platform) = self.context.platforms.get(&app.platform) else {
+            self.get_stuck(format!("platform {} is not part of this build", app.platform));
+            return None;
+        };
+        Some(Taken { app: Arc::clone(app), platform: Arc::clone(platform), job, redelivered })
+    }
+
+    fn get_stuck(&self, reason: String) {
+        error!(reason, "this worker takes no more jobs until that is mended and it is restarted");
+        self.health.stuck(reason);
+    }
+
+    /// Settles what has an answer already, and starts the rest.
+    async fn start_unknown(&self, taken: Vec<(Taken, Delivery)>, draining: &CancellationToken) {
+        let keys: Vec<_> = taken.iter().map(|(taken, _)| taken.job.id.key()).collect();
+        let known = loop {
+            match self.context.store.known(&keys).await {
+                Ok(known) => break Some(known),
+                Err(error) => {
+                    if self.health.store(false) {
+                        warn!(%error, "no jobs are started until the store is back");
+                    }
+                }
+            }
+            tokio::select! {
+                () = tokio::time::sleep(STORE_PAUSE) => {}
+                () = draining.cancelled() => break None,
+            }
+        };
+        if known.is_some() && self.health.store(true) {
+            tracing::info!("the store is back");
+        }
+        for (taken, delivery) in taken {
+            let key = taken.job.id.key();
+            match &known {
+                None => self.in_flight.settle(key, delivery, Verdict::Return),
+                Some(known) if known.contains(&key) => {
+                    metrics::skipped("known");
+                    self.in_flight.settle(key, delivery, Verdict::Ack);
+                }
+                Some(_) => {
+                    // There was a free one a moment ago; jobs from the side list may have
+                    // been quicker, and give it back soon.
+                    let slot = self.slots.take().await;
+                    self.start(taken, delivery, slot);
+                }
+            }
+        }
+    }
+
+    fn start(&self, taken: Taken, delivery: Delivery, slot: Slot) {
+        let (context, writer) = (Arc::clone(&self.context), self.writer.clone());
+        let in_flight = Arc::clone(&self.in_flight);
+        let span = info_span!("job", id = %taken.job.id, app = %taken.app.id, trace = tracing::field::Empty);
+        if let Some(traceparent) = &taken.job.traceparent {
+            span.record("trace", traceparent.as_str());
+        }
+        self.tasks.spawn(
+            async move {
+                see_through(&context, taken, delivery, slot, (&writer, &in_flight)).await;
+            }
+            .instrument(span),
+        );
+    }
+}
+
+/// Works on one job and hands its outcome on.
+async fn see_through(
+    context: &Context,
+    taken: Taken,
+    delivery: Delivery,
+    mut slot: Slot,
+    (writer, in_flight): (&mpsc::Sender<Item>, &InFlight),
+) {
+    let key = taken.job.id.key();
+    let worked = AssertUnwindSafe(pipeline::work(context, &taken, &mut slot)).catch_unwind().await;
+    let done = match worked {
+        Ok(Worked::Done(done)) => *done,
+        Ok(Worked::Nothing(reason)) => {
+            metrics::skipped(reason);
+            return in_flight.settle(key, delivery, Verdict::Ack);
+        }
+        Ok(Worked::HandBack) => return in_flight.settle(key, delivery, Verdict::Return),
+        Err(_) => {
+            error!("working on a job panicked; the job ends, the worker goes on");
+            Done {
+                outcome: Outcome::Failed(Failure::from(FailureCode::DeadLettered)),
+                openid: None,
+                session: None,
+            }
+        }
+    };
+    let now = OffsetDateTime::now_utc();
+    match &done.outcome {
+        Outcome::Succeeded(_) => metrics::job_succeeded(
+            (now - taken.job.created_at).try_into().unwrap_or(Duration::ZERO),
+        ),
+        Outcome::Failed(failure) => metrics::job_failed(failure.code),
+    }
+    let finished = record::finished(context, &taken.job, done, now);
+    // The writer outlives every job; without it the delivery comes again elsewhere.
+    let _ = writer.send(Item { finished, delivery, slot }).await;
+}

@@ -1,0 +1,71 @@
+//! Whether this worker does its work, in words for an operator.
+
+use std::sync::{
+    Mutex, PoisonError,
+    atomic::{AtomicBool, Ordering},
+};
+
+use quhao_common::queue::{Link, Queue};
+use serde::Serialize;
+use tokio_util::sync::CancellationToken;
+
+/// What is known besides the queue's link.
+#[derive(Debug, Default)]
+pub struct Health {
+    store_down: AtomicBool,
+    stuck: Mutex<Option<String>>,
+    stop: CancellationToken,
+    draining: AtomicBool,
+}
+
+/// What `/readyz` tells.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+pub struct Readiness {
+    /// Whether jobs are being taken.
+    pub ready: bool,
+    /// Why not.
+    pub reasons: Vec<String>,
+}
+
+impl Health {
+    /// The store was asked and answered, or did not. True if that is a change.
+    pub fn store(&self, up: bool) -> bool {
+        self.store_down.swap(!up, Ordering::Relaxed) == up
+    }
+
+    /// The worker met something that it must not touch: it takes no more until somebody
+    /// has mended `reason` and started it again.
+    pub fn stuck(&self, reason: String) {
+        let mut stuck = self.stuck.lock().unwrap_or_else(PoisonError::into_inner);
+        stuck.get_or_insert(reason);
+        self.stop.cancel();
+    }
+
+    /// Cancelled when the worker got stuck.
+    pub fn stopped(&self) -> &CancellationToken {
+        &self.stop
+    }
+
+    /// The worker has begun to drain.
+    pub fn drain(&self) {
+        self.draining.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether jobs reach this worker and get done.
+    pub fn readiness(&self, queue: &Queue) -> Readiness {
+        let mut reasons = Vec::new();
+        if let Link::Down(reason) = queue.taking() {
+            reasons.push(reason.to_owned());
+        }
+        if let Some(reason) = &*self.stuck.lock().unwrap_or_else(PoisonError::into_inner) {
+            reasons.push(reason.clone());
+        }
+        if self.store_down.load(Ordering::Relaxed) {
+            reasons.push("the store is out of reach".to_owned());
+        }
+        if self.draining.load(Ordering::Relaxed) {
+            reasons.push("draining".to_owned());
+        }
+        Readiness { ready: reasons.is_empty(), reasons }
+    }
+}

@@ -1,0 +1,150 @@
+//! Message in, outcome out: exchanges login codes, decrypts, commits.
+//!
+//! The modules stand in the order in which a job passes them.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use quhao_common::{
+    backend::Backend,
+    config::{self, Config},
+};
+use tokio::{net::TcpListener, sync::mpsc};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tracing::{info, warn};
+
+pub mod clock;
+pub mod consumer;
+pub mod context;
+pub mod exchange;
+pub mod health;
+pub mod in_flight;
+pub mod ops;
+pub mod pipeline;
+pub mod platform;
+pub mod record;
+pub mod session;
+pub mod sibling;
+pub mod slots;
+pub mod verdict;
+pub mod writer;
+
+use consumer::Consumer;
+use context::Context;
+use health::Health;
+use in_flight::InFlight;
+use ops::Render;
+use platform::{Platforms, wechat};
+use slots::Slots;
+use writer::Writer;
+
+/// Most deliveries that a quorum queue lets one consumer hold.
+const TAKE_MAX: usize = 2000;
+
+/// How many deliveries a worker with these settings holds unsettled: those in working
+/// slots and those in the side list.
+pub fn take_max(settings: &config::Worker) -> u16 {
+    let held = settings.concurrency + slots::waiting_max(settings.concurrency);
+    u16::try_from(held.min(TAKE_MAX)).unwrap_or(u16::MAX)
+}
+
+/// The platforms of this build, as `config` sets them up.
+pub fn platforms(config: &Config) -> Result<Platforms, reqwest::Error> {
+    let wechat = wechat::Wechat::new(&config.wechat, config.worker.concurrency)?;
+    Ok(Platforms::default().with(wechat::NAME, Arc::new(wechat)))
+}
+
+/// A worker that has its listener and is ready to run.
+pub struct Worker {
+    backend: Backend,
+    context: Arc<Context>,
+    settings: config::Worker,
+    drain: Duration,
+    listener: TcpListener,
+    metrics_address: SocketAddr,
+    render: Render,
+}
+
+impl Worker {
+    /// Binds the metrics listener. The backend's queue must have been opened for taking
+    /// [`take_max`].
+    pub async fn bind(
+        config: &Config,
+        backend: Backend,
+        platforms: Platforms,
+        render: Render,
+    ) -> std::io::Result<Self> {
+        let listener = TcpListener::bind(config.worker.metrics_listen).await?;
+        Ok(Self {
+            context: Arc::new(Context::new(config, Arc::clone(&backend.store), platforms)),
+            backend,
+            settings: config.worker.clone(),
+            drain: config.drain,
+            metrics_address: listener.local_addr()?,
+            listener,
+            render,
+        })
+    }
+
+    /// Where metrics and readiness are served.
+    pub fn metrics_address(&self) -> SocketAddr {
+        self.metrics_address
+    }
+
+    /// Works until `shutdown`, then drains: takes no more, ends what it has, commits,
+    /// settles. Returns within the configured time in any case; what is not committed by
+    /// then stays unsettled and is delivered again.
+    pub async fn run(self, shutdown: CancellationToken) {
+        info!(metrics = %self.metrics_address, "worker running");
+        let health = Arc::new(Health::default());
+        let in_flight = Arc::new(InFlight::default());
+        let (sender, items) = mpsc::channel(self.settings.concurrency);
+        let jobs = TaskTracker::new();
+        let ended = CancellationToken::new();
+
+        let writer = Writer {
+            store: Arc::clone(&self.backend.store),
+            in_flight: Arc::clone(&in_flight),
+            health: Arc::clone(&health),
+            batch_max: self.settings.batch_max,
+        };
+        let consumer = Consumer {
+            queue: Arc::clone(&self.backend.queue),
+            context: Arc::clone(&self.context),
+            slots: Slots::new(self.settings.concurrency, shutdown.clone()),
+            in_flight,
+            health: Arc::clone(&health),
+            tasks: jobs.clone(),
+            writer: sender,
+        };
+        let ops = tokio::spawn(ops::serve(
+            self.listener,
+            Arc::clone(&health),
+            Arc::clone(&self.backend.queue),
+            self.render,
+            ended.clone(),
+        ));
+        let clock = tokio::spawn(clock::watch(
+            Arc::clone(&self.backend.store),
+            Arc::clone(&health),
+            shutdown.clone(),
+        ));
+        let mut writer = tokio::spawn(writer.run(items));
+        let consumer = tokio::spawn(consumer.run(shutdown.clone()));
+
+        shutdown.cancelled().await;
+        health.drain();
+        let drained = async {
+            let _ = consumer.await;
+            jobs.close();
+            jobs.wait().await;
+            // The consumer and every job have dropped their sender by now.
+            let _ = (&mut writer).await;
+        };
+        if tokio::time::timeout(self.drain, drained).await.is_err() {
+            warn!("the drain took too long; what is not committed will be delivered again");
+            writer.abort();
+        }
+        ended.cancel();
+        let _ = (ops.await, clock.await);
+    }
+}

@@ -1,0 +1,53 @@
+//! The worker's own listener: alive, ready, metrics.
+
+use std::sync::Arc;
+
+use axum::{
+    Json, Router,
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use quhao_common::queue::Queue;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tracing::warn;
+
+use crate::health::Health;
+
+/// Renders the metrics of this process as Prometheus text.
+pub type Render = Arc<dyn Fn() -> String + Send + Sync>;
+
+/// Serves until `shutdown`.
+pub async fn serve(
+    listener: TcpListener,
+    health: Arc<Health>,
+    queue: Arc<Queue>,
+    render: Render,
+    shutdown: CancellationToken,
+) {
+    let router = Router::new()
+        .route("/livez", get(async || "ok"))
+        .route("/readyz", get(async move || ready(&health, &queue)))
+        .route(
+            "/metrics",
+            get(async move || {
+                ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], render())
+            }),
+        );
+    // Ends with its task: nobody waits for the last scrape.
+    tokio::select! {
+        served = axum::serve(listener, router) => {
+            if let Err(error) = served {
+                warn!(%error, "the metrics listener ended");
+            }
+        }
+        () = shutdown.cancelled() => {}
+    }
+}
+
+fn ready(health: &Health, queue: &Queue) -> Response {
+    let readiness = health.readiness(queue);
+    let status = if readiness.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, Json(readiness)).into_response()
+}

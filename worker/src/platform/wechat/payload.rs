@@ -1,0 +1,128 @@
+//! What an opened payload must hold: the app's own watermark, and a phone number where
+//! one is expected. Pure.
+//!
+//! Source: WeChat's "Get phone number" (`phoneNumber`, `purePhoneNumber`, `countryCode`,
+//! `watermark{appid, timestamp}`); `countryCode` is typed as a string there and printed
+//! as a number, so both are read.
+
+use std::time::Duration;
+
+use quhao_common::{failure::FailureCode, job::Expect, outcome::Opened, phone::Phone};
+use serde::Deserialize;
+use serde_json::{Value, value::RawValue};
+use time::OffsetDateTime;
+
+use crate::platform::Decrypted;
+
+/// How far a payload's time may lie ahead of ours, where age is checked at all.
+const AHEAD_MAX: Duration = Duration::from_mins(5);
+
+/// What a payload is judged by.
+#[derive(Debug)]
+pub struct Rules<'a> {
+    /// Whose watermark it must carry.
+    pub app_id: &'a str,
+    /// Oldest payload to accept; `None`: age is not checked.
+    pub max_age: Option<Duration>,
+    /// Now.
+    pub now: OffsetDateTime,
+}
+
+#[derive(Deserialize)]
+struct Payload {
+    watermark: Option<Value>,
+    #[serde(rename = "phoneNumber")]
+    phone_number: Option<Value>,
+    #[serde(rename = "purePhoneNumber")]
+    pure_phone_number: Option<Value>,
+    #[serde(rename = "countryCode")]
+    country_code: Option<Value>,
+}
+
+/// Judges `text`, the JSON object that was encrypted.
+pub fn judge(text: &str, expect: Expect, rules: &Rules<'_>) -> Result<Decrypted, FailureCode> {
+    // A key that stands twice is as good as unreadable: two readers would differ on it.
+    let payload: Payload = serde_json::from_str(text).map_err(|_| FailureCode::DecryptFailed)?;
+    let watermark_at = watermark(payload.watermark.as_ref(), rules)?;
+    let opened = match expect {
+        Expect::OpenData => {
+            let object: Box<RawValue> =
+                serde_json::from_str(text).map_err(|_| FailureCode::DecryptFailed)?;
+            Opened::OpenData(object)
+        }
+        Expect::Phone => Opened::Phone(phone(&payload).ok_or(FailureCode::NoPhone)?),
+    };
+    Ok(Decrypted { opened, watermark_at })
+}
+
+fn watermark(
+    watermark: Option<&Value>,
+    rules: &Rules<'_>,
+) -> Result<Option<OffsetDateTime>, FailureCode> {
+    let watermark = watermark.ok_or(FailureCode::WatermarkMismatch)?;
+    if watermark.get("appid").and_then(Value::as_str) != Some(rules.app_id) {
+        return Err(FailureCode::WatermarkMismatch);
+    }
+    let at = watermark
+        .get("timestamp")
+        .and_then(integer)
+        .and_then(|seconds| OffsetDateTime::from_unix_timestamp(seconds).ok());
+    if let Some(max_age) = rules.max_age {
+        let fresh = at.is_some_and(|at| {
+            at <= rules.now.saturating_add(AHEAD_MAX.try_into().unwrap_or(time::Duration::ZERO))
+                && rules.now - at
+                    <= time::Duration::try_from(max_age).unwrap_or(time::Duration::MAX)
+        });
+        if !fresh {
+            return Err(FailureCode::WatermarkStale);
+        }
+    }
+    Ok(at)
+}
+
+/// A number, or its digits as a string: documented as the one, seen as the other.
+fn integer(value: &Value) -> Option<i64> {
+    match value {
+        Value::Number(number) => number.as_i64(),
+        Value::String(digits) => digits.parse().ok(),
+        _ => None,
+    }
+}
+
+/// The phone, if all three fields are there, well-formed and agree: with CBC an attacker
+/// can change the first block at will, and the fields check one another.
+fn phone(payload: &Payload) -> Option<Phone> {
+    let phone_number = payload.phone_number.as_ref()?.as_str()?;
+    let pure = payload.pure_phone_number.as_ref()?.as_str()?;
+    let country = match payload.country_code.as_ref()? {
+        Value::String(text) => text.trim_start_matches('+').to_owned(),
+        Value::Number(number) => number.as_u64()?.to_string(),
+        _ => return None,
+    };
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let well_formed = digits(pure)
+        && digits(&country)
+        && (1..=3).contains(&country.len())
+        && !country.starts_with('0')
+        // E.164 allows 15 digits; nobody's number has fewer than four after the code.
+        && pure.len() >= 4
+        && country.len() + pure.len() <= 15;
+    if !well_formed || !agrees(phone_number, &country, pure) {
+        return None;
+    }
+    Some(Phone {
+        e164: format!("+{country}{pure}"),
+        phone_number: phone_number.to_owned(),
+        pure_phone_number: pure.to_owned(),
+        country_code: country,
+    })
+}
+
+/// `phoneNumber` "has the area code for foreign numbers"; in which form is not
+/// documented, so any usual one will do.
+fn agrees(phone_number: &str, country: &str, pure: &str) -> bool {
+    let bare: String =
+        phone_number.chars().filter(|c| !matches!(c, ' ' | '-' | '+' | '(' | ')')).collect();
+    let bare = bare.strip_prefix("00").unwrap_or(&bare);
+    bare == pure || bare.strip_prefix(country) == Some(pure)
+}
