@@ -1,0 +1,113 @@
+//! The closed list of problems, and of what can be wrong with a field.
+
+use axum::http::StatusCode;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+macro_rules! problem_codes {
+    ($($variant:ident = $name:literal, $status:ident, retry $retry:expr, $title:literal, $detail:literal;)*) => {
+        /// Why a request was not done. Names are part of the HTTP contract.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+        pub(crate) enum ProblemCode {
+            $(#[serde(rename = $name)] $variant,)*
+        }
+
+        impl ProblemCode {
+            /// The contract's name of it.
+            pub(crate) fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $name),* }
+            }
+
+            /// The only place that decides on a problem's status.
+            pub(crate) fn status(self) -> StatusCode {
+                match self { $(Self::$variant => StatusCode::$status),* }
+            }
+
+            /// `Retry-After`, in seconds, for what passes by itself.
+            pub(crate) fn retry_after(self) -> Option<u32> {
+                match self { $(Self::$variant => $retry),* }
+            }
+
+            /// A few words, the same every time.
+            pub(crate) fn title(self) -> &'static str {
+                match self { $(Self::$variant => $title),* }
+            }
+
+            /// What it means, where nothing more exact is known.
+            pub(crate) fn detail(self) -> &'static str {
+                match self { $(Self::$variant => $detail),* }
+            }
+        }
+    };
+}
+
+problem_codes! {
+    MalformedJson = "malformed_json", BAD_REQUEST, retry None,
+        "Malformed JSON", "The body is not one JSON text in UTF-8.";
+    IncompleteBody = "incomplete_body", BAD_REQUEST, retry None,
+        "Incomplete body", "The body ended early or is not framed as HTTP demands.";
+    Unauthorized = "unauthorized", UNAUTHORIZED, retry None,
+        "Unauthorized", "The request needs a valid API key: Authorization: Bearer <api key>.";
+    NotFound = "not_found", NOT_FOUND, retry None,
+        "Not found", "There is no such thing here, or it belongs to another client.";
+    NoResult = "no_result", NOT_FOUND, retry None,
+        "No result", "Nothing is stored for this job. Poll the url that came with it: its expires says whether a result can still come.";
+    MethodNotAllowed = "method_not_allowed", METHOD_NOT_ALLOWED, retry None,
+        "Method not allowed", "This path does not support the method; Allow lists those that it does.";
+    RequestTimeout = "request_timeout", REQUEST_TIMEOUT, retry None,
+        "Request timeout", "The body did not arrive in time.";
+    Gone = "gone", GONE, retry None,
+        "Gone", "The result has been removed: its retention is over.";
+    BodyTooLarge = "body_too_large", PAYLOAD_TOO_LARGE, retry None,
+        "Body too large", "The body is larger than 64 KiB.";
+    UriTooLong = "uri_too_long", URI_TOO_LONG, retry None,
+        "URI too long", "The request target is longer than 2 KiB.";
+    UnsupportedMediaType = "unsupported_media_type", UNSUPPORTED_MEDIA_TYPE, retry None,
+        "Unsupported media type", "The body must be sent as Content-Type: application/json, once, without Content-Encoding.";
+    InvalidRequest = "invalid_request", UNPROCESSABLE_ENTITY, retry None,
+        "Invalid request", "Something in the request is not usable; errors lists all of it.";
+    HeadersTooLarge = "headers_too_large", REQUEST_HEADER_FIELDS_TOO_LARGE, retry None,
+        "Headers too large", "There are more than 64 header fields, or they hold more than 16 KiB.";
+    Internal = "internal", INTERNAL_SERVER_ERROR, retry None,
+        "Internal error", "A fault in quhao. The x-request-id leads its operator to the cause.";
+    Overloaded = "overloaded", SERVICE_UNAVAILABLE, retry Some(2),
+        "Overloaded", "The queue is full and the job was not taken. The same submission may be sent again; it stays the same job.";
+    BrokerUnavailable = "broker_unavailable", SERVICE_UNAVAILABLE, retry Some(5),
+        "Broker unavailable", "The queue is out of reach and the job was not taken. The same submission may be sent again; it stays the same job.";
+    Unconfirmed = "unconfirmed", SERVICE_UNAVAILABLE, retry Some(1),
+        "Unconfirmed", "The queue did not confirm the job in time; it may run all the same, and url tells. The same submission may be sent again; it stays the same job.";
+    StoreUnavailable = "store_unavailable", SERVICE_UNAVAILABLE, retry Some(2),
+        "Store unavailable", "Results cannot be read at the moment. The job is not affected; ask again.";
+    TimedOut = "timed_out", SERVICE_UNAVAILABLE, retry Some(1),
+        "Timed out", "The request was not done in time. The same request may be sent again; a submission stays the same job.";
+}
+
+/// What is wrong with a field. Names are part of the HTTP contract.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum FieldCode {
+    /// It is not there, but has to be.
+    Required,
+    /// There is no such field.
+    UnknownField,
+    /// It is there twice.
+    DuplicateField,
+    /// It has another JSON type.
+    WrongType,
+    /// It holds nothing: empty, `"undefined"` or `"null"`.
+    Empty,
+    /// It is longer than allowed.
+    TooLong,
+    /// It holds characters that it cannot have.
+    InvalidCharacters,
+    /// It has the right type, but not an acceptable value.
+    InvalidValue,
+    /// The number is too small or too large.
+    OutOfRange,
+    /// It is not base64, not even after repair.
+    NotBase64,
+    /// What is encoded has a length that it cannot have.
+    WrongLength,
+    /// It names nothing that the client owns.
+    NotFound,
+}

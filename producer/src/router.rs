@@ -1,0 +1,48 @@
+//! Every route, layer and limit.
+//!
+//! How much happens at once is bounded by what it needs: connections by the listener
+//! (one request each), submits by the queue's publish window, polls by the store's pool,
+//! waiting requests by their own limit. A full one answers at once; none queues for ever.
+
+use std::sync::Arc;
+
+use axum::{Router, middleware, routing::get};
+use quhao_common::metrics::Exporter;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use crate::{Edge, jobs, observe, ops};
+
+/// The API's routes with their description.
+pub(crate) fn described() -> OpenApiRouter<Arc<Edge>> {
+    OpenApiRouter::new()
+        .routes(routes!(jobs::submit))
+        .routes(routes!(jobs::poll))
+        .routes(routes!(ops::livez))
+        .routes(routes!(ops::readyz))
+        .routes(routes!(ops::openapi))
+}
+
+/// The API.
+pub(crate) fn api(edge: Arc<Edge>) -> Router {
+    let (routes, _) = described().split_for_parts();
+    finished(routes, edge)
+}
+
+/// What only operators reach: metrics, and the probes once more, so that they answer when
+/// the API has no connection left.
+pub(crate) fn ops(edge: Arc<Edge>, exporter: Exporter) -> Router {
+    let routes = Router::new()
+        .route("/livez", get(ops::livez))
+        .route("/readyz", get(ops::readyz))
+        .merge(Router::new().route("/metrics", get(ops::metrics)).with_state(exporter));
+    finished(routes, edge)
+}
+
+fn finished(routes: Router<Arc<Edge>>, edge: Arc<Edge>) -> Router {
+    let limit = edge.limits.request;
+    routes
+        .fallback(observe::no_such_path)
+        .method_not_allowed_fallback(observe::no_such_method)
+        .with_state(edge)
+        .layer(middleware::from_fn_with_state(limit, observe::observe))
+}

@@ -1,0 +1,136 @@
+//! Accepting connections, and letting them go.
+//!
+//! `axum::serve` sets no timer, so that a half-sent header holds a connection for ever,
+//! and its graceful shutdown knows no limit; hence a loop of our own.
+
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+
+use axum::Router;
+use hyper::server::conn::http1;
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    server::graceful::GracefulShutdown,
+    service::TowerToHyperService,
+};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::Semaphore,
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+/// Connections to the metrics listener at once: a few scrapers and probes.
+pub(crate) const OPS_CONNECTIONS_MAX: usize = 64;
+/// How long the metrics listener may take to finish.
+pub(crate) const OPS_DRAIN: Duration = Duration::from_secs(1);
+
+/// Hyper answers what exceeds these with a bare 431, so they lie well above the limits
+/// of [`crate::router`], which answer with a problem.
+const HEADERS_MAX: usize = 256;
+const BUFFER_BYTES_MAX: usize = 128 * 1024;
+
+/// After `accept` failed for want of descriptors or memory: time for some to come free.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// A listener with its limits.
+#[derive(Debug)]
+pub(crate) struct Door {
+    listener: TcpListener,
+    address: SocketAddr,
+    connections_max: usize,
+    header_timeout: Duration,
+}
+
+impl Door {
+    pub(crate) async fn bind(
+        address: SocketAddr,
+        connections_max: usize,
+        header_timeout: Duration,
+    ) -> io::Result<Self> {
+        let listener = TcpListener::bind(address).await?;
+        let address = listener.local_addr()?;
+        let connections_max = connections_max.min(Semaphore::MAX_PERMITS);
+        Ok(Self { listener, address, connections_max, header_timeout })
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Serves `router` until `stop`, then waits for open requests, at most `drain`.
+    pub(crate) async fn serve(self, router: Router, stop: CancellationToken, drain: Duration) {
+        let seats = Arc::new(Semaphore::new(self.connections_max));
+        let graceful = GracefulShutdown::new();
+        let connections = TaskTracker::new();
+        let cut = CancellationToken::new();
+        // Also when this future is dropped: connections must not outlive it.
+        let cut_at_the_end = cut.clone().drop_guard();
+
+        loop {
+            let next = async {
+                let seat = Arc::clone(&seats).acquire_owned().await.ok()?;
+                Some((seat, accept(&self.listener).await))
+            };
+            let (seat, stream) = tokio::select! {
+                () = stop.cancelled() => break,
+                next = next => match next {
+                    Some(next) => next,
+                    None => break,
+                },
+            };
+            let connection = http1::Builder::new()
+                .timer(TokioTimer::new())
+                // Also the time that an idle connection is kept.
+                .header_read_timeout(self.header_timeout)
+                .max_headers(HEADERS_MAX)
+                .max_buf_size(BUFFER_BYTES_MAX)
+                .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router.clone()));
+            let connection = graceful.watch(connection);
+            let cut = cut.clone();
+            connections.spawn(async move {
+                tokio::select! {
+                    () = cut.cancelled() => {}
+                    ended = connection => if let Err(error) = ended {
+                        tracing::debug!(%error, "a connection ended early");
+                    },
+                }
+                drop(seat);
+            });
+        }
+
+        drop(self.listener);
+        connections.close();
+        if tokio::time::timeout(drain, graceful.shutdown()).await.is_err() {
+            tracing::warn!(open = connections.len(), "connections are cut: draining took too long");
+        }
+        drop(cut_at_the_end);
+        connections.wait().await;
+    }
+}
+
+/// The next connection. Errors are either the peer's, who is gone, or a shortage that
+/// passes: neither is a reason to stop.
+async fn accept(listener: &TcpListener) -> TcpStream {
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                if stream.set_nodelay(true).is_ok() {
+                    return stream;
+                }
+            }
+            Err(error) if is_peers(&error) => {}
+            Err(error) => {
+                tracing::warn!(%error, "cannot accept connections");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+fn is_peers(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionRefused
+            | io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::ConnectionReset
+    )
+}

@@ -1,0 +1,325 @@
+//! Requests that wait for a result (`Prefer: wait=N`).
+//!
+//! One listener and one batched query serve all of them: a waiter costs an entry in a
+//! map, neither a connection nor a query. News may be lost; then the tick finds it.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use futures_util::FutureExt;
+use quhao_common::{
+    id::JobKey,
+    metrics,
+    store::{Feed, News, Store, StoredAnswer},
+};
+use time::OffsetDateTime;
+use tokio::{
+    sync::{Notify, watch},
+    time::{Instant, MissedTickBehavior},
+};
+use tokio_util::sync::CancellationToken;
+
+/// How often all keys are asked for, whatever the news.
+const TICK: Duration = Duration::from_secs(1);
+/// How long the first of some new waiters waits for others to share its query.
+const GATHER: Duration = Duration::from_millis(5);
+/// Keys in one query.
+const KEYS_MAX: usize = 1000;
+/// Pieces of news that share one query.
+const NEWS_MAX: usize = 64;
+
+/// What is known of a job that somebody waits for.
+#[derive(Debug, Clone)]
+pub(crate) enum Seen {
+    /// The store was not asked yet.
+    NotYet,
+    /// It has no answer.
+    Nothing,
+    /// It could not be read.
+    Unreadable,
+    /// It has one.
+    Answer(Arc<StoredAnswer>),
+}
+
+/// All waiting requests of this process.
+#[derive(Debug, Clone)]
+pub(crate) struct Waiters(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    table: Mutex<Table>,
+    arrivals: Notify,
+    max: usize,
+    draining: CancellationToken,
+}
+
+#[derive(Debug, Default)]
+struct Table {
+    by_key: HashMap<JobKey, watch::Sender<Seen>>,
+    /// Keys that somebody began to wait for since the last query.
+    arrived: Vec<JobKey>,
+    count: usize,
+}
+
+impl Inner {
+    fn table(&self) -> MutexGuard<'_, Table> {
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One waiting request. Dropping it is all it takes to stop waiting.
+#[derive(Debug)]
+pub(crate) struct Waiter {
+    // Dropped before the seat, which counts the receivers that are left.
+    seen: watch::Receiver<Seen>,
+    seat: Seat,
+}
+
+#[derive(Debug)]
+struct Seat {
+    key: JobKey,
+    inner: Arc<Inner>,
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        let mut table = self.inner.table();
+        table.count -= 1;
+        metrics::waiters(table.count);
+        if table.by_key.get(&self.key).is_some_and(|seen| seen.receiver_count() == 0) {
+            table.by_key.remove(&self.key);
+        }
+    }
+}
+
+impl Waiters {
+    /// Room for `max` requests, until `draining`.
+    pub(crate) fn new(max: usize, draining: CancellationToken) -> Self {
+        Self(Arc::new(Inner { table: Mutex::default(), arrivals: Notify::new(), max, draining }))
+    }
+
+    /// Begins to wait for `key`. `None`: there are too many already, or this process is
+    /// about to end.
+    pub(crate) fn register(&self, key: JobKey) -> Option<Waiter> {
+        let inner = &self.0;
+        let mut table = inner.table();
+        if table.count >= inner.max || inner.draining.is_cancelled() {
+            return None;
+        }
+        table.count += 1;
+        metrics::waiters(table.count);
+        table.arrived.push(key);
+        let seen = table.by_key.entry(key).or_insert_with(|| watch::Sender::new(Seen::NotYet));
+        let seen = seen.subscribe();
+        drop(table);
+        inner.arrivals.notify_one();
+        Some(Waiter { seen, seat: Seat { key, inner: Arc::clone(inner) } })
+    }
+
+    /// The keys that `due` makes it worth asking for.
+    fn keys(&self, due: &Due) -> Vec<JobKey> {
+        let mut table = self.0.table();
+        let arrived = std::mem::take(&mut table.arrived);
+        let mut keys: Vec<JobKey> = match due {
+            Due::All => table.by_key.keys().copied().collect(),
+            Due::Some(news) => news
+                .iter()
+                .chain(&arrived)
+                .filter(|key| table.by_key.contains_key(key))
+                .copied()
+                .collect(),
+        };
+        keys.sort_unstable();
+        keys.dedup();
+        keys
+    }
+
+    /// Tells those who wait for `asked` what the store said: its answers, or nothing if
+    /// it could not be read.
+    fn tell(&self, asked: &[JobKey], answers: Option<Vec<StoredAnswer>>, now: OffsetDateTime) {
+        let mut table = self.0.table();
+        let without = if answers.is_some() { Seen::Nothing } else { Seen::Unreadable };
+        for answer in answers.into_iter().flatten().filter(|answer| answer.purge_at > now) {
+            // Out of the map, so that nobody asks for it again.
+            if let Some(seen) = table.by_key.remove(&answer.key) {
+                seen.send_replace(Seen::Answer(Arc::new(answer)));
+            }
+        }
+        for key in asked {
+            if let Some(seen) = table.by_key.get(key) {
+                seen.send_replace(without.clone());
+            }
+        }
+    }
+}
+
+impl Waiter {
+    /// Waits for the answer, at most until `until` or until this process begins to end,
+    /// and says what is known then.
+    pub(crate) async fn wait(mut self, until: Instant) -> Seen {
+        let draining = self.seat.inner.draining.clone();
+        tokio::select! {
+            // An error: the sender is gone, and with it any change to come.
+            _ = self.seen.wait_for(|seen| matches!(seen, Seen::Answer(_))) => {}
+            () = tokio::time::sleep_until(until) => {}
+            () = draining.cancelled() => {}
+        }
+        self.seen.borrow().clone()
+    }
+}
+
+#[derive(Debug)]
+enum Due {
+    All,
+    /// These, and whoever has just arrived.
+    Some(Vec<JobKey>),
+}
+
+/// Asks the store on behalf of all waiters, until `stop`.
+pub(crate) async fn watch_store(waiters: Waiters, store: Arc<Store>, stop: CancellationToken) {
+    let mut feed = store.listen();
+    let mut tick = tokio::time::interval(TICK);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut readable = true;
+    loop {
+        let due = tokio::select! {
+            () = stop.cancelled() => return,
+            _ = tick.tick() => Due::All,
+            news = feed.next() => gather_news(news, &mut feed),
+            () = waiters.0.arrivals.notified() => {
+                tokio::time::sleep(GATHER).await;
+                Due::Some(Vec::new())
+            }
+        };
+        let asking = async {
+            for keys in waiters.keys(&due).chunks(KEYS_MAX) {
+                let answers = ask(&store, keys, &mut readable).await;
+                waiters.tell(keys, answers, OffsetDateTime::now_utc());
+            }
+        };
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = asking => {}
+        }
+    }
+}
+
+/// What has been told up to now, for one query.
+fn gather_news(first: News, feed: &mut Feed) -> Due {
+    let mut keys = Vec::new();
+    let mut next = Some(first);
+    for _ in 0..NEWS_MAX {
+        match next {
+            Some(News::Finished(finished)) => keys.extend(finished),
+            Some(News::Anything) => return Due::All,
+            None => break,
+        }
+        next = feed.next().now_or_never();
+    }
+    Due::Some(keys)
+}
+
+/// `None` if the store cannot be read, which is logged once per outage.
+async fn ask(store: &Store, keys: &[JobKey], readable: &mut bool) -> Option<Vec<StoredAnswer>> {
+    match store.answers(keys).await {
+        Ok(answers) => {
+            if !std::mem::replace(readable, true) {
+                tracing::info!("the store can be read again");
+            }
+            Some(answers)
+        }
+        Err(error) => {
+            if std::mem::replace(readable, false) {
+                tracing::warn!(%error, "the store cannot be read; requests keep waiting");
+            }
+            None
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use quhao_common::vault::Sealed;
+
+    use super::*;
+
+    fn key(byte: u8) -> JobKey {
+        JobKey::from_bytes([byte; 16])
+    }
+
+    fn waiters(max: usize) -> Waiters {
+        Waiters::new(max, CancellationToken::new())
+    }
+
+    fn answer(byte: u8) -> StoredAnswer {
+        let at = OffsetDateTime::UNIX_EPOCH;
+        StoredAnswer {
+            key: key(byte),
+            created_at: at,
+            expires_at: at,
+            finished_at: at,
+            purge_at: at + Duration::from_mins(1),
+            answer: Sealed::from_bytes(Vec::new()),
+        }
+    }
+
+    fn soon() -> Instant {
+        Instant::now() + Duration::from_millis(10)
+    }
+
+    #[tokio::test]
+    async fn those_who_wait_for_the_same_job_share_its_key() {
+        let waiters = waiters(8);
+        let first = waiters.register(key(1)).expect("room");
+        let second = waiters.register(key(1)).expect("room");
+        let other = waiters.register(key(2)).expect("room");
+        let asked = waiters.keys(&Due::Some(Vec::new()));
+        assert_eq!(asked, [key(1), key(2)]);
+        waiters.tell(&asked, Some(vec![answer(1)]), OffsetDateTime::UNIX_EPOCH);
+        assert!(matches!(first.wait(soon()).await, Seen::Answer(_)));
+        assert!(matches!(second.wait(soon()).await, Seen::Answer(_)));
+        assert!(matches!(other.wait(soon()).await, Seen::Nothing));
+        assert!(waiters.0.table().by_key.is_empty());
+        assert_eq!(waiters.0.table().count, 0);
+    }
+
+    #[tokio::test]
+    async fn news_of_strangers_and_of_the_past_ask_for_nothing() {
+        let waiters = waiters(8);
+        let waiter = waiters.register(key(1)).expect("room");
+        assert_eq!(waiters.keys(&Due::All), [key(1)]);
+        assert!(waiters.keys(&Due::Some(vec![key(7)])).is_empty());
+        assert_eq!(waiters.keys(&Due::Some(vec![key(1), key(1)])), [key(1)]);
+        // A row whose time is over is no answer.
+        waiters.tell(&[key(1)], Some(vec![answer(1)]), OffsetDateTime::now_utc());
+        assert!(matches!(waiter.wait(soon()).await, Seen::Nothing));
+    }
+
+    #[tokio::test]
+    async fn a_dropped_request_leaves_nothing_behind() {
+        let waiters = waiters(8);
+        let early = waiters.register(key(1)).expect("room");
+        waiters.tell(&[key(1)], Some(vec![answer(1)]), OffsetDateTime::UNIX_EPOCH);
+        let late = waiters.register(key(1)).expect("room");
+        drop(early);
+        assert_eq!(waiters.keys(&Due::All), [key(1)], "the late one still waits");
+        drop(late);
+        assert!(waiters.keys(&Due::All).is_empty());
+        assert_eq!(waiters.0.table().count, 0);
+    }
+
+    #[tokio::test]
+    async fn there_is_a_bound_and_draining_wakes_everybody() {
+        let waiters = waiters(1);
+        let waiter = waiters.register(key(1)).expect("room");
+        assert!(waiters.register(key(2)).is_none());
+        waiters.tell(&[key(1)], None, OffsetDateTime::UNIX_EPOCH);
+        waiters.0.draining.cancel();
+        let far = Instant::now() + Duration::from_hours(1);
+        assert!(matches!(waiter.wait(far).await, Seen::Unreadable));
+        assert!(waiters.register(key(1)).is_none());
+    }
+}
