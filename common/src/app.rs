@@ -96,6 +96,12 @@ pub struct App {
     pub secret: SecretString,
 }
 
+impl AsRef<AppId> for AppId {
+    fn as_ref(&self) -> &AppId {
+        self
+    }
+}
+
 impl AsRef<AppId> for App {
     fn as_ref(&self) -> &AppId {
         &self.id

@@ -93,3 +93,75 @@ async fn queue_database(
     database.migrate().await?;
     Ok(database)
 }
+
+#[cfg(test)]
+mod tests {
+    use secrecy::SecretString;
+    use time::OffsetDateTime;
+
+    use super::*;
+    use crate::{id::JobId, queue::Parcel, sqlite::scratch::Scratch};
+
+    const LIMIT: Duration = Duration::from_secs(10);
+    const ROLES: Roles = Roles { publish: true, take_max: Some(8) };
+
+    fn queue(url: QueueUrl) -> config::Queue {
+        config::Queue {
+            url,
+            prefix: "quhao".to_owned(),
+            confirm_timeout: LIMIT,
+            publish_window: 10,
+            heartbeat: LIMIT,
+            connect_timeout: LIMIT,
+            length_max: 10,
+            delivery_limit: 20,
+        }
+    }
+
+    fn store(path: &Path) -> config::Store {
+        config::Store {
+            url: StoreUrl::Sqlite(path.to_owned()),
+            connections_max: 4,
+            acquire_timeout: LIMIT,
+            statement_timeout: LIMIT,
+            retention: LIMIT,
+            session_retention: LIMIT,
+        }
+    }
+
+    #[tokio::test]
+    async fn embedded_seams_share_a_file_or_have_two() {
+        let scratch = Scratch::new();
+        let path = scratch.path("quhao.db");
+        let alone = open_store(&store(&path)).await.unwrap();
+        assert_eq!(alone.migrate().await.unwrap(), [crate::store::SCHEMA_VERSION]);
+        alone.close().await;
+
+        for other in ["quhao.db", "queue.db"] {
+            let folder = scratch.path("folder");
+            let _ = std::fs::create_dir(&folder);
+            // The same file by another name, then another file.
+            let of_queue = queue(QueueUrl::Sqlite(folder.join("..").join(other)));
+            let backend = Backend::open(&of_queue, &store(&path), ROLES).await.unwrap();
+            let second = Backend::open(&of_queue, &store(&path), ROLES).await.unwrap_err();
+            assert!(second.to_string().contains("another quhao process"), "{second}");
+            let parcel = Parcel {
+                id: JobId::from_bytes([1; 25]),
+                body: vec![1],
+                expires_at: OffsetDateTime::now_utc() + time::Duration::MINUTE,
+                traceparent: None,
+            };
+            backend.queue.publish(parcel).await.unwrap();
+            assert_eq!(backend.queue.next(1).await.unwrap().len(), 1);
+            backend.close(LIMIT).await;
+        }
+    }
+
+    #[tokio::test]
+    async fn a_file_and_a_server_do_not_go_together() {
+        let scratch = Scratch::new();
+        let server = queue(QueueUrl::Amqp(SecretString::from("amqp://127.0.0.1:1/%2f")));
+        let mixed = Backend::open(&server, &store(&scratch.path("quhao.db")), ROLES).await;
+        assert!(matches!(mixed, Err(BackendError::Queue(QueueError::Settings(_)))), "{mixed:?}");
+    }
+}

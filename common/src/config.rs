@@ -98,8 +98,6 @@ pub struct Queue {
     pub length_max: u64,
     /// Times a delivery may come back before it is set aside.
     pub delivery_limit: u32,
-    /// How long the embedded queue keeps a delivery from others.
-    pub lease: Duration,
 }
 
 /// `queue.url`
@@ -209,7 +207,8 @@ fn read(tree: &tree::Tree, errors: &mut Vec<ConfigError>) -> Option<Config> {
     let drain = Section::of(tree, "", errors).whole("drain_seconds", 1, 1..=600);
     let http = sections::http(Section::of(tree, "http", errors));
     let queue_url = sections::queue_url(&mut Section::of(tree, "queue", errors));
-    let store_url = sections::store_url(&mut Section::of(tree, "store", errors), queue_url.as_ref());
+    let store_url =
+        sections::store_url(&mut Section::of(tree, "store", errors), queue_url.as_ref());
     let queue = sections::queue(Section::of(tree, "queue", errors), queue_url);
     let store = sections::store(Section::of(tree, "store", errors), store_url);
     let worker = sections::worker(Section::of(tree, "worker", errors));

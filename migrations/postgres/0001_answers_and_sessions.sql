@@ -20,7 +20,7 @@ create table jobs (
     finished_at timestamptz not null,
     -- From then on the row counts as gone, whether or not it was deleted yet.
     purge_at    timestamptz not null,
-    -- Sealed: the whole answer, phone number, metadata and callback URL included.
+    -- Sealed: the whole answer, phone number and metadata included.
     answer      bytea       not null,
     -- Plain, because erasure looks it up: a pseudonym that means something to the
     -- platform and to the app's owner only.

@@ -272,3 +272,6 @@ impl PhoneObject {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

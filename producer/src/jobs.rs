@@ -24,7 +24,7 @@ use tokio::time::Instant;
 use crate::{
     Edge,
     auth::Authenticated,
-    body::JsonBytes,
+    body::AuthenticatedJson,
     fate::{self, Fate, fate},
     headers,
     job_object::{self, JobObject},
@@ -69,9 +69,8 @@ const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-appli
 )]
 pub(crate) async fn submit(
     State(edge): State<Arc<Edge>>,
-    Authenticated(client): Authenticated,
     headers: HeaderMap,
-    JsonBytes(body): JsonBytes,
+    AuthenticatedJson(client, body): AuthenticatedJson,
 ) -> Result<Response, Problem> {
     let (job, repairs) = {
         let key = headers::idempotency_key(&headers);
@@ -81,6 +80,7 @@ pub(crate) async fn submit(
         };
         let apps = edge.directory.apps_of(&client.name);
         let submission = Submission::read(&body, apps, wrong)?;
+        drop(body);
         accept(&edge, &client, submission, key, headers::traceparent(&headers))
     };
     for (field, repair) in repairs {
@@ -92,17 +92,20 @@ pub(crate) async fn submit(
     let waiter =
         wait.and_then(|wait| Some((edge.waiters.register(job.id.key())?, Instant::now() + wait)));
     publish(&edge, &job).await?;
+    metrics::submitted("accepted");
+    // Who waits keeps what the answer needs, not code and ciphertext.
+    let object = JobObject::accepted(&job);
+    let Job { id, app, .. } = job;
 
     if let Some((waiter, until)) = waiter
         && let Seen::Answer(stored) = waiter.wait(until).await
     {
         // The job is taken, whatever became of its answer: unreadable, it is for a poll.
-        match finished(&edge, &job.id, &job.app, &stored) {
+        match finished(&edge, &id, &app, &stored) {
             Ok(object) => return Ok(applied(&object)),
-            Err(problem) => tracing::warn!(job = %job.id, ?problem, "an answer cannot be read"),
+            Err(problem) => tracing::warn!(job = %id, ?problem, "an answer cannot be read"),
         }
     }
-    let object = JobObject::accepted(&job);
     let location = [(header::LOCATION, object.url.clone())];
     let retry = [(header::RETRY_AFTER, HeaderValue::from_static("1"))];
     Ok((StatusCode::ACCEPTED, location, retry, Json(object)).into_response())

@@ -45,8 +45,8 @@ pub(crate) async fn observe(
     if let Some(logged) = logged.as_ref().filter(|logged| logged.code.status().is_server_error()) {
         log(logged, route, &request_id);
     }
-    if submits {
-        metrics::submitted(logged.map_or("accepted", |logged| logged.code.as_str()));
+    if let Some(logged) = logged.filter(|_| submits) {
+        metrics::submitted(logged.code.as_str());
     }
     metrics::http_request(route, response.status().as_u16(), started.elapsed());
     let headers = response.headers_mut();
@@ -109,5 +109,76 @@ pub(crate) async fn no_such_method(method: Method) -> Response {
         StatusCode::NO_CONTENT.into_response()
     } else {
         Problem::from(ProblemCode::MethodNotAllowed).into_response()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::{Router, body::Body, middleware, routing::get};
+    use http_body_util::BodyExt;
+    use tower::ServiceExt;
+
+    use super::*;
+
+    fn router() -> Router {
+        let limit = Duration::from_millis(50);
+        Router::new()
+            .route("/fine", get(async || "fine"))
+            .route("/panics", get(async || -> &'static str { panic!("on purpose") }))
+            .route("/hangs", get(std::future::pending::<&'static str>))
+            .fallback(no_such_path)
+            .method_not_allowed_fallback(no_such_method)
+            .layer(middleware::from_fn_with_state(limit, observe))
+    }
+
+    async fn call(request: axum::http::request::Builder) -> (Response, serde_json::Value) {
+        let request = request.body(Body::empty()).expect("a request");
+        let (head, body) = router().oneshot(request).await.expect("infallible").into_parts();
+        let bytes = body.collect().await.expect("a body").to_bytes();
+        let json = serde_json::from_slice(&bytes).unwrap_or_default();
+        (Response::from_parts(head, Body::empty()), json)
+    }
+
+    #[tokio::test]
+    async fn whatever_happens_is_answered_with_a_problem() {
+        for (path, method, code) in [
+            ("/panics", "GET", "internal"),
+            ("/hangs", "GET", "timed_out"),
+            ("/nowhere", "GET", "not_found"),
+            ("/fine", "POST", "method_not_allowed"),
+            (&format!("/{}", "a".repeat(2048)), "GET", "uri_too_long"),
+        ] {
+            let (response, problem) = call(Request::builder().uri(path).method(method)).await;
+            assert_eq!(problem["code"], code, "{path}");
+            assert_eq!(problem["type"], format!("urn:quhao:problem/{code}"));
+            assert_eq!(problem["status"], response.status().as_u16());
+            assert_eq!(response.headers()[header::CONTENT_TYPE], "application/problem+json");
+            assert_eq!(response.headers()[X_REQUEST_ID].len(), 32);
+            assert!(response.extensions().get::<Logged>().is_none());
+        }
+        let (_, problem) =
+            call(Request::builder().uri("/fine").header("x", "y".repeat(16_384))).await;
+        assert_eq!(problem["code"], "headers_too_large");
+    }
+
+    #[tokio::test]
+    async fn a_request_id_is_kept_if_it_can_be_repeated() {
+        let longest = "x".repeat(64);
+        let too_long = "x".repeat(65);
+        for (id, kept) in [("a-1", true), (&longest, true), (&too_long, false), ("a b", false)] {
+            let (response, _) =
+                call(Request::builder().uri("/fine").header(X_REQUEST_ID, id)).await;
+            assert_eq!(response.headers()[X_REQUEST_ID] == id, kept, "{id}");
+        }
+        let twice =
+            Request::builder().uri("/fine").header(X_REQUEST_ID, "a").header(X_REQUEST_ID, "b");
+        assert_eq!(call(twice).await.0.headers()[X_REQUEST_ID].len(), 32);
+    }
+
+    #[tokio::test]
+    async fn options_names_the_methods() {
+        let (response, _) = call(Request::builder().uri("/fine").method("OPTIONS")).await;
+        assert_eq!(response.status(), StatusCode::NO_CONTENT);
+        assert_eq!(response.headers()[header::ALLOW], "GET,HEAD");
     }
 }

@@ -8,7 +8,8 @@ use utoipa::{
     openapi::{
         Components, Content, Header, Info, License, ObjectBuilder, OpenApi, Ref, RefOr, Response,
         Schema, Type,
-        path::{Operation, PathItem},
+        path::{Operation, Parameter, PathItem},
+        schema::SchemaType,
         security::{Http, HttpAuthScheme, SecurityScheme},
     },
 };
@@ -51,6 +52,7 @@ fn complete(api: &mut OpenApi) {
     );
     for operation in api.paths.paths.values_mut().flat_map(operations) {
         add_problems(&mut operation.responses.responses, EVERYWHERE);
+        operation.parameters.iter_mut().flatten().for_each(forbid_null);
         for response in operation.responses.responses.values_mut() {
             if let RefOr::T(response) = response {
                 let header = header(Type::String, "Names the request, for the operator's logs");
@@ -140,14 +142,28 @@ fn add_problems(responses: &mut BTreeMap<String, RefOr<Response>>, codes: &[Prob
     }
 }
 
+/// A parameter that may be left out cannot be null: HTTP has no such thing.
+fn forbid_null(parameter: &mut RefOr<Parameter>) {
+    if let RefOr::T(parameter) = parameter
+        && let Some(RefOr::T(Schema::Object(schema))) = &mut parameter.schema
+        && let SchemaType::Array(types) = &mut schema.schema_type
+    {
+        types.retain(|kind| *kind != Type::Null);
+        if let [only] = &types[..] {
+            schema.schema_type = only.clone().into();
+        }
+    }
+}
+
 fn header(kind: Type, description: &str) -> RefOr<Header> {
     let mut header = Header::new(ObjectBuilder::new().schema_type(kind).build());
     header.description = Some(description.to_owned());
     RefOr::T(header)
 }
 
-/// The body of a submission. Only described here: it is read by `submission`, which
-/// reports everything that is wrong with it at once.
+// Only described here: it is read by `submission`, which reports everything that is wrong
+// with it at once.
+/// What to do: `code` alone logs in; with `encrypted_data` and `iv` it decrypts as well.
 #[expect(dead_code, reason = "a description: never made, never read")]
 #[derive(serde::Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]

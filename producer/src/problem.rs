@@ -154,7 +154,7 @@ fn chain(error: &(dyn Error + 'static)) -> String {
     text
 }
 
-/// The wire form of a problem (RFC 9457).
+/// Why a request was not done (RFC 9457).
 #[derive(Serialize, ToSchema)]
 #[schema(as = Problem)]
 pub(crate) struct ProblemBody<'a> {
@@ -200,5 +200,54 @@ impl IntoResponse for Problem {
         }
         response.extensions_mut().insert(Logged { code: self.code, cause: self.cause });
         response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn body(problem: &Problem) -> Value {
+        serde_json::to_value(problem.body()).expect("serialisable")
+    }
+
+    #[test]
+    fn only_the_unconfirmed_name_a_job_and_only_bad_input_lists_errors() {
+        let problem = Problem::from(ProblemCode::Unconfirmed).job("job_1".into(), "/x".into());
+        assert_eq!(
+            body(&problem),
+            json!({
+                "type": "urn:quhao:problem/unconfirmed", "title": "Unconfirmed", "status": 503,
+                "detail": ProblemCode::Unconfirmed.detail(), "code": "unconfirmed",
+                "id": "job_1", "url": "/x",
+            })
+        );
+        assert_eq!(problem.into_response().headers()[header::RETRY_AFTER], "1");
+
+        let error = FieldError::new("code", FieldCode::TooLong, "is too long");
+        assert_eq!(
+            body(&Problem::invalid(vec![error]))["errors"],
+            json!([{"field": "code", "code": "too_long", "detail": "is too long"}])
+        );
+    }
+
+    #[test]
+    fn a_code_has_one_name() {
+        for code in ProblemCode::ALL {
+            assert_eq!(body(&Problem::from(*code))["code"], code.as_str());
+        }
+    }
+
+    #[test]
+    fn a_cause_stands_once_and_is_not_sent() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("outer: {0}")]
+        struct Outer(#[source] std::fmt::Error);
+        let inner = std::fmt::Error.to_string();
+        let problem = Problem::from(ProblemCode::Internal).because(&Outer(std::fmt::Error));
+        assert_eq!(problem.cause.as_deref(), Some(format!("outer: {inner}").as_str()));
+        assert!(!body(&problem).to_string().contains(&inner));
     }
 }

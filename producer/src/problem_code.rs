@@ -8,11 +8,15 @@ macro_rules! problem_codes {
     ($($variant:ident = $name:literal, $status:ident, retry $retry:expr, $title:literal, $detail:literal;)*) => {
         /// Why a request was not done. Names are part of the HTTP contract.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+        #[serde(rename_all = "snake_case")]
         pub(crate) enum ProblemCode {
-            $(#[serde(rename = $name)] $variant,)*
+            $($variant,)*
         }
 
         impl ProblemCode {
+            #[cfg(test)]
+            pub(crate) const ALL: &[Self] = &[$(Self::$variant),*];
+
             /// The contract's name of it.
             pub(crate) fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $name),* }

@@ -218,18 +218,13 @@ impl<'a> Reader<'a> {
 
     fn expect(&mut self, with_ciphertext: bool) -> Expect {
         let Some(text) = self.text("expect") else { return Expect::default() };
-        match text.as_str() {
+        let detail = match text.as_str() {
             "phone" => return Expect::Phone,
             "open_data" if with_ciphertext => return Expect::OpenData,
-            "open_data" => self.refuse(
-                "expect",
-                FieldCode::InvalidValue,
-                "open_data needs encrypted_data and iv",
-            ),
-            _ => {
-                self.refuse("expect", FieldCode::InvalidValue, "must be \"phone\" or \"open_data\"")
-            }
-        }
+            "open_data" => "open_data needs encrypted_data and iv",
+            _ => "must be \"phone\" or \"open_data\"",
+        };
+        self.refuse("expect", FieldCode::InvalidValue, detail);
         Expect::default()
     }
 

@@ -82,22 +82,23 @@ pub(super) fn keyring(section: &mut Section<'_>, key: &str) -> Option<Keyring<Se
     };
     let mut entries = Vec::new();
     for (at, line) in lines.iter().enumerate() {
-        match parse_numbered_secret(line) {
-            Ok(entry) => entries.push(entry),
-            Err(_) => {
-                let problem = Problem::Expected(NUMBERED_SECRET.to_owned());
-                section.refuse(&format!("{given_as}[{at}]"), Some(layer), problem);
-            }
+        if let Ok(entry) = parse_numbered_secret(line) {
+            entries.push(entry);
+        } else {
+            let problem = Problem::Expected(NUMBERED_SECRET.to_owned());
+            section.refuse(&format!("{given_as}[{at}]"), Some(layer), problem);
         }
     }
     if entries.len() < lines.len() {
         return None;
     }
-    Keyring::new(entries)
-        .map_err(|error| {
-            section.refuse(&given_as, Some(layer), Problem::Conflict(error.to_string()))
-        })
-        .ok()
+    match Keyring::new(entries) {
+        Ok(ring) => Some(ring),
+        Err(error) => {
+            section.refuse(&given_as, Some(layer), Problem::Conflict(error.to_string()));
+            None
+        }
+    }
 }
 
 fn required<'t>(section: &mut Section<'t>, key: &str) -> Option<Given<'t>> {

@@ -74,7 +74,6 @@ pub(super) fn queue(mut at: Section<'_>, url: Option<QueueUrl>) -> Option<Queue>
     let connect_timeout = at.seconds("connect_timeout_seconds", 0.1..=60.0);
     let length_max = at.integer("length_max", 1..=100_000_000);
     let delivery_limit = at.integer("delivery_limit", 1..=1000);
-    let lease = at.whole("lease_seconds", 1, 5..=3600);
     Some(Queue {
         url: url?,
         prefix: prefix?,
@@ -84,7 +83,6 @@ pub(super) fn queue(mut at: Section<'_>, url: Option<QueueUrl>) -> Option<Queue>
         connect_timeout: connect_timeout?,
         length_max: length_max?,
         delivery_limit: delivery_limit?,
-        lease: lease?,
     })
 }
 

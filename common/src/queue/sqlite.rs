@@ -16,7 +16,7 @@ use std::{
 };
 
 use tokio::{
-    sync::{Mutex, Semaphore, TryAcquireError, mpsc},
+    sync::{Mutex, Notify, Semaphore, TryAcquireError, mpsc},
     time::{Instant, timeout_at},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -54,6 +54,8 @@ pub struct SqliteQueue {
 #[derive(Debug)]
 struct Taking {
     held: Arc<Held>,
+    /// Somebody has asked for the next deliveries: before that nothing is taken.
+    asked: Arc<Notify>,
     /// What was taken and is not handed out yet.
     buffer: Mutex<mpsc::Receiver<Delivery>>,
     /// No more is taken.
@@ -125,6 +127,7 @@ impl SqliteQueue {
     /// See [`super::Queue::next`].
     pub async fn next(&self, max: usize) -> Option<Vec<Delivery>> {
         let taking = self.taking.as_ref()?;
+        taking.asked.notify_one();
         let receive = async {
             let mut deliveries = Vec::new();
             taking.buffer.lock().await.recv_many(&mut deliveries, max.max(1)).await;
@@ -177,12 +180,14 @@ impl Taking {
         let (settlements, inbox) = mpsc::channel(take_max);
         let (deliver, buffer) = mpsc::channel(take_max);
         let held = Arc::new(Held::new(take_max, settlements));
+        let asked = Arc::new(Notify::new());
         let (stopping, closing) = (CancellationToken::new(), CancellationToken::new());
         let tasks = TaskTracker::new();
         tasks.spawn(
             taker::Taker {
                 database: Arc::clone(database),
                 held: Arc::clone(&held),
+                asked: Arc::clone(&asked),
                 deliver,
                 delivery_limit: settings.delivery_limit,
                 stopping: stopping.clone(),
@@ -198,7 +203,7 @@ impl Taking {
             }
             .run(),
         );
-        Self { held, buffer: Mutex::new(buffer), stopping, closing, tasks }
+        Self { held, asked, buffer: Mutex::new(buffer), stopping, closing, tasks }
     }
 
     async fn stop(&self) {

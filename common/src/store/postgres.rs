@@ -13,7 +13,10 @@ use tokio_util::sync::CancellationToken;
 use self::{answers::JobColumns, pool::Pool, sessions::SessionColumns};
 use crate::{
     config::{self, StoreUrl},
-    store::{Finished, StoreError, best_of_each, session_rounds},
+    store::{
+        Finished, StoreError,
+        batch::{best_of_each, session_rounds},
+    },
 };
 
 mod answers;

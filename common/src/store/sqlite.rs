@@ -13,7 +13,8 @@ use time::OffsetDateTime;
 use tokio::sync::broadcast;
 
 use super::{
-    Finished, News, Schema, StoreError, StoredAnswer, StoredSession, best_of_each, session_rounds,
+    Finished, News, Schema, StoreError, StoredAnswer, StoredSession,
+    batch::{best_of_each, session_rounds},
 };
 use crate::{
     app::{AppId, ClientName},

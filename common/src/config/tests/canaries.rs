@@ -1,5 +1,7 @@
 //! No secret in any error, whatever is wrong with it or beside it.
 
+use std::fmt::Write;
+
 use super::*;
 
 const CANARY: &str = "c4n4ry";
@@ -62,7 +64,7 @@ fn no_error_quotes_a_value() {
         for error in errors.iter() {
             let mut cause: Option<&dyn std::error::Error> = Some(error);
             while let Some(error) = cause {
-                said += &format!("{error} {error:?}\n");
+                let _ = write!(said, "\n{error} {error:?}\n");
                 cause = error.source();
             }
         }

@@ -24,7 +24,6 @@ fn the_defaults_are_those_of_the_default_file() {
     assert_eq!(config.queue.heartbeat, seconds(10));
     assert_eq!(config.queue.connect_timeout, seconds(5));
     assert_eq!((config.queue.length_max, config.queue.delivery_limit), (1_000_000, 20));
-    assert_eq!(config.queue.lease, seconds(60));
     assert_eq!(config.store.connections_max, 8);
     assert_eq!(config.store.acquire_timeout, seconds(3));
     assert_eq!(config.store.statement_timeout, seconds(5));

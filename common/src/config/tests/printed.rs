@@ -1,3 +1,5 @@
+use std::fmt::Write;
+
 use super::*;
 use crate::config::{DEFAULTS, minimal_example, reference_markdown, schema::SCHEMA};
 
@@ -75,12 +77,12 @@ fn every_key_of_the_default_file_is_read() {
     for section in SCHEMA.iter() {
         match (section.name.as_str(), section.list) {
             ("", _) => {}
-            (name, true) => text += &format!("[[{name}]]\n"),
-            (name, false) => text += &format!("[{name}]\n"),
+            (name, true) => writeln!(text, "[[{name}]]").unwrap(),
+            (name, false) => writeln!(text, "[{name}]").unwrap(),
         }
         for entry in section.entries.iter().filter(|entry| !entry.key.ends_with("_file")) {
             assert!(!entry.text.is_empty(), "{} has no comment", section.path(&entry.key));
-            text += &format!("{} = {}\n", entry.key, entry.value);
+            writeln!(text, "{} = {}", entry.key, entry.value).unwrap();
         }
     }
     let text = text.replace("BASE64_OF_32_BYTES", KEY).replace("64_HEX_DIGITS", DIGEST);

@@ -1,7 +1,7 @@
 //! Taking: one task owns the channel, moves deliveries into the buffer, and tells the
 //! broker of settlements.
 
-use std::sync::Arc;
+use std::{pin::pin, sync::Arc};
 
 use futures_util::StreamExt;
 use lapin::Connection;
@@ -111,6 +111,7 @@ impl Owner {
     async fn work(&mut self, session: &mut Session, wire: &Wire) -> Result<(), LinkError> {
         let closing = self.link.closing.clone();
         let stopped = self.buffer.stopped.clone();
+        let mut broken = pin!(wire.broken());
         let mut check = interval(CHECK_EVERY);
         check.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -134,6 +135,7 @@ impl Owner {
                     let deliveries = session.take(message?, room)?;
                     self.buffer.put(deliveries);
                 }
+                cause = &mut broken => return Err(cause),
                 _ = check.tick() => {
                     if !session.channel.status().connected() {
                         return Err(LinkError::Closed);

@@ -10,12 +10,14 @@ use std::{
     io,
     net::{Shutdown, TcpStream},
     os::fd::AsFd,
+    pin::pin,
     sync::{Arc, OnceLock, Weak},
     time::Duration,
 };
 
+use futures_util::StreamExt;
 use lapin::{
-    Channel, Connection, ConnectionProperties,
+    Channel, Connection, ConnectionProperties, Event,
     tcp::{AsyncTcpStream, OwnedTLSConfig},
     uri::{AMQPScheme, AMQPUri},
 };
@@ -127,9 +129,26 @@ impl Wire {
         within(self.limit, "opening a channel", self.connection.create_channel()).await
     }
 
+    /// Waits until the connection has ended, and says why.
+    pub(super) async fn broken(&self) -> LinkError {
+        let mut events = pin!(self.connection.events_listener());
+        while let Some(event) = events.next().await {
+            // An error of one channel, such as of a question for the depth, may pass.
+            if let Event::Error(error) = event
+                && !self.connection.status().connected()
+            {
+                return error.into();
+            }
+        }
+        LinkError::Closed
+    }
+
     /// Closes a channel in order: the broker has handled all that was sent on it before
     /// it answers.
     pub(super) async fn finish(&self, channel: &Channel) {
+        if self.connection.status().blocked() {
+            return;
+        }
         if let Err(error) = within(CLOSE_LIMIT, "closing", channel.close(200, "OK".into())).await {
             tracing::debug!(%error, "a channel of the broker did not close in order");
         }

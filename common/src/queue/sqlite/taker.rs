@@ -2,7 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::{sync::mpsc, time::sleep};
+use tokio::{
+    sync::{Notify, mpsc},
+    time::sleep,
+};
 use tokio_util::sync::CancellationToken;
 
 use super::{held::Held, rows};
@@ -20,6 +23,7 @@ const PAUSE_MAX: Duration = Duration::from_secs(2);
 pub(super) struct Taker {
     pub(super) database: Arc<Database>,
     pub(super) held: Arc<Held>,
+    pub(super) asked: Arc<Notify>,
     /// Has room for as many as may be out.
     pub(super) deliver: mpsc::Sender<Delivery>,
     pub(super) delivery_limit: u32,
@@ -34,6 +38,8 @@ impl Taker {
 
     async fn take_all(self) {
         let mut pause = PAUSE_MIN;
+        // Until then the table may not be there: the schema comes after the opening.
+        self.asked.notified().await;
         loop {
             let wanted = self.held.room().min(TAKE_MAX);
             if wanted == 0 {

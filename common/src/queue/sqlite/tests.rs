@@ -1,11 +1,6 @@
-use std::{
-    collections::BTreeSet,
-    io::{BufRead, Write},
-    path::Path,
-    process::{Command, Stdio},
-    time::Duration,
-};
+use std::{collections::BTreeSet, path::Path, sync::Arc, time::Duration};
 
+use futures_util::future::join_all;
 use time::OffsetDateTime;
 
 use super::SqliteQueue;
@@ -15,6 +10,8 @@ use crate::{
     queue::{Delivery, Parcel, PublishError, Roles, Verdict},
     sqlite::{Database, scratch::Scratch},
 };
+
+mod killed;
 
 const LIMIT: Duration = Duration::from_secs(10);
 /// Long enough to see that nothing comes.
@@ -30,7 +27,6 @@ fn settings(path: &Path) -> config::Queue {
         connect_timeout: LIMIT,
         length_max: 10_000,
         delivery_limit: 20,
-        lease: LIMIT,
     }
 }
 
@@ -69,11 +65,9 @@ fn number(delivery: &Delivery) -> u16 {
 async fn taken(queue: &SqliteQueue, count: usize) -> Vec<Delivery> {
     let mut deliveries = Vec::new();
     while deliveries.len() < count {
-        match tokio::time::timeout(LIMIT, queue.next(100)).await {
-            Ok(Some(more)) => deliveries.extend(more),
-            Ok(None) => panic!("stopped"),
-            Err(_) => panic!("{} of {count} came", deliveries.len()),
-        }
+        let next = tokio::time::timeout(LIMIT, queue.next(100)).await;
+        assert!(next.is_ok(), "{} of {count} came", deliveries.len());
+        deliveries.extend(next.unwrap().expect("not stopped"));
     }
     deliveries
 }
@@ -90,9 +84,8 @@ async fn comes_to(queue: &SqliteQueue, depth: u64, out: usize) {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
-    if tokio::time::timeout(LIMIT, all).await.is_err() {
-        panic!("{:?} and not {:?}", look().await, (depth, out));
-    }
+    let came = tokio::time::timeout(LIMIT, all).await;
+    assert!(came.is_ok(), "{:?} and not {:?}", look().await, (depth, out));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -122,7 +115,9 @@ async fn what_was_acked_is_gone_and_the_rest_comes_again_after_a_restart() {
     let deliveries = taken(&queue, 5).await;
     assert_eq!(deliveries.iter().map(number).collect::<Vec<_>>(), [1, 3, 5, 7, 9]);
     assert!(deliveries.iter().all(|delivery| delivery.redelivered));
-    deliveries.into_iter().for_each(|delivery| delivery.settle(Verdict::Ack));
+    for delivery in deliveries {
+        delivery.settle(Verdict::Ack);
+    }
     queue.close(LIMIT).await;
 
     let queue = opened(&path, |_| {}).await;
@@ -187,9 +182,9 @@ async fn no_more_is_out_than_may_be() {
 async fn stopping_ends_those_who_wait_and_frees_what_was_not_handed_out() {
     let scratch = Scratch::new();
     let path = scratch.path("quhao.db");
-    let queue = std::sync::Arc::new(opened(&path, |_| {}).await);
+    let queue = Arc::new(opened(&path, |_| {}).await);
     let waiter = tokio::spawn({
-        let queue = std::sync::Arc::clone(&queue);
+        let queue = Arc::clone(&queue);
         async move { queue.next(1).await.is_none() }
     });
     tokio::task::yield_now().await;
@@ -201,8 +196,9 @@ async fn stopping_ends_those_who_wait_and_frees_what_was_not_handed_out() {
     for at in 0..6 {
         queue.publish(parcel(at)).await.unwrap();
     }
-    comes_to(&queue, 0, 6).await;
+    comes_to(&queue, 6, 0).await;
     let mut out = queue.next(2).await.unwrap();
+    comes_to(&queue, 0, 6).await;
     queue.stop_taking().await;
     assert!(queue.next(10).await.is_none());
     comes_to(&queue, 4, 2).await;
@@ -251,13 +247,14 @@ async fn a_backlog_past_its_deadline_is_dropped() {
     let scratch = Scratch::new();
     let path = scratch.path("quhao.db");
     let queue = opened_as(&path, Roles { publish: true, take_max: None }, |_| {}).await;
-    for at in 0..600 {
+    let published = join_all((0..600).map(|at| {
         let mut parcel = parcel(at);
         if at != 300 {
             parcel.expires_at = OffsetDateTime::now_utc() - time::Duration::SECOND;
         }
-        queue.publish(parcel).await.unwrap();
-    }
+        queue.publish(parcel)
+    }));
+    assert!(published.await.iter().all(Result::is_ok));
     assert!(queue.next(1).await.is_none(), "this process takes nothing");
     assert_eq!(queue.depth().await.unwrap(), 600);
     queue.close(LIMIT).await;
@@ -296,54 +293,4 @@ async fn giving_up_a_wait_or_a_publish_loses_nothing() {
     assert!(came.is_superset(&sure));
     comes_to(&queue, 0, 0).await;
     queue.close(LIMIT).await;
-}
-
-const CHILD: &str = "QUHAO_TEST_KILLED_PUBLISHER";
-
-/// The test starts itself once more as a process that publishes, and kills that one.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_killed_process_leaves_everything_that_it_accepted() {
-    if let Some(path) = std::env::var_os(CHILD) {
-        return publish_until_killed(Path::new(&path)).await;
-    }
-    let scratch = Scratch::new();
-    let path = scratch.path("quhao.db");
-    let name = "queue::sqlite::tests::a_killed_process_leaves_everything_that_it_accepted";
-    let mut child = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", name, "--nocapture"])
-        .env(CHILD, &path)
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut accepted = BTreeSet::new();
-    let mut lines = std::io::BufReader::new(child.stdout.take().unwrap()).lines();
-    let number_of = |line: String| line.strip_prefix("accepted ")?.parse::<u16>().ok();
-    while accepted.len() < 300 {
-        accepted.extend(number_of(lines.next().unwrap().unwrap()));
-    }
-    child.kill().unwrap(); // SIGKILL
-    child.wait().unwrap();
-    accepted.extend(lines.map_while(Result::ok).filter_map(number_of));
-
-    let queue = opened_as(&path, Roles { publish: true, take_max: Some(60_000) }, |_| {}).await;
-    let deliveries = taken(&queue, accepted.len()).await;
-    let came: BTreeSet<u16> = deliveries.iter().map(number).collect();
-    assert!(came.is_superset(&accepted), "{} of {}", came.len(), accepted.len());
-    queue.close(LIMIT).await;
-}
-
-async fn publish_until_killed(path: &Path) {
-    let queue = opened_as(path, Roles { publish: true, take_max: None }, |_| {}).await;
-    let queue = std::sync::Arc::new(queue);
-    let mut tasks = tokio::task::JoinSet::new();
-    for lane in 0..16 {
-        let queue = std::sync::Arc::clone(&queue);
-        tasks.spawn(async move {
-            for at in (lane..60_000).step_by(16) {
-                queue.publish(parcel(at)).await.unwrap();
-                writeln!(std::io::stdout(), "\naccepted {at}").unwrap();
-            }
-        });
-    }
-    tasks.join_all().await;
 }

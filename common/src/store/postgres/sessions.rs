@@ -6,7 +6,7 @@ use time::OffsetDateTime;
 use super::PostgresStore;
 use crate::{
     app::{AppId, ClientName},
-    store::{OwnedSession, StoreError, StoredKey, StoredSession},
+    store::{StoreError, StoredKey, StoredSession, batch::OwnedSession},
     vault::{KeyedHash, Sealed},
 };
 

@@ -5,7 +5,7 @@ use sqlx::{FromRow, SqliteConnection};
 use crate::{
     app::{AppId, ClientName},
     envelope::unix_ms,
-    store::{OwnedSession, StoreError, StoredKey, StoredSession},
+    store::{StoreError, StoredKey, StoredSession, batch::OwnedSession},
     vault::{KeyedHash, Sealed},
 };
 

@@ -23,7 +23,7 @@ use crate::{
     queue::{
         self, Delivery, Verdict,
         amqp::{
-            Receipt,
+            CHECK_EVERY, Receipt,
             error::{LinkError, within},
             outstanding::{Outstanding, Round, Tag},
             topology::{Topology, short},
@@ -146,11 +146,23 @@ impl Session {
             }
             Ok::<(), lapin::Error>(())
         };
-        let told = within(limit, "acknowledging", telling).await;
+        let told = tokio::select! {
+            biased;
+            told = within(limit, "acknowledging", telling) => told,
+            () = ended(&self.channel) => Err(LinkError::Closed),
+        };
         if lost > 0 {
             metrics::acks_lost(lost);
         }
         told
+    }
+}
+
+/// Waits until the channel has ended. A settlement that meets the end of its connection
+/// may stay without an answer in lapin.
+async fn ended(channel: &Channel) {
+    while channel.status().connected() {
+        tokio::time::sleep(CHECK_EVERY).await;
     }
 }
 

@@ -12,7 +12,7 @@ use std::{
 
 use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use lapin::{
-    Channel, Confirmation, Event,
+    Channel, Confirmation,
     options::{BasicPublishOptions, ConfirmSelectOptions},
     types::ShortString,
 };
@@ -106,7 +106,7 @@ impl Owner {
                 while let Some(request) = inbox.recv().await {
                     open.extend(self.send(&channel, request));
                 }
-                while open.next().await.is_some() {}
+                drain(&mut open, wire).await;
                 wire.finish(&channel).await;
             }
             Err(cause) => {
@@ -133,7 +133,7 @@ impl Owner {
 
     async fn work(&mut self, session: &mut Session, wire: &Wire) -> Result<(), LinkError> {
         let closing = self.link.closing.clone();
-        let mut events = pin!(wire.connection.events_listener());
+        let mut broken = pin!(wire.broken());
         let mut check = interval(CHECK_EVERY);
         check.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -150,12 +150,7 @@ impl Owner {
                     }
                     session.open.extend(self.send(&session.channel, request));
                 }
-                Some(Event::Error(error)) = events.next() => {
-                    // One of another channel, such as a question for the depth, may pass.
-                    if !wire.connection.status().connected() {
-                        return Err(error.into());
-                    }
-                }
+                cause = &mut broken => return Err(cause),
                 _ = check.tick() => self.check(session, wire)?,
             }
         }
@@ -214,6 +209,18 @@ impl Owner {
             ended
         };
         Some(sending.boxed())
+    }
+}
+
+/// Waits for the open confirms, as long as they can come at all.
+async fn drain(open: &mut FuturesUnordered<Sending>, wire: &Wire) {
+    let mut check = interval(CHECK_EVERY);
+    loop {
+        tokio::select! {
+            biased;
+            confirmed = open.next() => if confirmed.is_none() { return },
+            _ = check.tick() => if wire.connection.status().blocked() { return },
+        }
     }
 }
 

@@ -1,0 +1,209 @@
+//! `quhao demo`: the whole product in one process, for whoever has a minute.
+
+mod client;
+mod folder;
+mod page;
+mod run;
+mod table;
+
+use std::{
+    fs,
+    net::{Ipv4Addr, SocketAddr, TcpListener},
+    sync::Arc,
+    time::Duration,
+};
+
+use anyhow::Context;
+use base64::{Engine, engine::general_purpose::STANDARD};
+use data_encoding::HEXLOWER;
+use quhao_common::{
+    config::{Config, LoadOptions},
+    shutdown, telemetry,
+};
+use quhao_simulator::{Options, Simulator};
+use rand::{TryRngCore, rngs::OsRng};
+use sha2::{Digest, Sha256};
+
+use self::{client::Client, folder::Folder, page::Page, table::Table};
+use crate::{
+    exit::{Done, Exit},
+    serve::{Role, Running},
+};
+
+/// The mini-program of the demo.
+const APP_ID: &str = "wx4f4bc4dec97d474b";
+/// What every call of the simulated WeChat takes; `run` adds up to as much again.
+const LATENCY: Duration = Duration::from_millis(60);
+/// Printed lines of yesterday shall work: codes live as long as anybody plays.
+const CODE_LIFE: Duration = Duration::from_hours(24);
+/// Preferred ports: easy to remember, given up if taken.
+const API_PORT: u16 = 8080;
+const PAGE_PORT: u16 = 8081;
+
+/// `quhao demo`
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// How many jobs to submit
+    #[arg(long, value_name = "N", default_value_t = 20,
+          value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    jobs: u32,
+    /// Exit after the jobs instead of serving the page; 0 only if every job got the right
+    /// number
+    #[arg(long)]
+    once: bool,
+}
+
+/// Runs until done, or until a signal.
+pub(crate) async fn run(arguments: Arguments) -> Done {
+    let stop = shutdown::signals()?;
+    let folder = Folder::create()?;
+    // With `--once` nobody looks, and several may run at once.
+    let api = if arguments.once { loopback(0) } else { preferred(API_PORT) };
+    let stage = tokio::select! {
+        stage = Stage::set(&folder, api) => stage?,
+        () = stop.cancelled() => return interrupted(&arguments),
+    };
+    let played = tokio::select! {
+        played = stage.play(&arguments) => played,
+        part = stage.running.broken() => Err(Exit::failed(format!("the {part} ended by itself"))),
+        () = stop.cancelled() => interrupted(&arguments),
+    };
+    stage.strike().await;
+    played
+}
+
+/// Ctrl-C ends the page as it should, but with `--once` it means that jobs are missing.
+fn interrupted(arguments: &Arguments) -> Done {
+    if arguments.once { Err(Exit::Failed(None)) } else { Ok(()) }
+}
+
+/// Everything that the demo runs.
+struct Stage {
+    simulator: Arc<Simulator>,
+    running: Running,
+    client: Client,
+    api: String,
+    api_key: String,
+}
+
+impl Stage {
+    /// Starts simulator, producer and worker, the interface at `api`; all that they keep is
+    /// in `folder`.
+    async fn set(folder: &Folder, api: SocketAddr) -> Result<Self, Exit> {
+        let options = Options { code_life: CODE_LIFE, ..Options::default() };
+        let simulator = Simulator::start(options).await.context("the simulator cannot listen")?;
+        simulator.set_latency(LATENCY);
+
+        let api_key = format!("demo_{}", HEXLOWER.encode(&random::<16>()?));
+        let text = configuration(api, &simulator.base_url(), &api_key)?;
+        let file = folder.path().join("quhao.toml");
+        fs::write(&file, text).with_context(|| format!("cannot write {}", file.display()))?;
+        // Not the visitor's environment: the demo is the same everywhere.
+        let options = LoadOptions { file: Some(file), ..LoadOptions::default() };
+        let config = Config::load(&options)?;
+        telemetry::init(&config.log)?;
+        let running = Running::start(&config, Role::Both).await?;
+        let api = running.api().context("a producer listens")?;
+        Ok(Self {
+            simulator: Arc::new(simulator),
+            running,
+            client: Client::new(api, &api_key)?,
+            api: format!("http://{api}"),
+            api_key,
+        })
+    }
+
+    /// The jobs, then the page.
+    async fn play(&self, arguments: &Arguments) -> Done {
+        let mut table = Table::standard();
+        let at_once = run::at_once(arguments.jobs);
+        table.head(arguments.jobs, at_once)?;
+        let mut jobs = Vec::with_capacity(arguments.jobs as usize);
+        let took = run::submit_all(&self.simulator, &self.client, arguments.jobs, |job| {
+            let shown = table.row(&job);
+            jobs.push(job);
+            shown
+        })
+        .await?;
+        table.summary(&jobs, took)?;
+        if arguments.once {
+            let good = jobs.iter().all(|job| job.end.is_ok());
+            return if good { Ok(()) } else { Err(Exit::Failed(None)) };
+        }
+
+        let page = Page::bind(loopback(PAGE_PORT)).await.context("the page cannot listen")?;
+        table.next(&format!("http://{}", page.address()), &self.api, &self.api_key)?;
+        page.run(Arc::clone(&self.simulator), self.client.clone()).await?;
+        Ok(())
+    }
+
+    /// Ends everything in order.
+    async fn strike(self) {
+        self.running.drain().await;
+        if let Some(simulator) = Arc::into_inner(self.simulator) {
+            simulator.stop().await;
+        }
+    }
+}
+
+/// The configuration that a visitor would write, with new secrets.
+fn configuration(api: SocketAddr, platform: &str, api_key: &str) -> anyhow::Result<String> {
+    let (id, seal) = (STANDARD.encode(random::<32>()?), STANDARD.encode(random::<32>()?));
+    let digest = HEXLOWER.encode(&Sha256::digest(api_key));
+    Ok(format!(
+        r#"drain_seconds = 3
+
+[http]
+listen = "{api}"
+metrics_listen = "127.0.0.1:0"
+
+[queue]
+url = "sqlite:quhao.db"
+
+[store]
+url = "sqlite:quhao.db"
+
+[worker]
+metrics_listen = "127.0.0.1:0"
+
+[secrets]
+id = ["k1:{id}"]
+seal = ["k1:{seal}"]
+
+[platforms.wechat]
+base_url = "{platform}"
+
+[log]
+filter = "warn"
+
+[[clients]]
+name = "demo"
+api_key_sha256 = ["{digest}"]
+
+[[apps]]
+id = "{APP_ID}"
+client = "demo"
+secret = "any-will-do"
+"#
+    ))
+}
+
+/// `port` if it is free now, else any. Another program may take it before we do; then the
+/// demo says so and can be started again.
+fn preferred(port: u16) -> SocketAddr {
+    let wanted = loopback(port);
+    match TcpListener::bind(wanted) {
+        Ok(_) => wanted,
+        Err(_) => loopback(0),
+    }
+}
+
+fn loopback(port: u16) -> SocketAddr {
+    SocketAddr::from((Ipv4Addr::LOCALHOST, port))
+}
+
+fn random<const N: usize>() -> anyhow::Result<[u8; N]> {
+    let mut bytes = [0; N];
+    OsRng.try_fill_bytes(&mut bytes).context("no randomness for secrets")?;
+    Ok(bytes)
+}

@@ -1,0 +1,135 @@
+//! `quhao job`: what an operator may know about a job. Never the phone or the openid.
+
+use std::{
+    io::{self, Write},
+    path::PathBuf,
+};
+
+use quhao_common::{
+    answer::{Answer, AnswerError},
+    backend,
+    config::Config,
+    failure::Failure,
+    id::{self, JobId, JobKey},
+    job::Shape,
+    outcome::Outcome,
+    store::StoredAnswer,
+    vault::VaultError,
+};
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+
+use crate::{
+    config,
+    exit::{Done, Exit},
+};
+
+/// `quhao job`
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// The job's id, whole or as logs show it (without its tag)
+    id: String,
+}
+
+/// Where a job stands.
+enum Standing {
+    Succeeded,
+    Failed(Failure, Shape),
+    /// It has a row that this configuration does not open.
+    Closed(&'static str),
+}
+
+/// Looks the job up and says where it stands.
+pub(crate) async fn run(arguments: Arguments, file: Option<PathBuf>) -> Done {
+    // Before the configuration: an id that is none needs no store to say so.
+    let Some((number, key)) = id::parse_for_operator(&arguments.id) else {
+        return Err(Exit::misused(
+            "not a job's id: expected `job_` and 40 characters, or 28 as logs show it",
+        ));
+    };
+    let config = config::load(file)?;
+    let store = backend::open_store(&config.store).await?;
+    let rows = store.answers(&[key]).await;
+    store.close().await;
+    let row = rows?.into_iter().next();
+
+    let mut out = io::stdout().lock();
+    writeln!(out, "job         {}", tagless(number, key))?;
+    writeln!(out, "id secret   k{number}")?;
+    let Some(row) = row else {
+        writeln!(out, "status      queued or unknown: the store has no answer to it")?;
+        return Ok(());
+    };
+    let standing = standing(&config, key, &row);
+    writeln!(out, "status      {}", word(&standing))?;
+    write_times(&mut out, &row)?;
+    write_why(&mut out, &standing)?;
+    out.flush()?;
+    match standing {
+        Standing::Failed(..) => Err(Exit::Failed(None)),
+        Standing::Succeeded | Standing::Closed(_) => Ok(()),
+    }
+}
+
+/// The id as logs show it.
+fn tagless(number: u8, key: JobKey) -> JobId {
+    let mut bytes = [0; 25];
+    bytes[0] = number;
+    bytes[1..=16].copy_from_slice(key.as_bytes());
+    // Its Display leaves the tag out, which is not known here anyway.
+    JobId::from_bytes(bytes)
+}
+
+/// Opens the answer. The row does not say which app it is about; its seal does.
+fn standing(config: &Config, key: JobKey, row: &StoredAnswer) -> Standing {
+    for app in config.directory.apps() {
+        match Answer::open(&config.vault, key, &app.id, &row.answer) {
+            Ok(Answer { outcome: Outcome::Succeeded(_), .. }) => return Standing::Succeeded,
+            Ok(Answer { outcome: Outcome::Failed(failure), shape, .. }) => {
+                return Standing::Failed(failure, shape);
+            }
+            Err(AnswerError::Vault(VaultError::UnknownKey(_))) => {
+                return Standing::Closed("its seal key is not in [secrets] seal");
+            }
+            Err(AnswerError::Vault(VaultError::Damaged)) => {}
+            Err(AnswerError::Form) => return Standing::Closed("written by another version"),
+        }
+    }
+    Standing::Closed("of an app that is not configured here, or sealed with another secret")
+}
+
+fn word(standing: &Standing) -> String {
+    match standing {
+        Standing::Succeeded => "succeeded".to_owned(),
+        Standing::Failed(..) => "failed".to_owned(),
+        Standing::Closed(why) => format!("finished; how cannot be read: {why}"),
+    }
+}
+
+fn write_times(out: &mut impl Write, row: &StoredAnswer) -> Result<(), Exit> {
+    let gone =
+        if row.purge_at <= OffsetDateTime::now_utc() { " (over: counts as gone)" } else { "" };
+    writeln!(out, "created     {}", time(row.created_at)?)?;
+    writeln!(out, "deadline    {}", time(row.expires_at)?)?;
+    writeln!(out, "finished    {}", time(row.finished_at)?)?;
+    writeln!(out, "kept until  {}{gone}", time(row.purge_at)?)?;
+    Ok(())
+}
+
+/// To the millisecond, as the interface tells it.
+fn time(at: OffsetDateTime) -> Result<String, time::error::Format> {
+    at.truncate_to_millisecond().format(&Rfc3339)
+}
+
+fn write_why(out: &mut impl Write, standing: &Standing) -> io::Result<()> {
+    let Standing::Failed(failure, shape) = standing else { return Ok(()) };
+    let code = failure.code;
+    writeln!(out, "error       {}: {}", code.as_str(), code.message())?;
+    writeln!(out, "advice      {}", code.advice(*shape).as_str())?;
+    if let Some(number) = failure.platform_code {
+        writeln!(out, "platform    answered {number}")?;
+    }
+    if let Some(rid) = &failure.platform_rid {
+        writeln!(out, "platform    request id {rid}")?;
+    }
+    Ok(())
+}

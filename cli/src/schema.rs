@@ -1,0 +1,45 @@
+//! Whether this build can work with the schema that a store has.
+
+use quhao_common::store::{SCHEMA_VERSION, Schema};
+
+/// How a store's schema and this build stand to each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// They fit; the schema may be newer and compatible.
+    Fits,
+    /// The schema is older: `quhao migrate` is due.
+    Older,
+    /// The schema is newer, and no longer for builds as old as this.
+    TooNew,
+}
+
+impl Standing {
+    /// How `schema` stands to this build.
+    pub(crate) fn of(schema: Schema) -> Self {
+        if schema.min_compatible > SCHEMA_VERSION {
+            Self::TooNew
+        } else if schema.version < SCHEMA_VERSION {
+            Self::Older
+        } else {
+            Self::Fits
+        }
+    }
+
+    /// What is wrong, and the command that mends it. `None` if nothing is.
+    pub(crate) fn trouble(self, schema: Schema) -> Option<String> {
+        match self {
+            Self::Fits => None,
+            Self::Older => Some(format!(
+                "the store's schema has version {}, this build needs {SCHEMA_VERSION}: run \
+                 `quhao migrate`",
+                schema.version
+            )),
+            Self::TooNew => Some(format!(
+                "the store's schema has version {} and needs a build that knows version {} at \
+                 least; this one knows {SCHEMA_VERSION}: use a newer quhao (`quhao migrate` of \
+                 this build cannot help)",
+                schema.version, schema.min_compatible
+            )),
+        }
+    }
+}

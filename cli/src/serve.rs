@@ -1,0 +1,72 @@
+//! `quhao serve`, `quhao producer`, `quhao worker`: the roles.
+
+mod running;
+
+use std::path::PathBuf;
+
+use quhao_common::{config::Config, shutdown, telemetry};
+use tracing::info;
+
+pub(crate) use self::running::Running;
+use crate::{
+    config,
+    exit::{Done, Exit},
+};
+
+/// What a process does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// HTTP in, queue out.
+    Producer,
+    /// Queue in, results out.
+    Worker,
+    /// Both, in one process.
+    Both,
+}
+
+impl Role {
+    /// Whether it takes submissions.
+    pub(crate) fn produces(self) -> bool {
+        self != Self::Worker
+    }
+
+    /// Whether it works on jobs.
+    pub(crate) fn works(self) -> bool {
+        self != Self::Producer
+    }
+}
+
+/// Runs `role` until a signal, then drains.
+pub(crate) async fn run(role: Role, file: Option<PathBuf>) -> Done {
+    let config =
+        if role == Role::Both { config::load_or_explain(file)? } else { config::load(file)? };
+    refuse_half_of_an_embedded_mode(role, &config)?;
+    telemetry::init(&config.log)?;
+    let stop = shutdown::signals()?;
+    let running = tokio::select! {
+        running = Running::start(&config, role) => running?,
+        () = stop.cancelled() => return Ok(()),
+    };
+    let broken = tokio::select! {
+        part = running.broken() => Some(part),
+        () = stop.cancelled() => None,
+    };
+    running.drain().await;
+    info!("drained");
+    match broken {
+        Some(part) => Err(Exit::failed(format!("the {part} ended by itself"))),
+        None => Ok(()),
+    }
+}
+
+/// An embedded database has one process, so neither role could reach the other.
+fn refuse_half_of_an_embedded_mode(role: Role, config: &Config) -> Done {
+    if role == Role::Both || !config.is_embedded() {
+        return Ok(());
+    }
+    let alone = if role == Role::Producer { "producer" } else { "worker" };
+    Err(Exit::misused(format!(
+        "queue.url and store.url are `sqlite:`, and an SQLite file belongs to one process: run \
+         `quhao serve`, or give both a server to run `quhao {alone}` alone"
+    )))
+}

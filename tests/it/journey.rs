@@ -1,0 +1,12 @@
+//! What a client of the product sees, over HTTP alone.
+
+mod bad_input;
+mod duplicates;
+mod errcodes;
+mod isolation;
+mod leaks;
+mod load;
+mod official_example;
+mod operations;
+mod submit;
+mod trouble;

@@ -1,0 +1,13 @@
+//! Every test that spans more than one crate. `tests/run` runs them.
+//!
+//! - `tidy`: the tree keeps to its own rules.
+//! - `contract`: every member of a seam keeps the seam's promises.
+//! - `property`: what holds for every input of the pure parts.
+//! - `journey`: what a client of the product sees.
+
+#![expect(clippy::unwrap_used, reason = "a test that meets a surprise ends there")]
+
+mod contract;
+mod journey;
+mod property;
+mod tidy;

@@ -1,0 +1,120 @@
+//! What follows a call that gave no session.
+
+use std::time::Duration;
+
+use proptest::prelude::*;
+use quhao_common::failure::FailureCode;
+use quhao_worker::{
+    platform::Trouble,
+    verdict::{History, Moment, Step, decide},
+};
+
+fn moment(remaining_seconds: u64) -> Moment {
+    Moment {
+        remaining: Duration::from_secs(remaining_seconds),
+        into_minute: Duration::from_secs(50),
+        chance: 0.5,
+    }
+}
+
+/// Judges a run of troubles, each after the one before; gives the last step.
+fn after(troubles: &[Trouble], redelivered: bool, remaining_seconds: u64) -> Step {
+    let mut history = History { redelivered, ..History::default() };
+    let mut step = None;
+    for trouble in troubles {
+        history.note(*trouble);
+        step = Some(decide(*trouble, &history, moment(remaining_seconds)));
+    }
+    step.unwrap()
+}
+
+fn is_retry(step: Step) -> bool {
+    matches!(step, Step::Again { .. })
+}
+
+#[test]
+fn calls_are_repeated_as_often_as_the_code_allows() {
+    use Trouble::{Busy, NotSent, Unanswered};
+    for (troubles, again) in [
+        (vec![NotSent], true),
+        (vec![NotSent; 40], true),
+        (vec![Unanswered], true),
+        (vec![Unanswered, Unanswered], false),
+        (vec![Busy], true),
+        (vec![Busy, Busy], true),
+        (vec![Busy, Busy, Busy], false),
+        (vec![NotSent, Busy, Unanswered], true),
+    ] {
+        let step = after(&troubles, false, 200);
+        assert_eq!(is_retry(step), again, "{troubles:?}: {step:?}");
+        if !again {
+            assert_eq!(step, Step::End(FailureCode::PlatformUnavailable));
+        }
+    }
+}
+
+#[test]
+fn the_minute_quota_waits_for_the_next_minute_or_ends() {
+    let step = after(&[Trouble::MinuteQuota], false, 200);
+    let Step::Again { after: pause, .. } = step else { panic!("{step:?}") };
+    assert!((10..14).contains(&pause.as_secs()), "{pause:?}");
+    assert_eq!(
+        after(&[Trouble::MinuteQuota], false, 5),
+        Step::End(FailureCode::PlatformRateLimited)
+    );
+}
+
+#[test]
+fn a_spent_code_is_blamed_on_whoever_may_have_spent_it() {
+    use Trouble::{Busy, CodeInvalid, CodeUsed, NotSent, Unanswered};
+    let look = |otherwise| Step::LookForSibling { otherwise };
+    for (troubles, redelivered, step) in [
+        (vec![CodeUsed], false, look(FailureCode::CodeAlreadyUsed)),
+        (vec![CodeUsed], true, look(FailureCode::SessionLost)),
+        (vec![Busy, CodeUsed], false, look(FailureCode::SessionLost)),
+        (vec![Unanswered, CodeUsed], false, look(FailureCode::SessionLost)),
+        (vec![NotSent, CodeUsed], false, look(FailureCode::CodeAlreadyUsed)),
+        (vec![CodeInvalid], false, Step::End(FailureCode::CodeInvalid)),
+        (vec![NotSent, CodeInvalid], false, Step::End(FailureCode::CodeInvalid)),
+        (vec![CodeInvalid], true, look(FailureCode::SessionLost)),
+        (vec![Unanswered, CodeInvalid], false, look(FailureCode::SessionLost)),
+    ] {
+        assert_eq!(after(&troubles, redelivered, 200), step, "{troubles:?} {redelivered}");
+    }
+}
+
+#[test]
+fn what_another_call_cannot_change_ends_at_once() {
+    for code in FailureCode::ALL {
+        assert_eq!(after(&[Trouble::Final(*code)], true, 200), Step::End(*code));
+    }
+}
+
+fn troubles() -> impl Strategy<Value = Vec<Trouble>> {
+    let one = prop_oneof![
+        Just(Trouble::NotSent),
+        Just(Trouble::Unanswered),
+        Just(Trouble::Busy),
+        Just(Trouble::MinuteQuota),
+    ];
+    prop::collection::vec(one, 1..30)
+}
+
+proptest! {
+    #[test]
+    fn nothing_waits_beyond_its_deadline(
+        troubles in troubles(), remaining_ms in 0_u64..300_000,
+        into_minute_ms in 0_u64..60_000, chance in 0.0..1.0_f64,
+    ) {
+        let mut history = History::default();
+        let remaining = Duration::from_millis(remaining_ms);
+        let into_minute = Duration::from_millis(into_minute_ms);
+        for trouble in troubles {
+            history.note(trouble);
+            let step = decide(trouble, &history, Moment { remaining, into_minute, chance });
+            if let Step::Again { after, .. } = step {
+                prop_assert!(after < remaining && after < Duration::from_secs(64));
+            }
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! A configuration file for a test, with clients, apps and secrets of its own.
+
+use std::{
+    fmt::Write as _,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use sha2::{Digest, Sha256};
+
+use crate::{database::Database, folder::Folder, prefix::Prefix, services};
+
+/// The mini-program of the client `orders`.
+pub const APP: &str = "wx4f4bc4dec97d474b";
+/// The mini-program of the client `elsewhere`.
+pub const APP_ELSEWHERE: &str = "wx00000000000000e1";
+
+/// Which of the two ways quhao runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// RabbitMQ, Postgres, a process for each role.
+    Distributed,
+    /// One process, one SQLite file.
+    Embedded,
+}
+
+/// What queue and store a configuration names; removed when dropped.
+#[derive(Debug)]
+pub enum Backing {
+    /// Real servers.
+    Servers {
+        /// The names at the broker.
+        prefix: Prefix,
+        /// The store.
+        database: Database,
+    },
+    /// A file beside the configuration.
+    File,
+}
+
+impl Backing {
+    /// A new one, migrated where that takes a server.
+    pub async fn new(mode: Mode) -> Self {
+        match mode {
+            Mode::Distributed => {
+                Self::Servers { prefix: Prefix::new(), database: Database::migrated().await }
+            }
+            Mode::Embedded => Self::File,
+        }
+    }
+}
+
+/// A configuration that was written down. Its folder goes when it is dropped.
+#[derive(Debug)]
+pub struct Config {
+    /// The API key of the client `orders`, who owns [`APP`].
+    pub api_key: String,
+    /// The API key of the client `elsewhere`, who owns [`APP_ELSEWHERE`].
+    pub api_key_elsewhere: String,
+    secrets: Vec<String>,
+    folder: Folder,
+}
+
+impl Config {
+    /// Writes `quhao.toml` for `backing` and a platform at `platform_url`. What `extra`
+    /// (TOML, may be empty) says counts over it.
+    pub fn write(backing: &Backing, platform_url: &str, extra: &str) -> Self {
+        let folder = Folder::new();
+        let (api_key, api_key_elsewhere) = (secret_text(), secret_text());
+        let (id, seal) = (secret_32(), secret_32());
+        let (app_secret, app_secret_elsewhere) = (secret_text(), secret_text());
+        let (queue_url, prefix, store_url) = match backing {
+            Backing::Servers { prefix, database } => {
+                (services::amqp_url(), prefix.as_str(), database.url().to_owned())
+            }
+            Backing::File => {
+                let url = format!("sqlite:{}", folder.join("quhao.db").display());
+                (url.clone(), "quhao", url)
+            }
+        };
+        let mut text = format!(
+            "[http]\nlisten = '127.0.0.1:0'\nmetrics_listen = '127.0.0.1:0'\n\
+             [worker]\nmetrics_listen = '127.0.0.1:0'\n\
+             [queue]\nurl = '{queue_url}'\nprefix = '{prefix}'\n\
+             [store]\nurl = '{store_url}'\n\
+             [secrets]\nid = ['k1:{id}']\nseal = ['k1:{seal}']\n\
+             [platforms.wechat]\nbase_url = '{platform_url}'\n\
+             [log]\nformat = 'json'\nfilter = 'info'\n"
+        );
+        let owned = [
+            ("orders", &api_key, APP, &app_secret),
+            ("elsewhere", &api_key_elsewhere, APP_ELSEWHERE, &app_secret_elsewhere),
+        ];
+        for (client, key, app, app_secret) in owned {
+            let digest = hex(&Sha256::digest(key.as_bytes()));
+            let _ = write!(
+                text,
+                "[[clients]]\nname = '{client}'\napi_key_sha256 = ['{digest}']\n\
+                 [[apps]]\nid = '{app}'\nclient = '{client}'\nplatform = 'wechat'\n\
+                 secret = '{app_secret}'\n"
+            );
+        }
+        put(&folder.join("quhao.toml"), &text);
+        if !extra.is_empty() {
+            let further = folder.join("config.d");
+            fs::create_dir(&further).expect("a folder in our own folder");
+            put(&further.join("extra.toml"), extra);
+        }
+        let secrets = vec![
+            api_key.clone(),
+            api_key_elsewhere.clone(),
+            id,
+            seal,
+            app_secret,
+            app_secret_elsewhere,
+        ];
+        Self { api_key, api_key_elsewhere, secrets, folder }
+    }
+
+    /// The file, for `--config`.
+    pub fn path(&self) -> PathBuf {
+        self.folder.join("quhao.toml")
+    }
+
+    /// The folder that the file is in.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Everything in it that must never be seen in a log line.
+    pub fn secrets(&self) -> &[String] {
+        &self.secrets
+    }
+}
+
+fn put(path: &Path, text: &str) {
+    fs::write(path, text).unwrap_or_else(|e| panic!("cannot write {}: {e}", path.display()));
+}
+
+fn secret_32() -> String {
+    STANDARD.encode(rand::random::<[u8; 32]>())
+}
+
+fn secret_text() -> String {
+    hex(&rand::random::<[u8; 16]>())
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
+}

@@ -1,0 +1,21 @@
+//! What tests stand on: real services, real processes, a platform that misbehaves.
+//!
+//! - [`services`]: where RabbitMQ and Postgres are; `tests/run` says so.
+//! - [`database`], [`prefix`], [`folder`]: a test's own piece of each, removed when dropped.
+//! - [`settings`]: the settings of a seam, for tests that open one themselves.
+//! - [`config`], [`process`], [`client`]: a configuration file, a `quhao` process, its API.
+//! - [`world`]: all of it together, in either mode.
+//! - [`wait`]: waiting for something to become true; no test sleeps for luck.
+//!
+//! Whatever goes wrong in here ends the test that asked, in plain words.
+
+pub mod client;
+pub mod config;
+pub mod database;
+pub mod folder;
+pub mod prefix;
+pub mod process;
+pub mod services;
+pub mod settings;
+pub mod wait;
+pub mod world;

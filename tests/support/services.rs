@@ -1,0 +1,31 @@
+//! Where the real services are.
+
+use std::env;
+
+/// The broker, as a user who may declare and delete queues.
+pub fn amqp_url() -> String {
+    url("QUHAO_TEST_AMQP_URL", "RabbitMQ")
+}
+
+/// The database server, as a user who may create databases.
+pub fn database_url() -> String {
+    url("QUHAO_TEST_DATABASE_URL", "Postgres")
+}
+
+/// The words in front of a `rabbitmqctl` command, where the broker is this test run's own
+/// and may be stopped. A test that needs it passes elsewhere only by saying so.
+pub fn rabbitmqctl() -> Option<Vec<String>> {
+    let words = env::var("QUHAO_TEST_RABBITMQCTL").ok()?;
+    Some(words.split_whitespace().map(str::to_owned).collect())
+}
+
+fn url(variable: &str, service: &str) -> String {
+    match env::var(variable) {
+        Ok(url) if !url.is_empty() => url,
+        _ => panic!(
+            "{variable} is not set, and this test needs a real {service}.\n\
+             Run `tests/run`, which starts one for the tests; or keep `tests/services` open \
+             and paste the variables that it prints."
+        ),
+    }
+}

@@ -1,0 +1,56 @@
+//! The settings of the seams, for tests that open them without a configuration file.
+
+use std::{path::Path, time::Duration};
+
+use quhao_common::config::{Queue, QueueUrl, Store, StoreUrl};
+
+use crate::{database::Database, prefix::Prefix, services};
+
+/// A queue of RabbitMQ under `prefix`.
+pub fn amqp(prefix: &Prefix) -> Queue {
+    queue(QueueUrl::Amqp(services::amqp_url().into()), prefix.as_str())
+}
+
+/// A queue in the file at `path`.
+pub fn sqlite_queue(path: &Path) -> Queue {
+    queue(QueueUrl::Sqlite(path.to_owned()), "quhao")
+}
+
+/// A store in `database`.
+pub fn postgres(database: &Database) -> Store {
+    postgres_at(database.url())
+}
+
+/// A store in the database at `url`.
+pub fn postgres_at(url: &str) -> Store {
+    store(StoreUrl::Postgres(url.to_owned().into()))
+}
+
+/// A store in the file at `path`.
+pub fn sqlite_store(path: &Path) -> Store {
+    store(StoreUrl::Sqlite(path.to_owned()))
+}
+
+fn queue(url: QueueUrl, prefix: &str) -> Queue {
+    Queue {
+        url,
+        prefix: prefix.to_owned(),
+        confirm_timeout: Duration::from_secs(10),
+        publish_window: 2048,
+        heartbeat: Duration::from_secs(10),
+        connect_timeout: Duration::from_secs(5),
+        length_max: 100_000,
+        delivery_limit: 20,
+    }
+}
+
+fn store(url: StoreUrl) -> Store {
+    Store {
+        url,
+        connections_max: 4,
+        acquire_timeout: Duration::from_secs(10),
+        statement_timeout: Duration::from_secs(10),
+        retention: Duration::from_hours(24),
+        session_retention: Duration::from_hours(72),
+    }
+}

@@ -1,0 +1,224 @@
+//! The whole product around a platform that misbehaves on request, in either mode.
+
+use std::{path::Path, time::Duration};
+
+use quhao_simulator::{Guest, Options, Simulator};
+use serde_json::{Value, json};
+
+use crate::{
+    client::Client,
+    config::{APP, Backing, Config, Mode},
+    process::Process,
+    wait::{PATIENCE, eventually},
+};
+
+/// Longest that a process may take from its start to its readiness.
+const START_LIMIT: Duration = Duration::from_secs(30);
+
+/// How a world is set up; [`Knobs::default`] suits most tests.
+#[derive(Debug, Clone)]
+pub struct Knobs {
+    /// Producers in distributed mode.
+    pub producers: usize,
+    /// Workers in distributed mode.
+    pub workers: usize,
+    /// Further configuration, in TOML; counts over the usual one.
+    pub config: String,
+    /// The platform.
+    pub simulator: Options,
+}
+
+impl Default for Knobs {
+    fn default() -> Self {
+        Self { producers: 1, workers: 1, config: String::new(), simulator: Options::default() }
+    }
+}
+
+/// A running product. Everything in it ends and is removed when it is dropped.
+pub struct World {
+    /// Which mode it runs in.
+    pub mode: Mode,
+    /// The processes that answer HTTP; in embedded mode the only one.
+    pub producers: Vec<Producer>,
+    /// The processes that only work; none in embedded mode.
+    pub workers: Vec<Worker>,
+    /// The platform.
+    pub simulator: Simulator,
+    /// What all processes were told.
+    pub config: Config,
+    /// Queue and store. Last, so that nobody uses them any more when they go.
+    pub backing: Backing,
+}
+
+/// A process that answers HTTP.
+#[derive(Debug)]
+pub struct Producer {
+    /// The process.
+    pub process: Process,
+    /// Where its API listens.
+    pub address: String,
+    /// Where its metrics listen.
+    pub metrics: String,
+}
+
+/// A process that works on jobs.
+#[derive(Debug)]
+pub struct Worker {
+    /// The process.
+    pub process: Process,
+    /// Where its metrics and readiness listen.
+    pub metrics: String,
+}
+
+impl World {
+    /// The usual one.
+    pub async fn start(mode: Mode) -> Self {
+        Self::with(mode, Knobs::default()).await
+    }
+
+    /// One that is set up by `knobs`.
+    pub async fn with(mode: Mode, knobs: Knobs) -> Self {
+        let simulator = Simulator::start(knobs.simulator).await.expect("the simulator listens");
+        let backing = Backing::new(mode).await;
+        let config = Config::write(&backing, &simulator.base_url(), &knobs.config);
+        let mut world =
+            Self { mode, producers: Vec::new(), workers: Vec::new(), simulator, config, backing };
+        match mode {
+            Mode::Distributed => {
+                for _ in 0..knobs.workers {
+                    world.add_worker().await;
+                }
+                for _ in 0..knobs.producers {
+                    world.add_producer().await;
+                }
+            }
+            Mode::Embedded => world.producers.push(serve(&world.config.path()).await),
+        }
+        world
+    }
+
+    /// Starts another producer and waits until it listens.
+    pub async fn add_producer(&mut self) -> &mut Producer {
+        assert_eq!(self.mode, Mode::Distributed, "in embedded mode there is one process");
+        self.producers.push(producer("producer", &self.config.path()).await);
+        self.producers.last_mut().expect("just pushed")
+    }
+
+    /// Starts another worker and waits until it runs.
+    pub async fn add_worker(&mut self) -> &mut Worker {
+        assert_eq!(self.mode, Mode::Distributed, "in embedded mode there is one process");
+        let mut process = spawn("worker", &self.config.path());
+        let fields = process.said("worker running", START_LIMIT).await;
+        self.workers.push(Worker { process, metrics: text(&fields, "metrics") });
+        self.workers.last_mut().expect("just pushed")
+    }
+
+    /// The client `orders` at the first producer.
+    pub fn client(&self) -> Client {
+        let address = &self.producers.first().expect("a producer").address;
+        Client::new(address, &self.config.api_key)
+    }
+
+    /// The client `elsewhere` at the first producer.
+    pub fn client_elsewhere(&self) -> Client {
+        self.client().with_key(Some(&self.config.api_key_elsewhere))
+    }
+
+    /// A new guest of [`APP`] who logged in and tapped.
+    pub fn guest(&self) -> Guest {
+        self.simulator.guest(APP)
+    }
+
+    /// Where readiness and metrics of a process that works are.
+    pub fn worker_metrics(&self) -> String {
+        match self.mode {
+            Mode::Distributed => self.workers.first().expect("a worker").metrics.clone(),
+            Mode::Embedded => {
+                let process = &self.producers.first().expect("a process").process;
+                let fields = process.fields_of("worker running").expect("it said so at its start");
+                text(&fields, "metrics")
+            }
+        }
+    }
+
+    /// Starts the one process of embedded mode again, on the same file.
+    pub async fn restart_embedded(&mut self) {
+        assert_eq!(self.mode, Mode::Embedded, "there is more than one process");
+        self.producers.clear();
+        self.producers.push(serve(&self.config.path()).await);
+    }
+
+    /// Waits until the queue is empty, ends the workers, and makes sure that it stays empty:
+    /// what they held unsettled would come back.
+    pub async fn is_drained(&mut self) {
+        let Backing::Servers { prefix, .. } = &self.backing else {
+            panic!("only a broker can be asked")
+        };
+        eventually("an empty queue", PATIENCE, async || {
+            (prefix.waiting().await == 0).then_some(())
+        })
+        .await;
+        for worker in &mut self.workers {
+            worker.process.terminate();
+            let status = worker.process.wait_exit(PATIENCE).await;
+            assert!(status.success(), "a worker that drains exits with 0, not {status}");
+        }
+        assert_eq!(prefix.waiting().await, 0, "deliveries came back unsettled");
+    }
+
+    /// Everything that all processes have said so far.
+    pub fn logs(&self) -> String {
+        let producers = self.producers.iter().map(|producer| producer.process.log());
+        let workers = self.workers.iter().map(|worker| worker.process.log());
+        producers.chain(workers).collect::<Vec<_>>().join("\n")
+    }
+}
+
+/// The job that turns what this guest did into a phone number.
+pub fn phone_job(guest: &Guest) -> Value {
+    json!({
+        "app_id": guest.app_id,
+        "code": guest.code,
+        "encrypted_data": guest.encrypted_data,
+        "iv": guest.iv,
+    })
+}
+
+async fn serve(config: &Path) -> Producer {
+    let mut serving = producer("serve", config).await;
+    serving.process.said("worker running", START_LIMIT).await;
+    serving
+}
+
+async fn producer(command: &str, config: &Path) -> Producer {
+    let mut process = spawn(command, config);
+    let fields = process.said("producer listening", START_LIMIT).await;
+    Producer { process, address: text(&fields, "http"), metrics: text(&fields, "metrics") }
+}
+
+fn spawn(command: &str, config: &Path) -> Process {
+    Process::spawn(&[command.as_ref(), "--config".as_ref(), config.as_os_str()], &[])
+}
+
+fn text(fields: &Value, name: &str) -> String {
+    fields[name].as_str().unwrap_or_else(|| panic!("no text {name:?} in {fields}")).to_owned()
+}
+
+/// Makes two tests of each `async fn NAME(mode: Mode)`: `NAME::distributed` and
+/// `NAME::embedded`.
+#[macro_export]
+macro_rules! in_both_modes {
+    ($($name:ident),+ $(,)?) => {
+        $(mod $name {
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn distributed() {
+                super::$name($crate::config::Mode::Distributed).await;
+            }
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn embedded() {
+                super::$name($crate::config::Mode::Embedded).await;
+            }
+        })+
+    };
+}
