@@ -65,7 +65,8 @@ impl Process {
         self.child.id()
     }
 
-    /// The first log line (a flat JSON object) with this message, as soon as there is one. Fails the test when the process ends before or `limit` passes.
+    /// The first log line (a flat JSON object) with this message, as soon as there is one.
+    /// Fails the test when the process ends before or `limit` passes.
     pub async fn said(&mut self, message: &str, limit: Duration) -> Value {
         let what = format!("`{}` says {message:?}", self.name);
         eventually(&what, limit, || {

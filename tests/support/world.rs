@@ -97,19 +97,21 @@ impl World {
         world
     }
 
-    /// Starts another producer and waits until it listens.
+    /// Starts another producer and waits until it is ready.
     pub async fn add_producer(&mut self) -> &mut Producer {
         assert_eq!(self.mode, Mode::Distributed, "in embedded mode there is one process");
         self.producers.push(producer("producer", &self.config.path()).await);
         self.producers.last_mut().expect("just pushed")
     }
 
-    /// Starts another worker and waits until it runs.
+    /// Starts another worker and waits until it is ready: subscribed, not merely alive.
     pub async fn add_worker(&mut self) -> &mut Worker {
         assert_eq!(self.mode, Mode::Distributed, "in embedded mode there is one process");
         let mut process = spawn("worker", &self.config.path());
         let fields = process.said("worker running", START_LIMIT).await;
-        self.workers.push(Worker { process, metrics: text(&fields, "metrics") });
+        let metrics = text(&fields, "metrics");
+        ready(&metrics).await;
+        self.workers.push(Worker { process, metrics });
         self.workers.last_mut().expect("just pushed")
     }
 
@@ -148,14 +150,20 @@ impl World {
         self.producers.push(serve(&self.config.path()).await);
     }
 
-    /// Waits until the queue is empty, ends the workers, and makes sure that it stays empty:
-    /// what they held unsettled would come back.
+    /// Waits until the queue is empty and the workers hold nothing, ends them, and makes
+    /// sure that the queue stays empty: what they held unsettled would come back.
     pub async fn is_drained(&mut self) {
         let Backing::Servers { prefix, .. } = &self.backing else {
             panic!("only a broker can be asked")
         };
-        eventually("an empty queue", PATIENCE, async || {
-            (prefix.waiting().await == 0).then_some(())
+        eventually("an empty queue and idle workers", PATIENCE, async || {
+            let mut busy = prefix.waiting().await > 0;
+            for worker in &self.workers {
+                let metrics = self.client().at(&worker.metrics).get("/metrics").await.text;
+                let slots = metrics.lines().filter(|line| line.starts_with("quhao_slots"));
+                busy |= slots.into_iter().any(|line| !line.ends_with(" 0"));
+            }
+            (!busy).then_some(())
         })
         .await;
         for worker in &mut self.workers {
@@ -186,14 +194,27 @@ pub fn phone_job(guest: &Guest) -> Value {
 
 async fn serve(config: &Path) -> Producer {
     let mut serving = producer("serve", config).await;
-    serving.process.said("worker running", START_LIMIT).await;
+    let fields = serving.process.said("worker running", START_LIMIT).await;
+    ready(&text(&fields, "metrics")).await;
     serving
 }
 
 async fn producer(command: &str, config: &Path) -> Producer {
     let mut process = spawn(command, config);
     let fields = process.said("producer listening", START_LIMIT).await;
-    Producer { process, address: text(&fields, "http"), metrics: text(&fields, "metrics") }
+    let address = text(&fields, "http");
+    ready(&address).await;
+    Producer { process, address, metrics: text(&fields, "metrics") }
+}
+
+/// Waits until the process that listens on `address` says that it is ready: it listens
+/// before its links are up.
+async fn ready(address: &str) {
+    let client = Client::new(address, "").with_key(None);
+    eventually(&format!("{address} is ready"), START_LIMIT, || async {
+        (client.get("/readyz").await.status == 200).then_some(())
+    })
+    .await;
 }
 
 fn spawn(command: &str, config: &Path) -> Process {

@@ -110,6 +110,13 @@ impl Drop for Waiting<'_> {
     }
 }
 
+impl Drop for Slot {
+    fn drop(&mut self) {
+        self.working = None;
+        self.slots.report();
+    }
+}
+
 impl Slot {
     /// Waits for `pause` in the side list, then for a working slot.
     pub async fn wait(&mut self, app: &AppId, pause: Duration) -> Result<(), NoWait> {
