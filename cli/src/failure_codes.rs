@@ -34,10 +34,10 @@ login code works once, so what may be repeated depends on whether it may have be
 
 | WeChat's answer to the exchange | the code | then |
 |---|---|---|
-| none: the call could not be sent (name, connection, TLS) | is untouched | again, 0.05 to 5 s apart, as long as the deadline allows; then `platform_unavailable` |
+| none: the call could not be sent (name, connection, TLS) | is untouched | again, 0.05 to 5 s apart, as long as the deadline and the room for waiting jobs allow (a quarter of `worker.concurrency` for one app); then `platform_unavailable` |
 | none that can be read: it broke off, took too long, or was not JSON | may be spent | again, once; then `platform_unavailable` |
 | -1, system busy | may be spent | again, twice at most, 0.2 to 1 s apart; then `platform_unavailable` |
-| 45011, this minute's quota | is untouched | again in the next minute; if the deadline comes first, `platform_rate_limited` |
+| 45011, this minute's quota | is untouched | again in the next minute; if the deadline comes first or there is no room to wait, `platform_rate_limited` |
 | 40163, code used; 40029 after a call that may have spent the code | is spent | the result or session of a call that got there first is looked for, for a while; if there is none, `session_lost` where this job may have spent the code itself, else `code_already_used` |
 | 40029, code invalid, at the first call | | `code_invalid` |
 | 40226 | | `user_blocked` |

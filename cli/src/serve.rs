@@ -5,7 +5,7 @@ mod running;
 use std::path::PathBuf;
 
 use quhao_common::{config::Config, shutdown, telemetry};
-use tracing::info;
+use tracing::{info, warn};
 
 pub(crate) use self::running::Running;
 use crate::{
@@ -42,6 +42,7 @@ pub(crate) async fn run(role: Role, file: Option<PathBuf>) -> Done {
         if role == Role::Both { config::load_or_explain(file)? } else { config::load(file)? };
     refuse_half_of_an_embedded_mode(role, &config)?;
     telemetry::init(&config.log)?;
+    raise_descriptor_limit(config.http.connections_max);
     let stop = shutdown::signals()?;
     let running = tokio::select! {
         running = Running::start(&config, role) => running?,
@@ -56,6 +57,22 @@ pub(crate) async fn run(role: Role, file: Option<PathBuf>) -> Done {
     match broken {
         Some(part) => Err(Exit::failed(format!("the {part} ended by itself"))),
         None => Ok(()),
+    }
+}
+
+/// Every connection is a file descriptor, and most systems start a process with 1024 of
+/// them although it may have more.
+fn raise_descriptor_limit(connections_max: usize) {
+    // Those of the links, the store, the platform and the log.
+    const OURS: u64 = 256;
+    let wanted = connections_max as u64 + OURS;
+    match rlimit::increase_nofile_limit(u64::MAX) {
+        Ok(limit) if limit < wanted => warn!(
+            limit,
+            wanted, "fewer file descriptors than http.connections_max may need; raise the limit"
+        ),
+        Ok(_) => {}
+        Err(error) => warn!(%error, "the limit of file descriptors is as it was"),
     }
 }
 

@@ -77,8 +77,8 @@ pub fn exchange(result: &'static str, took: Duration) {
     histogram!("quhao_exchange_seconds", "result" => result).record(took.as_secs_f64());
 }
 
-/// The platform was called again with the same code: `busy`, `not_sent`, `unanswered`,
-/// `rate_limited`, or at all after a `redelivery`.
+/// The platform is called again for a job: after `not_sent`, `unanswered`, `busy` or
+/// `minute_quota`, or at all after a `redelivery`.
 pub fn exchanged_again(cause: &'static str) {
     counter!("quhao_exchanges_repeated_total", "cause" => cause).increment(1);
 }

@@ -75,6 +75,9 @@ pub struct Finished {
     pub session: Option<NewSession>,
 }
 
+/// A hash of a session key, unkeyed: 128 random bits cannot be found by trying.
+pub type KeyFingerprint = [u8; 16];
+
 /// A session as an exchange gave it. Belongs to the client and app of its [`Finished`].
 #[derive(Debug, Clone)]
 pub struct NewSession {
@@ -84,8 +87,9 @@ pub struct NewSession {
     pub unionid: Option<String>,
     /// The sealed session key.
     pub key: Sealed,
-    /// The key's keyed hash, to tell whether it was rotated.
-    pub key_hash: KeyedHash,
+    /// What tells whether the key was rotated: the same for the same key, whatever it is
+    /// sealed with.
+    pub key_hash: KeyFingerprint,
     /// The keyed hash of the login code that gave it.
     pub code_hash: KeyedHash,
     /// When the platform gave it.

@@ -25,6 +25,8 @@ const FILTER_VARIABLE: &str = "RUST_LOG";
 const CEILINGS: &[(&str, LevelFilter)] = &[
     // A returned message is printed whole at `warn`.
     ("lapin", LevelFilter::ERROR),
+    // Panics of its threads, text and all.
+    ("lapin::thread", LevelFilter::OFF),
     // Slow statements and slow pool waits come at `warn`: the statement's text, no values.
     ("sqlx", LevelFilter::WARN),
     // What the server says about a statement may quote its values.

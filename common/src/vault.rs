@@ -87,8 +87,6 @@ pub enum HashOf {
     Phone,
     /// A login code, to recognise the exchange that a stored session came from.
     LoginCode,
-    /// A session key, to tell whether a login rotated it.
-    SessionKey,
 }
 
 impl HashOf {
@@ -96,7 +94,6 @@ impl HashOf {
         match self {
             Self::Phone => b"phone",
             Self::LoginCode => b"login-code",
-            Self::SessionKey => b"session-key",
         }
     }
 }

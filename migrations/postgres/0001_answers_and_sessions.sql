@@ -42,7 +42,7 @@ create table sessions (
     unionid               text,
     -- Sealed: the platform's session key. Whoever has it can forge a guest's payloads.
     key                   bytea       not null,
-    -- Keyed hash of the session key, to tell whether a login rotated it.
+    -- Hash of the session key (128 random bits), to tell whether a login rotated it.
     key_hash              bytea       not null check (octet_length(key_hash) = 16),
     -- Keyed hash of the login code whose exchange gave the key last.
     code_hash             bytea       not null check (octet_length(code_hash) = 16),

@@ -208,6 +208,12 @@ pub(crate) async fn poll(
         None => (look(&edge, &id).await?, false),
     };
     let now = OffsetDateTime::now_utc();
+    // What a waiter knows may be seconds old; a failure is told only of what is so now.
+    let too_late = expires.is_some_and(|at| now > at + edge.limits.grace);
+    let row = match row {
+        None if in_time && too_late => look(&edge, &id).await?,
+        row => row,
+    };
     let purged = row.as_ref().is_some_and(|row| row.purge_at <= now);
     if let Some(stored) = row.filter(|_| !purged) {
         let object = finished(&edge, &id, &app.id, &stored)?;

@@ -167,7 +167,8 @@ impl Producer {
         drop(stop_after_us);
         for task in [waiting, probes] {
             if let Err(error) = task.await {
-                tracing::error!(%error, "a task of the producer broke");
+                // Its text would quote the panic's.
+                tracing::error!(panic = error.is_panic(), "a task of the producer broke");
             }
         }
     }

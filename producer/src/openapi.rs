@@ -24,8 +24,8 @@ Turns a mini-program login code and an encrypted phone payload into a phone numb
 
 Errors are `application/problem+json` (RFC 9457), also for paths that do not exist (404) and \
 methods that a path does not have (405, with `Allow`). Every answer carries `x-request-id`: the \
-request's own if it was 1 to 64 visible ASCII characters. Only bytes that are not HTTP/1.1 get \
-an answer without a body.";
+request's own if it was 1 to 64 visible ASCII characters. Only bytes that are not HTTP/1.1, \
+and heads of more than 256 fields or 128 KiB, get an answer without a body.";
 
 /// The API's description (`OpenAPI` 3.1), indented, always in the same order.
 pub fn openapi_json() -> String {

@@ -16,6 +16,7 @@ use tokio::{
     net::{TcpListener, TcpStream},
     sync::Semaphore,
 };
+use tokio_io_timeout::TimeoutStream;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 /// Connections to the metrics listener at once: a few scrapers and probes.
@@ -27,6 +28,10 @@ pub(crate) const OPS_DRAIN: Duration = Duration::from_secs(1);
 /// of [`crate::router`], which answer with a problem.
 const HEADERS_MAX: usize = 256;
 const BUFFER_BYTES_MAX: usize = 128 * 1024;
+
+/// How long a client may read nothing while it is owed an answer. The limits of requests
+/// end with the handler, so without this one such a client keeps its seat for ever.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// After `accept` failed for want of descriptors or memory: time for some to come free.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -77,13 +82,16 @@ impl Door {
                     None => break,
                 },
             };
+            let mut stream = TimeoutStream::new(stream);
+            stream.set_write_timeout(Some(WRITE_TIMEOUT));
+            let stream = TokioIo::new(Box::pin(stream));
             let connection = http1::Builder::new()
                 .timer(TokioTimer::new())
                 // Also the time that an idle connection is kept.
                 .header_read_timeout(self.header_timeout)
                 .max_headers(HEADERS_MAX)
                 .max_buf_size(BUFFER_BYTES_MAX)
-                .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router.clone()));
+                .serve_connection(stream, TowerToHyperService::new(router.clone()));
             let connection = graceful.watch(connection);
             let cut = cut.clone();
             connections.spawn(async move {

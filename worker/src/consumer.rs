@@ -17,6 +17,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{Instrument, error, info_span, warn};
 
 use crate::{
+    clock,
     context::{Context, Taken},
     health::Health,
     in_flight::InFlight,
@@ -53,6 +54,15 @@ pub struct Consumer {
 impl Consumer {
     /// Takes deliveries until `draining`, or until it meets what it must not touch.
     pub async fn run(self, draining: CancellationToken) {
+        // Deadlines are judged by the clock, so nothing is taken before it was compared.
+        let compared = clock::compare(&self.context.store, &self.health, &draining);
+        if compared.await {
+            self.take(&draining).await;
+        }
+        self.queue.stop_taking().await;
+    }
+
+    async fn take(&self, draining: &CancellationToken) {
         loop {
             let free = tokio::select! {
                 free = self.slots.free() => free,
@@ -66,9 +76,8 @@ impl Consumer {
                 () = self.health.stopped().cancelled() => break,
             };
             let Some(deliveries) = deliveries else { break };
-            self.gulp(deliveries, &draining).await;
+            self.gulp(deliveries, draining).await;
         }
-        self.queue.stop_taking().await;
     }
 
     async fn gulp(&self, deliveries: Vec<Delivery>, draining: &CancellationToken) {
@@ -91,7 +100,8 @@ impl Consumer {
             };
             // Entered before the store is asked: a copy that comes later either finds this
             // entry, or asks after the commit that removed it.
-            if let Some(delivery) = self.in_flight.enter(ready.job.id.key(), delivery) {
+            let (key, expires_at) = (ready.job.id.key(), ready.job.expires_at);
+            if let Some(delivery) = self.in_flight.enter(key, expires_at, delivery) {
                 taken.push((ready, delivery));
             }
         }
@@ -160,6 +170,10 @@ impl Consumer {
             let key = taken.job.id.key();
             match &known {
                 None => self.in_flight.settle(key, delivery, Verdict::Return),
+                // Its slot may be kept by an outcome that cannot be committed.
+                Some(_) if draining.is_cancelled() => {
+                    self.in_flight.settle(key, delivery, Verdict::Return);
+                }
                 Some(known) if known.contains(&key) => {
                     metrics::skipped("known");
                     self.in_flight.settle(key, delivery, Verdict::Ack);
@@ -167,8 +181,12 @@ impl Consumer {
                 Some(_) => {
                     // There was a free one a moment ago; jobs from the side list may have
                     // been quicker, and give it back soon.
-                    let slot = self.slots.take().await;
-                    self.start(taken, delivery, slot);
+                    tokio::select! {
+                        slot = self.slots.take() => self.start(taken, delivery, slot),
+                        () = draining.cancelled() => {
+                            self.in_flight.settle(key, delivery, Verdict::Return);
+                        }
+                    }
                 }
             }
         }
@@ -202,9 +220,13 @@ async fn see_through(
     let worked = AssertUnwindSafe(pipeline::work(context, &taken, &mut slot)).catch_unwind().await;
     let done = match worked {
         Ok(Worked::Done(done)) => *done,
-        Ok(Worked::Nothing(reason)) => {
-            metrics::skipped(reason);
+        Ok(Worked::Answered) => {
+            metrics::skipped("known");
             return in_flight.settle(key, delivery, Verdict::Ack);
+        }
+        Ok(Worked::TooLate) => {
+            metrics::skipped("expired");
+            return in_flight.settle_alone(key, delivery, Verdict::Ack);
         }
         Ok(Worked::HandBack) => return in_flight.settle(key, delivery, Verdict::Return),
         Err(_) => {

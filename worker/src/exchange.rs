@@ -40,6 +40,9 @@ pub async fn exchange(context: &Context, taken: &Taken, slot: &mut Slot) -> Exch
     let job = &taken.job;
     let mut history = History { redelivered: taken.redelivered, ..History::default() };
     let mut too_late: Option<Failure> = None;
+    if taken.redelivered {
+        metrics::exchanged_again("redelivery");
+    }
     loop {
         let now = OffsetDateTime::now_utc();
         if job.remaining(now).is_zero() {

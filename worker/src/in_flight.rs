@@ -3,37 +3,74 @@
 
 use std::{
     collections::HashMap,
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use quhao_common::{
     id::JobKey,
     queue::{Delivery, Verdict},
 };
+use time::OffsetDateTime;
 
 /// The jobs that this worker is working on, each with the copies that follow it.
 #[derive(Debug, Default)]
-pub struct InFlight(Mutex<HashMap<JobKey, Vec<Delivery>>>);
+pub struct InFlight(Mutex<HashMap<JobKey, Job>>);
+
+#[derive(Debug)]
+struct Job {
+    expires_at: OffsetDateTime,
+    followers: Vec<Delivery>,
+}
 
 impl InFlight {
     /// Makes `delivery` the one to work on, and gives it back, unless its job is being
     /// worked on already.
-    pub fn enter(&self, key: JobKey, delivery: Delivery) -> Option<Delivery> {
-        let mut jobs = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(followers) = jobs.get_mut(&key) {
-            followers.push(delivery);
+    ///
+    /// A copy that adds nothing is settled at once, so that copies cannot fill what this
+    /// worker may hold: the one being worked on is still unsettled. Not so one that lives
+    /// longer, nor one that was delivered before, which may be that very one.
+    pub fn enter(
+        &self,
+        key: JobKey,
+        expires_at: OffsetDateTime,
+        delivery: Delivery,
+    ) -> Option<Delivery> {
+        let mut jobs = self.jobs();
+        if let Some(job) = jobs.get_mut(&key) {
+            if delivery.redelivered || expires_at > job.expires_at {
+                job.followers.push(delivery);
+            } else {
+                delivery.settle(Verdict::Ack);
+            }
             return None;
         }
-        jobs.insert(key, Vec::new());
+        jobs.insert(key, Job { expires_at, followers: Vec::new() });
         Some(delivery)
     }
 
     /// Ends the job: its delivery and all that followed it are settled alike.
     pub fn settle(&self, key: JobKey, delivery: Delivery, verdict: Verdict) {
-        let followers =
-            self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&key).unwrap_or_default();
+        let followers = self.leave(key);
         for delivery in std::iter::once(delivery).chain(followers) {
             delivery.settle(verdict);
         }
+    }
+
+    /// Ends this copy only: those that followed it come again, and are judged by
+    /// deadlines of their own.
+    pub fn settle_alone(&self, key: JobKey, delivery: Delivery, verdict: Verdict) {
+        let followers = self.leave(key);
+        delivery.settle(verdict);
+        for follower in followers {
+            follower.settle(Verdict::Return);
+        }
+    }
+
+    fn leave(&self, key: JobKey) -> Vec<Delivery> {
+        self.jobs().remove(&key).map(|job| job.followers).unwrap_or_default()
+    }
+
+    fn jobs(&self) -> MutexGuard<'_, HashMap<JobKey, Job>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

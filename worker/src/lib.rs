@@ -8,9 +8,9 @@ use quhao_common::{
     backend::Backend,
     config::{self, Config},
 };
-use tokio::{net::TcpListener, sync::mpsc};
+use tokio::{net::TcpListener, sync::mpsc, task::JoinHandle};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 pub mod clock;
 pub mod consumer;
@@ -114,7 +114,7 @@ impl Worker {
             in_flight,
             health: Arc::clone(&health),
             tasks: jobs.clone(),
-            writer: sender,
+            writer: sender.clone(),
         };
         let ops = tokio::spawn(ops::serve(
             self.listener,
@@ -129,12 +129,21 @@ impl Worker {
             shutdown.clone(),
         ));
         let mut writer = tokio::spawn(writer.run(items));
-        let consumer = tokio::spawn(consumer.run(shutdown.clone()));
+        let mut consumer = tokio::spawn(consumer.run(shutdown.clone()));
 
-        shutdown.cancelled().await;
+        tokio::select! {
+            () = shutdown.cancelled() => {}
+            // There is a sender left, so it has broken.
+            _ = &mut writer => return error!("the writer broke; this worker ends"),
+            () = broken(&mut consumer) => return error!("the consumer broke; this worker ends"),
+        }
+        drop(sender);
         health.drain();
         let drained = async {
-            let _ = consumer.await;
+            // One that took its leave has been waited for.
+            if !consumer.is_finished() {
+                let _ = (&mut consumer).await;
+            }
             jobs.close();
             jobs.wait().await;
             // The consumer and every job have dropped their sender by now.
@@ -142,9 +151,19 @@ impl Worker {
         };
         if tokio::time::timeout(self.drain, drained).await.is_err() {
             warn!("the drain took too long; what is not committed will be delivered again");
+            // In this order: slots that the writer frees must not start another job.
+            consumer.abort();
             writer.abort();
         }
         ended.cancel();
         let _ = (ops.await, clock.await);
+    }
+}
+
+/// Waits until the consumer has broken. One that took its leave is no reason to end: it
+/// says why, and what was taken is still worked on.
+async fn broken(consumer: &mut JoinHandle<()>) {
+    if consumer.await.is_ok() {
+        std::future::pending::<()>().await;
     }
 }

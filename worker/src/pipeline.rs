@@ -24,8 +24,10 @@ use crate::{
 pub enum Worked {
     /// It has an outcome, to be committed.
     Done(Box<Done>),
-    /// Nothing is left to do for it: the reason is a metric's label.
-    Nothing(&'static str),
+    /// A sibling has answered it.
+    Answered,
+    /// Its deadline passed before the first call.
+    TooLate,
     /// The worker is draining; another should have the job.
     HandBack,
 }
@@ -46,8 +48,8 @@ pub async fn work(context: &Context, taken: &Taken, slot: &mut Slot) -> Worked {
     let guest = match exchange(context, taken, slot).await {
         Exchanged::Fresh(session) => Guest::Fresh(session),
         Exchanged::Stored(session) => Guest::Stored(session),
-        Exchanged::Answered => return Worked::Nothing("known"),
-        Exchanged::TooLate => return Worked::Nothing("expired"),
+        Exchanged::Answered => return Worked::Answered,
+        Exchanged::TooLate => return Worked::TooLate,
         Exchanged::HandBack => return Worked::HandBack,
         Exchanged::Failed(failure) => {
             return Worked::Done(Box::new(Done {

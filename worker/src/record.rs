@@ -51,7 +51,7 @@ fn new_session(context: &Context, job: &Job, session: &Session) -> NewSession {
         openid: session.openid.clone(),
         unionid: session.unionid.clone(),
         key: session::seal(&context.vault, &job.client, &job.app, &session.openid, &session.key),
-        key_hash: context.vault.hash(HashOf::SessionKey, app, session.key.expose()),
+        key_hash: session::fingerprint(&job.client, &job.app, &session.openid, &session.key),
         code_hash: context.vault.hash(HashOf::LoginCode, app, code),
         exchanged_at: session.exchanged_at,
         purge_at: session.exchanged_at + context.session_retention,

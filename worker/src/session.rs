@@ -3,9 +3,29 @@
 use quhao_common::{
     app::{AppId, ClientName},
     phone::SessionKey,
-    store::StoredKey,
+    store::{KeyFingerprint, StoredKey},
     vault::{Place, Sealed, Vault, VaultError},
 };
+use sha2::{Digest, Sha256};
+
+/// What tells one session key of a guest from another, across rotations of the seal keys.
+pub fn fingerprint(
+    client: &ClientName,
+    app: &AppId,
+    openid: &str,
+    key: &SessionKey,
+) -> KeyFingerprint {
+    let hash = Sha256::new()
+        .chain_update(b"quhao session key")
+        .chain_update([0])
+        .chain_update(app.as_str())
+        .chain_update([0])
+        .chain_update(row_key(client, openid))
+        .chain_update([0])
+        .chain_update(key.expose())
+        .finalize();
+    std::array::from_fn(|at| hash[at])
+}
 
 /// Seals `key` for the session of this guest.
 pub fn seal(

@@ -39,12 +39,12 @@ pub async fn look(context: &Context, taken: &Taken, slot: &mut Slot) -> Found {
     let job = &taken.job;
     let code = job.work.code().expose().as_bytes();
     let hashes = context.vault.hashes(HashOf::LoginCode, job.app.as_str(), code);
-    let patience = Patience::new(context, job);
+    let mut patience = Patience::new(context, job);
     loop {
         match look_once(&context.store, job, &hashes).await {
             Ok(Some(found)) => return found,
             Ok(None) => {}
-            Err(error) => debug!(id = %job.id, %error, "the store cannot be asked"),
+            Err(error) => patience.was_not_answered(context, job, &error),
         }
         match patience.pause(job, slot).await {
             Pause::Over => {}
@@ -75,11 +75,11 @@ pub async fn stored_session(
     openid: &str,
 ) -> Option<StoredSession> {
     let job = &taken.job;
-    let patience = Patience::new(context, job);
+    let mut patience = Patience::new(context, job);
     loop {
         match context.store.session_of_guest(&job.client, &job.app, openid).await {
             Ok(session) => return session,
-            Err(error) => debug!(id = %job.id, %error, "the store cannot be asked"),
+            Err(error) => patience.was_not_answered(context, job, &error),
         }
         // While draining, too: the fresh session is worth more than this payload, and is
         // committed with the job's end.
@@ -106,6 +106,12 @@ enum Pause {
 impl Patience {
     fn new(context: &Context, job: &Job) -> Self {
         Self { until: job.expires_at.min(OffsetDateTime::now_utc() + context.sibling_grace) }
+    }
+
+    /// The grace is for siblings, not for the store: it runs while the store answers.
+    fn was_not_answered(&mut self, context: &Context, job: &Job, error: &StoreError) {
+        debug!(id = %job.id, %error, "the store cannot be asked");
+        *self = Self::new(context, job);
     }
 
     async fn pause(&self, job: &Job, slot: &mut Slot) -> Pause {

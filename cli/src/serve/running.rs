@@ -138,10 +138,15 @@ impl Running {
                 producer.ended.cancelled().await;
             }
         };
-        if timeout_at(begun + self.drain, in_time).await.is_err() {
+        // The links need a moment of it for their end.
+        let in_time_until = begun + self.drain.saturating_sub(CLOSE_LIMIT).max(self.drain / 2);
+        if timeout_at(in_time_until, in_time).await.is_err() {
             warn!("the drain took too long; unfinished work will be delivered again");
         }
-        self.backend.close(CLOSE_LIMIT).await;
+        // Each part has a limit of its own; a peer that is silent must not add them up.
+        if tokio::time::timeout(CLOSE_LIMIT, self.backend.close(CLOSE_LIMIT)).await.is_err() {
+            warn!("the links did not end in time");
+        }
     }
 }
 

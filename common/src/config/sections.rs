@@ -17,7 +17,7 @@ pub(super) fn http(mut at: Section<'_>) -> Option<Http> {
     let listen = at.address("listen");
     let metrics_listen = at.address("metrics_listen");
     let connections_max = at.integer("connections_max", 1..=1_000_000);
-    let header_timeout = at.seconds("header_timeout_seconds", 0.1..=60.0);
+    let header_timeout = at.seconds("header_timeout_seconds", 0.1..=600.0);
     let body_timeout = at.seconds("body_timeout_seconds", 0.1..=60.0);
     let wait_max = at.whole("wait_max_seconds", 1, 0..=30);
     let waiters_max = at.integer("waiters_max", 0..=1_000_000);

@@ -83,7 +83,7 @@ pub(super) const CATALOGUE: &[Metric] = &[
     Metric {
         name: "quhao_exchanges_repeated_total",
         kind: Kind::Counter,
-        help: "Calls to the platform with a code that was sent before, by cause.",
+        help: "Calls to the platform for a job that may have called before, by cause.",
     },
     Metric {
         name: "quhao_jobs_total",

@@ -37,8 +37,10 @@ pub(super) fn parse(url: &SecretString) -> Result<PgConnectOptions, StoreError> 
     let parsed = Url::parse(url).map_err(|error| unusable(&error))?;
     for (name, _) in parsed.query_pairs() {
         if !PARAMETERS.contains(&&*name) && !name.starts_with("options[") {
+            // Not even the name: an unescaped "&" in a password makes one of its rest.
             return Err(StoreError::Settings(format!(
-                "store.url has a parameter that Postgres links do not know: {name:?}"
+                "store.url has a parameter that is none of {}; is a \"&\" in it unescaped?",
+                PARAMETERS.join(", ")
             )));
         }
     }
