@@ -83,7 +83,7 @@ pub(super) const CATALOGUE: &[Metric] = &[
     Metric {
         name: "quhao_exchanges_repeated_total",
         kind: Kind::Counter,
-        help: "Calls to the platform for a job that may have called before, by cause.",
+        help: "Calls to the platform for a job that may have called before, by cause: not_sent, unanswered, busy, minute_quota, redelivery.",
     },
     Metric {
         name: "quhao_jobs_total",
