@@ -2,6 +2,7 @@
 //! RabbitMQ and Postgres, `…::embedded` against SQLite. Only the seams' own verbs are used.
 
 mod ground;
+mod in_flight;
 mod queue;
 mod queue_end;
 mod session;

@@ -7,6 +7,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use quhao_common::{
     backend::Backend,
     config::{self, Config},
+    metrics::Exporter,
 };
 use tokio::{net::TcpListener, sync::mpsc, task::JoinHandle};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -32,7 +33,6 @@ use consumer::Consumer;
 use context::Context;
 use health::Health;
 use in_flight::InFlight;
-use ops::Render;
 use platform::{Platforms, wechat};
 use slots::Slots;
 use writer::Writer;
@@ -61,7 +61,7 @@ pub struct Worker {
     drain: Duration,
     listener: TcpListener,
     metrics_address: SocketAddr,
-    render: Render,
+    exporter: Exporter,
 }
 
 impl Worker {
@@ -71,7 +71,7 @@ impl Worker {
         config: &Config,
         backend: Backend,
         platforms: Platforms,
-        render: Render,
+        exporter: Exporter,
     ) -> std::io::Result<Self> {
         let listener = TcpListener::bind(config.worker.metrics_listen).await?;
         Ok(Self {
@@ -81,7 +81,7 @@ impl Worker {
             drain: config.drain,
             metrics_address: listener.local_addr()?,
             listener,
-            render,
+            exporter,
         })
     }
 
@@ -120,7 +120,7 @@ impl Worker {
             self.listener,
             Arc::clone(&health),
             Arc::clone(&self.backend.queue),
-            self.render,
+            self.exporter,
             ended.clone(),
         ));
         let clock = tokio::spawn(clock::watch(

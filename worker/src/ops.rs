@@ -8,22 +8,19 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
-use quhao_common::queue::Queue;
+use quhao_common::{metrics::Exporter, queue::Queue};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use crate::health::Health;
 
-/// Renders the metrics of this process as Prometheus text.
-pub type Render = Arc<dyn Fn() -> String + Send + Sync>;
-
 /// Serves until `shutdown`.
 pub async fn serve(
     listener: TcpListener,
     health: Arc<Health>,
     queue: Arc<Queue>,
-    render: Render,
+    exporter: Exporter,
     shutdown: CancellationToken,
 ) {
     let router = Router::new()
@@ -32,7 +29,8 @@ pub async fn serve(
         .route(
             "/metrics",
             get(async move || {
-                ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], render())
+                let kind = "text/plain; version=0.0.4; charset=utf-8";
+                ([(header::CONTENT_TYPE, kind)], exporter.render())
             }),
         );
     // Ends with its task: nobody waits for the last scrape.

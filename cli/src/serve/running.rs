@@ -1,6 +1,6 @@
 //! A role that is running: its parts, their order of starting and of ending.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{net::SocketAddr, time::Duration};
 
 use anyhow::Context;
 use quhao_common::{
@@ -173,9 +173,7 @@ async fn bind(
     };
     let worker = if role.works() {
         let platforms = quhao_worker::platforms(config)?;
-        let exporter = exporter.clone();
-        let render = Arc::new(move || exporter.render());
-        let worker = Worker::bind(config, backend.clone(), platforms, render);
+        let worker = Worker::bind(config, backend.clone(), platforms, exporter.clone());
         Some(
             worker
                 .await
