@@ -14,7 +14,8 @@ FROM debian:trixie-slim
 RUN apt-get update \
  && apt-get install --yes --no-install-recommends ca-certificates \
  && rm -rf /var/lib/apt/lists/* \
- && useradd --system --uid 10001 --user-group --no-create-home quhao
+ && groupadd --gid 10001 quhao \
+ && useradd --uid 10001 --gid quhao --no-create-home --shell /usr/sbin/nologin quhao
 COPY --from=build /out/quhao /usr/local/bin/quhao
 USER quhao
 WORKDIR /etc/quhao

@@ -1,27 +1,27 @@
 //! quhao's vocabulary and its two data seams.
 //!
-//! The modules stand in reading order. Everything up to [`vault`] is pure: no
+//! The modules stand in reading order. Everything up to [`answer`] is pure: no
 //! clock, no randomness but nonces, no I/O. [`queue`] and [`store`] are the seams;
 //! the rest is process plumbing.
 
-pub mod answer;
-pub mod app;
-pub mod envelope;
-pub mod failure;
-pub mod id;
-pub mod job;
 pub mod keyring;
-pub mod outcome;
+pub mod id;
+pub mod app;
 pub mod phone;
+pub mod job;
 pub mod repair;
+pub mod failure;
+pub mod outcome;
 pub mod vault;
+pub mod envelope;
+pub mod answer;
 
 pub mod queue;
 pub mod store;
 
+pub mod sqlite;
 pub mod backend;
 pub mod config;
 pub mod metrics;
 pub mod shutdown;
-pub mod sqlite;
 pub mod telemetry;

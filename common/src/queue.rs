@@ -144,7 +144,25 @@ impl Queue {
         }
     }
 
-    /// Takes no more; what was fetched but not handed out yet goes back. Deliveries that
+    /// Takes nothing for now: what was fetched but not handed out yet goes back, for others
+    /// to take. [`Queue::resume_taking`] ends it. Deliveries that are out can be settled.
+    pub async fn pause_taking(&self) {
+        match self {
+            Self::Amqp(queue) => queue.pause_taking().await,
+            // An embedded queue has one process: nobody else could take what it gave back.
+            Self::Sqlite(_) => {}
+        }
+    }
+
+    /// Takes again after [`Queue::pause_taking`].
+    pub fn resume_taking(&self) {
+        match self {
+            Self::Amqp(queue) => queue.resume_taking(),
+            Self::Sqlite(_) => {}
+        }
+    }
+
+    /// Takes no more, for good; what was fetched but not handed out yet goes back. Deliveries that
     /// are out can still be settled.
     pub async fn stop_taking(&self) {
         match self {

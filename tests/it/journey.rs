@@ -8,5 +8,6 @@ mod leaks;
 mod load;
 mod official_example;
 mod operations;
+mod store_lost;
 mod submit;
 mod trouble;

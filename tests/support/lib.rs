@@ -5,6 +5,7 @@
 //! - [`settings`]: the settings of a seam, for tests that open one themselves.
 //! - [`config`], [`process`], [`client`]: a configuration file, a `quhao` process, its API.
 //! - [`world`]: all of it together, in either mode.
+//! - [`proxy`]: a link to be cut.
 //! - [`wait`]: waiting for something to become true; no test sleeps for luck.
 //!
 //! Whatever goes wrong in here ends the test that asked, in plain words.
@@ -15,6 +16,7 @@ pub mod database;
 pub mod folder;
 pub mod prefix;
 pub mod process;
+pub mod proxy;
 pub mod services;
 pub mod settings;
 pub mod wait;

@@ -106,8 +106,13 @@ impl World {
 
     /// Starts another worker and waits until it is ready: subscribed, not merely alive.
     pub async fn add_worker(&mut self) -> &mut Worker {
+        self.add_worker_with(&[]).await
+    }
+
+    /// The same with variables of its own.
+    pub async fn add_worker_with(&mut self, variables: &[(&str, &str)]) -> &mut Worker {
         assert_eq!(self.mode, Mode::Distributed, "in embedded mode there is one process");
-        let mut process = spawn("worker", &self.config.path());
+        let mut process = spawn("worker", &self.config.path(), variables);
         let fields = process.said("worker running", START_LIMIT).await;
         let metrics = text(&fields, "metrics");
         ready(&metrics).await;
@@ -200,7 +205,7 @@ async fn serve(config: &Path) -> Producer {
 }
 
 async fn producer(command: &str, config: &Path) -> Producer {
-    let mut process = spawn(command, config);
+    let mut process = spawn(command, config, &[]);
     let fields = process.said("producer listening", START_LIMIT).await;
     let address = text(&fields, "http");
     ready(&address).await;
@@ -217,8 +222,8 @@ async fn ready(address: &str) {
     .await;
 }
 
-fn spawn(command: &str, config: &Path) -> Process {
-    Process::spawn(&[command.as_ref(), "--config".as_ref(), config.as_os_str()], &[])
+fn spawn(command: &str, config: &Path, variables: &[(&str, &str)]) -> Process {
+    Process::spawn(&[command.as_ref(), "--config".as_ref(), config.as_os_str()], variables)
 }
 
 fn text(fields: &Value, name: &str) -> String {

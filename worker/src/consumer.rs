@@ -1,28 +1,29 @@
 //! Takes deliveries, sorts out those that need no work, and sees the others through.
 
-use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{
+    collections::HashSet,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
-use futures_util::FutureExt;
 use quhao_common::{
     envelope,
-    failure::{Failure, FailureCode},
+    id::JobKey,
     job::Job,
     metrics,
-    outcome::Outcome,
     queue::{Delivery, Queue, Verdict},
 };
 use time::OffsetDateTime;
 use tokio::sync::mpsc;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use tracing::{Instrument, error, info_span, warn};
+use tracing::{Instrument, error, info, info_span, warn};
 
 use crate::{
+    attempt::Attempt,
     clock,
     context::{Context, Taken},
-    health::Health,
+    health::{Health, STORE_BLIP_MAX},
     in_flight::InFlight,
-    pipeline::{self, Done, Worked},
-    record,
     slots::{Slot, Slots},
     writer::Item,
 };
@@ -64,19 +65,42 @@ impl Consumer {
 
     async fn take(&self, draining: &CancellationToken) {
         loop {
-            let free = tokio::select! {
-                free = self.slots.free() => free,
-                () = draining.cancelled() => break,
+            tokio::select! {
+                deliveries = self.next() => match deliveries {
+                    Some(deliveries) => self.gulp(deliveries, draining).await,
+                    None => break,
+                },
+                () = self.health.store_lost() => self.sit_out(draining).await,
                 () = self.health.stopped().cancelled() => break,
-            };
-            // No slot is held while waiting here: a job in the side list may want it back.
-            let deliveries = tokio::select! {
-                deliveries = self.queue.next(free.min(GULP_MAX)) => deliveries,
                 () = draining.cancelled() => break,
-                () = self.health.stopped().cancelled() => break,
-            };
-            let Some(deliveries) = deliveries else { break };
-            self.gulp(deliveries, draining).await;
+            }
+        }
+    }
+
+    /// The next deliveries. No slot is held while waiting: a job in the side list may want
+    /// it back. Safe to drop.
+    async fn next(&self) -> Option<Vec<Delivery>> {
+        let free = self.slots.free().await;
+        self.queue.next(free.min(GULP_MAX)).await
+    }
+
+    /// While this worker cannot reach the store, others may: what it has fetched goes back,
+    /// and it takes nothing until the store answers.
+    async fn sit_out(&self, draining: &CancellationToken) {
+        self.queue.pause_taking().await;
+        while self.context.store.now().await.is_err() {
+            tokio::select! {
+                () = tokio::time::sleep(STORE_PAUSE) => {}
+                () = draining.cancelled() => return,
+            }
+        }
+        self.store_answers();
+        self.queue.resume_taking();
+    }
+
+    fn store_answers(&self) {
+        if self.health.store(true) {
+            info!("the store is back");
         }
     }
 
@@ -149,22 +173,10 @@ impl Consumer {
     /// Settles what has an answer already, and starts the rest.
     async fn start_unknown(&self, taken: Vec<(Taken, Delivery)>, draining: &CancellationToken) {
         let keys: Vec<_> = taken.iter().map(|(taken, _)| taken.job.id.key()).collect();
-        let known = loop {
-            match self.context.store.known(&keys).await {
-                Ok(known) => break Some(known),
-                Err(error) => {
-                    if self.health.store(false) {
-                        warn!(%error, "no jobs are started until the store is back");
-                    }
-                }
-            }
-            tokio::select! {
-                () = tokio::time::sleep(STORE_PAUSE) => {}
-                () = draining.cancelled() => break None,
-            }
-        };
-        if known.is_some() && self.health.store(true) {
-            tracing::info!("the store is back");
+        let known = self.known(&keys, draining).await;
+        if known.is_none() {
+            // First, or what goes back would come again at once.
+            self.queue.pause_taking().await;
         }
         for (taken, delivery) in taken {
             let key = taken.job.id.key();
@@ -190,62 +202,54 @@ impl Consumer {
                 }
             }
         }
+        if known.is_none() {
+            self.sit_out(draining).await;
+        }
+    }
+
+    /// Which of `keys` have an answer; `None` if the store does not say in time, or the
+    /// drain begins.
+    async fn known(
+        &self,
+        keys: &[JobKey],
+        draining: &CancellationToken,
+    ) -> Option<HashSet<JobKey>> {
+        let began = Instant::now();
+        loop {
+            match self.context.store.known(keys).await {
+                Ok(known) => {
+                    self.store_answers();
+                    return Some(known);
+                }
+                Err(error) => {
+                    if self.health.store(false) {
+                        warn!(%error, "no jobs are started until the store is back");
+                    }
+                }
+            }
+            if began.elapsed() > STORE_BLIP_MAX {
+                return None;
+            }
+            tokio::select! {
+                () = tokio::time::sleep(STORE_PAUSE) => {}
+                () = draining.cancelled() => return None,
+            }
+        }
     }
 
     fn start(&self, taken: Taken, delivery: Delivery, slot: Slot) {
-        let (context, writer) = (Arc::clone(&self.context), self.writer.clone());
-        let in_flight = Arc::clone(&self.in_flight);
         let span = info_span!("job", id = %taken.job.id, app = %taken.app.id, trace = tracing::field::Empty);
         if let Some(traceparent) = &taken.job.traceparent {
             span.record("trace", traceparent.as_str());
         }
-        self.tasks.spawn(
-            async move {
-                see_through(&context, taken, delivery, slot, (&writer, &in_flight)).await;
-            }
-            .instrument(span),
-        );
+        let attempt = Attempt {
+            context: Arc::clone(&self.context),
+            in_flight: Arc::clone(&self.in_flight),
+            writer: self.writer.clone(),
+            taken,
+            delivery,
+            slot,
+        };
+        self.tasks.spawn(attempt.run().instrument(span));
     }
-}
-
-/// Works on one job and hands its outcome on.
-async fn see_through(
-    context: &Context,
-    taken: Taken,
-    delivery: Delivery,
-    mut slot: Slot,
-    (writer, in_flight): (&mpsc::Sender<Item>, &InFlight),
-) {
-    let key = taken.job.id.key();
-    let worked = AssertUnwindSafe(pipeline::work(context, &taken, &mut slot)).catch_unwind().await;
-    let done = match worked {
-        Ok(Worked::Done(done)) => *done,
-        Ok(Worked::Answered) => {
-            metrics::skipped("known");
-            return in_flight.settle(key, delivery, Verdict::Ack);
-        }
-        Ok(Worked::TooLate) => {
-            metrics::skipped("expired");
-            return in_flight.settle_alone(key, delivery, Verdict::Ack);
-        }
-        Ok(Worked::HandBack) => return in_flight.settle(key, delivery, Verdict::Return),
-        Err(_) => {
-            error!("working on a job panicked; the job ends, the worker goes on");
-            Done {
-                outcome: Outcome::Failed(Failure::from(FailureCode::DeadLettered)),
-                openid: None,
-                session: None,
-            }
-        }
-    };
-    let now = OffsetDateTime::now_utc();
-    match &done.outcome {
-        Outcome::Succeeded(_) => metrics::job_succeeded(
-            (now - taken.job.created_at).try_into().unwrap_or(Duration::ZERO),
-        ),
-        Outcome::Failed(failure) => metrics::job_failed(failure.code),
-    }
-    let finished = record::finished(context, &taken.job, done, now);
-    // The writer outlives every job; without it the delivery comes again elsewhere.
-    let _ = writer.send(Item { finished, delivery, slot }).await;
 }

@@ -1,18 +1,26 @@
 //! Whether this worker does its work, in words for an operator.
 
-use std::sync::{
-    Mutex, PoisonError,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
 };
 
 use quhao_common::queue::{Link, Queue};
 use serde::Serialize;
+use tokio::{sync::watch, time::timeout};
 use tokio_util::sync::CancellationToken;
+
+/// How long a worker keeps what it has fetched while it cannot reach the store. Others may
+/// be able to, and each return counts towards the delivery limit on RabbitMQ before 4.3.
+pub const STORE_BLIP_MAX: Duration = Duration::from_secs(2);
 
 /// What is known besides the queue's link.
 #[derive(Debug, Default)]
 pub struct Health {
-    store_down: AtomicBool,
+    store_down: watch::Sender<bool>,
     stuck: Mutex<Option<String>>,
     stop: CancellationToken,
     draining: AtomicBool,
@@ -30,7 +38,19 @@ pub struct Readiness {
 impl Health {
     /// The store was asked and answered, or did not. True if that is a change.
     pub fn store(&self, up: bool) -> bool {
-        self.store_down.swap(!up, Ordering::Relaxed) == up
+        self.store_down.send_replace(!up) == up
+    }
+
+    /// Waits until the store has been out of reach for longer than a blip.
+    pub async fn store_lost(&self) {
+        let mut down = self.store_down.subscribe();
+        loop {
+            // The sender lives as long as this.
+            let _ = down.wait_for(|down| *down).await;
+            if timeout(STORE_BLIP_MAX, down.wait_for(|down| !*down)).await.is_err() {
+                return;
+            }
+        }
     }
 
     /// The worker met something that it must not touch: it takes no more until somebody
@@ -60,7 +80,7 @@ impl Health {
         if let Some(reason) = &*self.stuck.lock().unwrap_or_else(PoisonError::into_inner) {
             reasons.push(reason.clone());
         }
-        if self.store_down.load(Ordering::Relaxed) {
+        if *self.store_down.borrow() {
             reasons.push("the store is out of reach".to_owned());
         }
         if self.draining.load(Ordering::Relaxed) {

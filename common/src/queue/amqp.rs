@@ -116,6 +116,22 @@ impl AmqpQueue {
         self.consumer.as_ref()?.buffer.next(max).await
     }
 
+    /// See [`super::Queue::pause_taking`]. Waits for the broker at most as long as for a
+    /// connection.
+    pub async fn pause_taking(&self) {
+        let Some(consumer) = &self.consumer else { return };
+        if timeout(self.limit, consumer.pause()).await.is_err() {
+            tracing::warn!("the broker did not end the subscription in time");
+        }
+    }
+
+    /// See [`super::Queue::resume_taking`].
+    pub fn resume_taking(&self) {
+        if let Some(consumer) = &self.consumer {
+            consumer.buffer.paused.send_replace(false);
+        }
+    }
+
     /// See [`super::Queue::stop_taking`]. Waits for the broker at most as long as for a
     /// connection.
     pub async fn stop_taking(&self) {
@@ -195,7 +211,7 @@ impl AmqpQueue {
         if self.closing.is_cancelled() {
             return LinkState::Down("closed");
         }
-        if consumer.buffer.stopped.is_cancelled() {
+        if consumer.buffer.stopped.is_cancelled() || *consumer.buffer.paused.borrow() {
             return LinkState::Down("not subscribed");
         }
         match &*consumer.standing.borrow() {

@@ -6,7 +6,7 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::queue::Delivery;
@@ -16,12 +16,15 @@ pub(super) struct Buffer {
     arrived: Notify,
     /// Set once nothing is to be handed out any more.
     pub(super) stopped: CancellationToken,
+    /// Whether nothing is to be fetched for now.
+    pub(super) paused: watch::Sender<bool>,
 }
 
 impl Buffer {
     pub(super) fn new() -> Self {
         let stopped = CancellationToken::new();
-        Self { ready: Mutex::default(), arrived: Notify::new(), stopped }
+        let paused = watch::Sender::new(false);
+        Self { ready: Mutex::default(), arrived: Notify::new(), stopped, paused }
     }
 
     /// Waits for the first, takes up to `max`. Safe to drop while waiting: nothing is

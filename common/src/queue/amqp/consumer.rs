@@ -61,6 +61,16 @@ impl Consumer {
     /// done; a link that is down has nothing to give back.
     pub(super) async fn stop(&self) {
         self.buffer.stopped.cancel();
+        self.unsubscribed().await;
+    }
+
+    /// Ends the subscription for now and gives back what was not handed out.
+    pub(super) async fn pause(&self) {
+        self.buffer.paused.send_replace(true);
+        self.unsubscribed().await;
+    }
+
+    async fn unsubscribed(&self) {
         let mut standing = self.standing.clone();
         let unsubscribed = |standing: &Standing<Tap>| {
             !matches!(standing, Standing::Up(Tap { subscribed: true, .. }))
@@ -95,7 +105,7 @@ impl Owner {
 
     /// Takes over one connection, until it fails (`Err`) or the queue is closed.
     async fn serve(&mut self, wire: &Wire) -> Result<(), LinkError> {
-        let subscribe = !self.buffer.stopped.is_cancelled();
+        let subscribe = !self.buffer.stopped.is_cancelled() && !*self.buffer.paused.borrow();
         let mut session = Session::open(wire, &self.topology, self.take_max, subscribe).await?;
         self.link.up(Tap { connection: wire.connection.clone(), subscribed: subscribe });
         let ended = self.work(&mut session, wire).await;
@@ -111,6 +121,8 @@ impl Owner {
     async fn work(&mut self, session: &mut Session, wire: &Wire) -> Result<(), LinkError> {
         let closing = self.link.closing.clone();
         let stopped = self.buffer.stopped.clone();
+        let mut paused = self.buffer.paused.subscribe();
+        paused.mark_changed(); // it may have changed while the session was being opened
         let mut broken = pin!(wire.broken());
         let mut check = interval(CHECK_EVERY);
         check.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -130,6 +142,16 @@ impl Owner {
                 }
                 () = stopped.cancelled(), if session.subscribed => {
                     self.unsubscribe(session, wire).await?;
+                }
+                Ok(()) = paused.changed() => {
+                    let pause = *paused.borrow_and_update();
+                    if pause {
+                        self.unsubscribe(session, wire).await?;
+                    } else if !stopped.is_cancelled() && !session.subscribed {
+                        session.subscribe(&self.topology, self.take_max, wire.limit).await?;
+                        self.link.modify(|tap| tap.subscribed = true);
+                        tracing::info!("deliveries are taken again");
+                    }
                 }
                 Some(message) = session.messages.next(), if session.subscribed && room > 0 => {
                     let deliveries = session.take(message?, room)?;

@@ -56,22 +56,35 @@ impl Session {
         wire: &Wire,
         topology: &Topology,
         take_max: u16,
-        subscribed: bool,
+        subscribe: bool,
     ) -> Result<Self, LinkError> {
         let channel = wire.channel().await?;
-        let messages: Messages = if subscribed {
-            let jobs = subscribe(&channel, &topology.jobs, take_max);
-            let jobs = within(wire.limit, "subscribing", jobs).await?;
-            let share = (take_max / UNROUTED_SHARE).max(1);
-            let unrouted = subscribe(&channel, &topology.unrouted, share);
-            let unrouted = within(wire.limit, "subscribing", unrouted).await?;
-            stream::select(jobs, unrouted).boxed()
-        } else {
-            stream::empty().boxed()
-        };
+        let messages = stream::empty().boxed();
         let (receipts, settlements) = mpsc::unbounded_channel();
         let outstanding = Outstanding::new();
-        Ok(Self { channel, messages, subscribed, outstanding, receipts, settlements })
+        let mut session =
+            Self { channel, messages, subscribed: false, outstanding, receipts, settlements };
+        if subscribe {
+            session.subscribe(topology, take_max, wire.limit).await?;
+        }
+        Ok(session)
+    }
+
+    /// Subscribes to both queues.
+    pub(super) async fn subscribe(
+        &mut self,
+        topology: &Topology,
+        take_max: u16,
+        limit: Duration,
+    ) -> Result<(), LinkError> {
+        let jobs = subscribe(&self.channel, &topology.jobs, take_max);
+        let jobs = within(limit, "subscribing", jobs).await?;
+        let share = (take_max / UNROUTED_SHARE).max(1);
+        let unrouted = subscribe(&self.channel, &topology.unrouted, share);
+        let unrouted = within(limit, "subscribing", unrouted).await?;
+        self.messages = stream::select(jobs, unrouted).boxed();
+        self.subscribed = true;
+        Ok(())
     }
 
     /// One message and what else is there already, at most `room`.

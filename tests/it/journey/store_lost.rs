@@ -1,0 +1,88 @@
+//! A worker that cannot reach the store leaves its jobs to others.
+
+use std::time::Duration;
+
+use quhao_tests::{
+    config::{Backing, Mode},
+    proxy::Proxy,
+    wait::{PATIENCE, eventually},
+    world::{Knobs, World, phone_job},
+};
+use url::Url;
+
+/// A worker behind `proxy`, and the store's URL through it.
+async fn cut_off_worker(world: &mut World) -> Proxy {
+    let Backing::Servers { database, .. } = &world.backing else { unreachable!() };
+    let mut url = Url::parse(database.url()).unwrap();
+    let (host, port) = (url.host_str().unwrap(), url.port().unwrap_or(5432));
+    let proxy = Proxy::to(&format!("{host}:{port}")).await;
+    url.set_host(Some("127.0.0.1")).unwrap();
+    url.set_port(Some(proxy.address().port())).unwrap();
+    world.add_worker_with(&[("QUHAO__STORE__URL", url.as_str())]).await;
+    proxy
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_worker_that_alone_cannot_reach_the_store_gives_its_jobs_back() {
+    let mut world = World::with(Mode::Distributed, Knobs { workers: 0, ..Knobs::default() }).await;
+    let proxy = cut_off_worker(&mut world).await;
+    let client = world.client();
+    let readyz = client.at(&world.workers[0].metrics);
+    proxy.cut();
+
+    let mut urls = Vec::new();
+    for _ in 0..30 {
+        let reply = client.submit(&phone_job(&world.guest())).await;
+        assert_eq!(reply.status, 202, "{}", reply.text);
+        urls.push(reply.text_at("/url").to_owned());
+    }
+    eventually("the worker says that it takes nothing", PATIENCE, async || {
+        let reply = readyz.get("/readyz").await;
+        let reasons = reply.body["reasons"].to_string();
+        (reply.status == 503 && reasons.contains("not subscribed")).then_some(())
+    })
+    .await;
+    world.add_worker().await;
+    for url in urls {
+        let job = client.wait_until_done(&url, Duration::from_secs(20)).await;
+        assert_eq!(job["status"], "succeeded", "{job}");
+    }
+    assert_eq!(world.simulator.counts().calls, 30, "the one that was cut off called nobody");
+
+    proxy.mend();
+    eventually("the worker is ready again", PATIENCE, async || {
+        (readyz.get("/readyz").await.status == 200).then_some(())
+    })
+    .await;
+    world.is_drained().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn outcomes_are_kept_until_the_store_is_back() {
+    let mut world = World::with(Mode::Distributed, Knobs { workers: 0, ..Knobs::default() }).await;
+    world.simulator.set_latency(Duration::from_secs(1));
+    let proxy = cut_off_worker(&mut world).await;
+    let client = world.client();
+    let mut urls = Vec::new();
+    for _ in 0..10 {
+        let reply = client.submit(&phone_job(&world.guest())).await;
+        urls.push(reply.text_at("/url").to_owned());
+    }
+    eventually("every exchange to begin", PATIENCE, async || {
+        (world.simulator.counts().calls == 10).then_some(())
+    })
+    .await;
+    proxy.cut();
+    let readyz = client.at(&world.workers[0].metrics);
+    eventually("the worker has noticed", PATIENCE, async || {
+        (readyz.get("/readyz").await.status == 503).then_some(())
+    })
+    .await;
+    proxy.mend();
+    for url in urls {
+        let job = client.wait_until_done(&url, PATIENCE).await;
+        assert_eq!(job["status"], "succeeded", "{job}");
+    }
+    assert_eq!(world.simulator.counts().calls, 10, "no code was spent twice");
+    world.is_drained().await;
+}
