@@ -21,6 +21,7 @@ use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use crate::{
     config,
     exit::{Done, Exit},
+    migrate,
 };
 
 /// `quhao job`
@@ -47,6 +48,17 @@ pub(crate) async fn run(arguments: Arguments, file: Option<PathBuf>) -> Done {
         ));
     };
     let config = config::load(file)?;
+    if let Some(id) = JobId::parse_unverified(&arguments.id)
+        && !is_ours(&config, &id)
+    {
+        return Err(Exit::failed(
+            "not made for any app of this configuration with the secrets that it lists".to_owned(),
+        ));
+    }
+    // Opening a file that is not there would make it.
+    if migrate::is_absent(&config) {
+        return Err(Exit::failed("the store does not exist yet; see `quhao migrate`".to_owned()));
+    }
     let store = backend::open_store(&config.store).await?;
     let rows = store.answers(&[key]).await;
     store.close().await;
@@ -68,6 +80,11 @@ pub(crate) async fn run(arguments: Arguments, file: Option<PathBuf>) -> Done {
         Standing::Failed(..) => Err(Exit::Failed(None)),
         Standing::Succeeded | Standing::Closed(_) => Ok(()),
     }
+}
+
+/// Whether the id's tag proves that it was made here.
+fn is_ours(config: &Config, id: &JobId) -> bool {
+    config.directory.apps().any(|app| config.id_keys.proves(id, &app.client, &app.id))
 }
 
 /// The id as logs show it.

@@ -73,7 +73,7 @@ fn refused(schema: Schema) -> Exit {
     Exit::failed(Standing::TooNew.trouble(schema).unwrap_or_default())
 }
 
-fn is_absent(config: &Config) -> bool {
+pub(crate) fn is_absent(config: &Config) -> bool {
     matches!(&config.store.url, StoreUrl::Sqlite(path) if !path.exists())
 }
 

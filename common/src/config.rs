@@ -199,7 +199,12 @@ impl Config {
     /// How long after a job's deadline an outcome may still be on its way: the call that
     /// started in time, its commit, and five seconds.
     pub fn grace(&self) -> Duration {
-        self.wechat.timeout + self.store.statement_timeout + Duration::from_secs(5)
+        self.platform_timeout() + self.store.statement_timeout + Duration::from_secs(5)
+    }
+
+    /// The longest that a call to any platform may take.
+    pub fn platform_timeout(&self) -> Duration {
+        self.wechat.timeout
     }
 }
 

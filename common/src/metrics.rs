@@ -48,6 +48,12 @@ pub fn link_up(direction: &'static str, up: bool) {
     gauge!("quhao_queue_link_up", "direction" => direction).set(if up { 1.0 } else { 0.0 });
 }
 
+/// Jobs that wait in the queue to be taken.
+pub fn queue_depth(jobs: u64) {
+    #[expect(clippy::cast_precision_loss, reason = "a count of jobs")]
+    gauge!("quhao_queue_depth").set(jobs as f64);
+}
+
 /// A settlement came too late: the broker had taken the delivery back.
 pub fn acks_lost(count: u64) {
     counter!("quhao_acks_lost_total").increment(count);

@@ -46,6 +46,17 @@ pub enum PublishError {
     Unconfirmed,
 }
 
+impl PublishError {
+    /// The value of its metric label.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Full => "full",
+            Self::Unavailable => "unavailable",
+            Self::Unconfirmed => "unconfirmed",
+        }
+    }
+}
+
 /// Why the queue could not be opened or asked.
 #[derive(Debug, thiserror::Error)]
 pub enum QueueError {

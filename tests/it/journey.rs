@@ -1,6 +1,7 @@
 //! What a client of the product sees, over HTTP alone.
 
 mod bad_input;
+mod commands;
 mod duplicates;
 mod errcodes;
 mod isolation;
@@ -8,6 +9,8 @@ mod leaks;
 mod load;
 mod official_example;
 mod operations;
+mod refused;
 mod store_lost;
 mod submit;
 mod trouble;
+mod worker_lost;

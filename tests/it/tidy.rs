@@ -11,8 +11,8 @@ use std::{
 const LINES_MAX: usize = 300;
 
 /// Names that say nothing about what is inside.
-const EMPTY_NAMES: [&str; 8] =
-    ["common", "util", "utils", "helper", "helpers", "misc", "shared", "stuff"];
+const EMPTY_NAMES: [&str; 10] =
+    ["common", "helper", "helpers", "misc", "models", "shared", "stuff", "types", "util", "utils"];
 
 /// What the pure part of `common` has no business with.
 const IO_CRATES: [&str; 6] = ["axum", "hyper", "lapin", "reqwest", "sqlx", "tokio"];
@@ -73,6 +73,21 @@ fn the_vocabulary_is_pure() {
         used.map(|name| format!("{} uses {name}", file.display())).collect::<Vec<_>>()
     });
     none("I/O in the vocabulary", impure);
+}
+
+#[test]
+fn the_vocabulary_has_no_clock() {
+    let lib = read(Path::new("common/src/lib.rs"));
+    let pure = lib.lines().take_while(|line| *line != "pub mod queue;");
+    let modules = pure.filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';'));
+    let impure = modules.flat_map(|name| {
+        let file = format!("common/src/{name}.rs");
+        let text = read(Path::new(&file));
+        let used = ["now_utc(", "SystemTime::", "Instant::", "std::fs", "std::net"];
+        let used = used.into_iter().filter(move |word| text.contains(word));
+        used.map(|word| format!("{file} uses {word}")).collect::<Vec<_>>()
+    });
+    none("a clock or I/O in the vocabulary", impure);
 }
 
 #[test]

@@ -99,8 +99,13 @@ impl World {
 
     /// Starts another producer and waits until it is ready.
     pub async fn add_producer(&mut self) -> &mut Producer {
+        self.add_producer_with(&[]).await
+    }
+
+    /// The same with variables of its own.
+    pub async fn add_producer_with(&mut self, variables: &[(&str, &str)]) -> &mut Producer {
         assert_eq!(self.mode, Mode::Distributed, "in embedded mode there is one process");
-        self.producers.push(producer("producer", &self.config.path()).await);
+        self.producers.push(producer("producer", &self.config.path(), variables).await);
         self.producers.last_mut().expect("just pushed")
     }
 
@@ -198,14 +203,14 @@ pub fn phone_job(guest: &Guest) -> Value {
 }
 
 async fn serve(config: &Path) -> Producer {
-    let mut serving = producer("serve", config).await;
+    let mut serving = producer("serve", config, &[]).await;
     let fields = serving.process.said("worker running", START_LIMIT).await;
     ready(&text(&fields, "metrics")).await;
     serving
 }
 
-async fn producer(command: &str, config: &Path) -> Producer {
-    let mut process = spawn(command, config, &[]);
+async fn producer(command: &str, config: &Path, variables: &[(&str, &str)]) -> Producer {
+    let mut process = spawn(command, config, variables);
     let fields = process.said("producer listening", START_LIMIT).await;
     let address = text(&fields, "http");
     ready(&address).await;

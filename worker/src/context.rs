@@ -39,7 +39,7 @@ impl Context {
             vault: Arc::clone(&config.vault),
             directory: Arc::clone(&config.directory),
             platforms,
-            sibling_grace: config.wechat.timeout + config.store.statement_timeout,
+            sibling_grace: config.platform_timeout() + config.store.statement_timeout,
             retention: config.store.retention,
             session_retention: config.store.session_retention,
         }

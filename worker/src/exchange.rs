@@ -40,13 +40,13 @@ pub async fn exchange(context: &Context, taken: &Taken, slot: &mut Slot) -> Exch
     let job = &taken.job;
     let mut history = History { redelivered: taken.redelivered, ..History::default() };
     let mut too_late: Option<Failure> = None;
-    if taken.redelivered {
-        metrics::exchanged_again("redelivery");
-    }
     loop {
         let now = OffsetDateTime::now_utc();
         if job.remaining(now).is_zero() {
             return too_late.map_or(Exchanged::TooLate, Exchanged::Failed);
+        }
+        if taken.redelivered && too_late.is_none() {
+            metrics::exchanged_again("redelivery");
         }
         let error = match call(taken).await {
             Ok(session) => return Exchanged::Fresh(session),

@@ -26,6 +26,7 @@ pub mod session;
 pub mod platform;
 pub mod record;
 pub mod writer;
+pub mod depth;
 pub mod health;
 pub mod clock;
 pub mod ops;
@@ -129,6 +130,7 @@ impl Worker {
             Arc::clone(&health),
             shutdown.clone(),
         ));
+        let depth = tokio::spawn(depth::watch(Arc::clone(&self.backend.queue), shutdown.clone()));
         let mut writer = tokio::spawn(writer.run(items));
         let mut consumer = tokio::spawn(consumer.run(shutdown.clone()));
 
@@ -157,7 +159,7 @@ impl Worker {
             writer.abort();
         }
         ended.cancel();
-        let _ = (ops.await, clock.await);
+        let _ = (ops.await, clock.await, depth.await);
     }
 }
 

@@ -24,7 +24,7 @@ pub async fn serve(
     shutdown: CancellationToken,
 ) {
     let router = Router::new()
-        .route("/livez", get(async || "ok"))
+        .route("/livez", get(async || Json(serde_json::json!({"alive": true}))))
         .route("/readyz", get(async move || ready(&health, &queue)))
         .route(
             "/metrics",

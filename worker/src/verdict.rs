@@ -32,8 +32,6 @@ pub struct History {
     pub unanswered: u32,
     /// Calls that were answered with -1.
     pub busy: u32,
-    /// Calls that met the minute's quota.
-    pub minute_quota: u32,
 }
 
 impl History {
@@ -43,8 +41,8 @@ impl History {
             Trouble::NotSent => self.not_sent += 1,
             Trouble::Unanswered => self.unanswered += 1,
             Trouble::Busy => self.busy += 1,
-            Trouble::MinuteQuota => self.minute_quota += 1,
-            Trouble::CodeInvalid | Trouble::CodeUsed | Trouble::Final(_) => {}
+            Trouble::MinuteQuota | Trouble::CodeInvalid | Trouble::CodeUsed | Trouble::Final(_) => {
+            }
         }
     }
 

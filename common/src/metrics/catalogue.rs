@@ -51,6 +51,11 @@ pub(super) const CATALOGUE: &[Metric] = &[
         help: "Whether the link to the broker is up (1) or not (0), by direction: publish, consume.",
     },
     Metric {
+        name: "quhao_queue_depth",
+        kind: Kind::Gauge,
+        help: "Jobs that wait in the queue to be taken, asked by workers every five seconds.",
+    },
+    Metric {
         name: "quhao_acks_lost_total",
         kind: Kind::Counter,
         help: "Settlements that came too late: the broker had taken the delivery back.",

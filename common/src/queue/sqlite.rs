@@ -87,9 +87,7 @@ impl SqliteQueue {
         let published = self.insert(parcel).await;
         match published {
             Ok(()) => metrics::confirmed(started.elapsed()),
-            Err(PublishError::Full) => metrics::publish_refused("full"),
-            Err(PublishError::Unavailable) => metrics::publish_refused("unavailable"),
-            Err(PublishError::Unconfirmed) => metrics::publish_refused("unconfirmed"),
+            Err(refusal) => metrics::publish_refused(refusal.as_str()),
         }
         published
     }

@@ -9,7 +9,7 @@ use crate::{
     id::JobKey,
 };
 
-/// One entry for each key of `batch`, the one that [`Ending::replaces`] all others, in the
+/// One entry for each key of `batch`, the one that [`super::Ending::replaces`] all others, in the
 /// order of keys, so that two writers lock rows in the same order.
 pub fn best_of_each(batch: &[Finished]) -> Vec<&Finished> {
     let mut best = BTreeMap::<JobKey, &Finished>::new();

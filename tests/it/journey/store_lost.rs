@@ -8,17 +8,12 @@ use quhao_tests::{
     wait::{PATIENCE, eventually},
     world::{Knobs, World, phone_job},
 };
-use url::Url;
 
-/// A worker behind `proxy`, and the store's URL through it.
+/// Adds a worker that reaches the store through the proxy.
 async fn cut_off_worker(world: &mut World) -> Proxy {
     let Backing::Servers { database, .. } = &world.backing else { unreachable!() };
-    let mut url = Url::parse(database.url()).unwrap();
-    let (host, port) = (url.host_str().unwrap(), url.port().unwrap_or(5432));
-    let proxy = Proxy::to(&format!("{host}:{port}")).await;
-    url.set_host(Some("127.0.0.1")).unwrap();
-    url.set_port(Some(proxy.address().port())).unwrap();
-    world.add_worker_with(&[("QUHAO__STORE__URL", url.as_str())]).await;
+    let (proxy, url) = Proxy::for_url(database.url(), 5432).await;
+    world.add_worker_with(&[("QUHAO__STORE__URL", &url)]).await;
     proxy
 }
 

@@ -91,11 +91,7 @@ impl Publisher {
     pub(super) async fn publish(&self, parcel: Parcel) -> Result<(), PublishError> {
         let published = self.attempt(parcel).await;
         if let Err(refusal) = published {
-            metrics::publish_refused(match refusal {
-                PublishError::Full => "full",
-                PublishError::Unavailable => "unavailable",
-                PublishError::Unconfirmed => "unconfirmed",
-            });
+            metrics::publish_refused(refusal.as_str());
         }
         published
     }
