@@ -22,6 +22,7 @@ pub mod store;
 pub mod sqlite;
 pub mod backend;
 pub mod config;
+pub mod http_server;
 pub mod metrics;
 pub mod shutdown;
 pub mod telemetry;

@@ -18,19 +18,24 @@ mod ops;
 mod problem;
 mod problem_code;
 mod router;
-mod server;
 mod submission;
 mod wait;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use quhao_common::{
-    app::Directory, backend::Backend, config::Config, id::IdKeys, metrics::Exporter, vault::Vault,
+    app::Directory,
+    backend::Backend,
+    config::Config,
+    http_server::{self, Door},
+    id::IdKeys,
+    metrics::Exporter,
+    vault::Vault,
 };
 use tokio_util::sync::CancellationToken;
 
 pub use crate::openapi::openapi_json;
-use crate::{ops::StoreProbe, server::Door, wait::Waiters};
+use crate::{ops::StoreProbe, wait::Waiters};
 
 /// What every handler needs.
 pub(crate) struct Edge {
@@ -108,7 +113,7 @@ impl Producer {
         let http = &config.http;
         let api = Door::bind(http.listen, http.connections_max, http.header_timeout).await?;
         let metrics =
-            Door::bind(http.metrics_listen, server::OPS_CONNECTIONS_MAX, http.header_timeout)
+            Door::bind(http.metrics_listen, http_server::OPS_CONNECTIONS_MAX, http.header_timeout)
                 .await?;
         let draining = CancellationToken::new();
         let edge = Arc::new(Edge {
@@ -152,7 +157,7 @@ impl Producer {
         let probes = tokio::spawn(metrics.serve(
             router::ops(Arc::clone(&edge), exporter),
             drained.clone(),
-            server::OPS_DRAIN,
+            http_server::OPS_DRAIN,
         ));
         let pass_on = async {
             shutdown.cancelled().await;

@@ -7,9 +7,10 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use quhao_common::{
     backend::Backend,
     config::{self, Config},
+    http_server::{Door, OPS_CONNECTIONS_MAX},
     metrics::Exporter,
 };
-use tokio::{net::TcpListener, sync::mpsc, task::JoinHandle};
+use tokio::{sync::mpsc, task::JoinHandle};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{error, info, warn};
 
@@ -61,7 +62,7 @@ pub struct Worker {
     context: Arc<Context>,
     settings: config::Worker,
     drain: Duration,
-    listener: TcpListener,
+    door: Door,
     metrics_address: SocketAddr,
     exporter: Exporter,
 }
@@ -75,14 +76,15 @@ impl Worker {
         platforms: Platforms,
         exporter: Exporter,
     ) -> std::io::Result<Self> {
-        let listener = TcpListener::bind(config.worker.metrics_listen).await?;
+        let (listen, header_timeout) = (config.worker.metrics_listen, config.http.header_timeout);
+        let door = Door::bind(listen, OPS_CONNECTIONS_MAX, header_timeout).await?;
         Ok(Self {
             context: Arc::new(Context::new(config, Arc::clone(&backend.store), platforms)),
             backend,
             settings: config.worker.clone(),
             drain: config.drain,
-            metrics_address: listener.local_addr()?,
-            listener,
+            metrics_address: door.address(),
+            door,
             exporter,
         })
     }
@@ -119,7 +121,7 @@ impl Worker {
             writer: sender.clone(),
         };
         let ops = tokio::spawn(ops::serve(
-            self.listener,
+            self.door,
             Arc::clone(&health),
             Arc::clone(&self.backend.queue),
             self.exporter,

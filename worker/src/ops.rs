@@ -8,16 +8,18 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
-use quhao_common::{metrics::Exporter, queue::Queue};
-use tokio::net::TcpListener;
+use quhao_common::{
+    http_server::{Door, OPS_DRAIN},
+    metrics::Exporter,
+    queue::Queue,
+};
 use tokio_util::sync::CancellationToken;
-use tracing::warn;
 
 use crate::health::Health;
 
 /// Serves until `shutdown`.
 pub async fn serve(
-    listener: TcpListener,
+    door: Door,
     health: Arc<Health>,
     queue: Arc<Queue>,
     exporter: Exporter,
@@ -33,15 +35,7 @@ pub async fn serve(
                 ([(header::CONTENT_TYPE, kind)], exporter.render())
             }),
         );
-    // Ends with its task: nobody waits for the last scrape.
-    tokio::select! {
-        served = axum::serve(listener, router) => {
-            if let Err(error) = served {
-                warn!(%error, "the metrics listener ended");
-            }
-        }
-        () = shutdown.cancelled() => {}
-    }
+    door.serve(router, shutdown, OPS_DRAIN).await;
 }
 
 fn ready(health: &Health, queue: &Queue) -> Response {

@@ -1,4 +1,4 @@
-//! Accepting connections, and letting them go.
+//! HTTP for both roles: accepting connections, and letting them go.
 //!
 //! `axum::serve` sets no timer, so that a half-sent header holds a connection for ever,
 //! and its graceful shutdown knows no limit; hence a loop of our own.
@@ -19,13 +19,13 @@ use tokio::{
 use tokio_io_timeout::TimeoutStream;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-/// Connections to the metrics listener at once: a few scrapers and probes.
-pub(crate) const OPS_CONNECTIONS_MAX: usize = 64;
-/// How long the metrics listener may take to finish.
-pub(crate) const OPS_DRAIN: Duration = Duration::from_secs(1);
+/// Connections to a metrics listener at once: a few scrapers and probes.
+pub const OPS_CONNECTIONS_MAX: usize = 64;
+/// How long a metrics listener may take to finish.
+pub const OPS_DRAIN: Duration = Duration::from_secs(1);
 
 /// Hyper answers what exceeds these with a bare 431, so they lie well above the limits
-/// of [`crate::router`], which answer with a problem.
+/// of the API, which answer with a problem.
 const HEADERS_MAX: usize = 256;
 const BUFFER_BYTES_MAX: usize = 128 * 1024;
 
@@ -38,7 +38,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// A listener with its limits.
 #[derive(Debug)]
-pub(crate) struct Door {
+pub struct Door {
     listener: TcpListener,
     address: SocketAddr,
     connections_max: usize,
@@ -46,7 +46,9 @@ pub(crate) struct Door {
 }
 
 impl Door {
-    pub(crate) async fn bind(
+    /// Binds `address` (port 0 takes a free one). `header_timeout` is also how long an idle
+    /// connection is kept.
+    pub async fn bind(
         address: SocketAddr,
         connections_max: usize,
         header_timeout: Duration,
@@ -57,12 +59,13 @@ impl Door {
         Ok(Self { listener, address, connections_max, header_timeout })
     }
 
-    pub(crate) fn address(&self) -> SocketAddr {
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
         self.address
     }
 
     /// Serves `router` until `stop`, then waits for open requests, at most `drain`.
-    pub(crate) async fn serve(self, router: Router, stop: CancellationToken, drain: Duration) {
+    pub async fn serve(self, router: Router, stop: CancellationToken, drain: Duration) {
         let seats = Arc::new(Semaphore::new(self.connections_max));
         let graceful = GracefulShutdown::new();
         let connections = TaskTracker::new();
