@@ -117,6 +117,11 @@ pub fn commit_failed(reason: &'static str) {
     counter!("quhao_commits_failed_total", "reason" => reason).increment(1);
 }
 
+/// Rows past their retention were deleted: `answers`, `sessions`.
+pub fn purged(table: &'static str, rows: u64) {
+    counter!("quhao_purged_total", "table" => table).increment(rows);
+}
+
 /// Jobs being worked on, and jobs waiting between two attempts.
 pub fn slots(working: usize, waiting: usize) {
     #[expect(clippy::cast_precision_loss, reason = "bounded by worker.concurrency")]

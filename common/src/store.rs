@@ -157,6 +157,15 @@ pub enum StoreError {
     Settings(String),
 }
 
+/// What a purge deleted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Purged {
+    /// Answers.
+    pub answers: u64,
+    /// Sessions.
+    pub sessions: u64,
+}
+
 /// What the store says of its own schema.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Schema {
@@ -269,6 +278,11 @@ impl Store {
             Self::Postgres(store) => Feed::Postgres(store.listen()),
             Self::Sqlite(store) => Feed::Sqlite(store.listen()),
         }
+    }
+
+    /// Deletes rows past their retention, `max` of a table at most.
+    pub async fn purge(&self, max: u32) -> Result<Purged, StoreError> {
+        each!(self, store => store.purge(max).await)
     }
 
     /// The store's clock, to judge our own by.

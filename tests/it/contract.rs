@@ -3,6 +3,7 @@
 
 mod ground;
 mod in_flight;
+mod purge;
 mod queue;
 mod queue_end;
 mod session;

@@ -28,6 +28,7 @@ pub mod platform;
 pub mod record;
 pub mod writer;
 pub mod depth;
+pub mod purge;
 pub mod health;
 pub mod clock;
 pub mod ops;
@@ -133,6 +134,7 @@ impl Worker {
             shutdown.clone(),
         ));
         let depth = tokio::spawn(depth::watch(Arc::clone(&self.backend.queue), shutdown.clone()));
+        let purge = tokio::spawn(purge::run(Arc::clone(&self.backend.store), shutdown.clone()));
         let mut writer = tokio::spawn(writer.run(items));
         let mut consumer = tokio::spawn(consumer.run(shutdown.clone()));
 
@@ -161,7 +163,7 @@ impl Worker {
             writer.abort();
         }
         ended.cancel();
-        let _ = (ops.await, clock.await, depth.await);
+        let _ = (ops.await, clock.await, depth.await, purge.await);
     }
 }
 

@@ -117,6 +117,11 @@ pub(super) const CATALOGUE: &[Metric] = &[
         help: "Commits that failed, by reason: unavailable, rejected.",
     },
     Metric {
+        name: "quhao_purged_total",
+        kind: Kind::Counter,
+        help: "Rows deleted after their retention, by table: answers, sessions.",
+    },
+    Metric {
         name: "quhao_slots",
         kind: Kind::Gauge,
         help: "Jobs in a worker, by state: working, or waiting between two attempts.",

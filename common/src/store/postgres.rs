@@ -25,6 +25,7 @@ mod feed;
 mod news;
 mod options;
 mod pool;
+mod purge;
 mod schema;
 mod sessions;
 

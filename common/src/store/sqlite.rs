@@ -13,7 +13,7 @@ use time::OffsetDateTime;
 use tokio::sync::broadcast;
 
 use super::{
-    Finished, News, Schema, StoreError, StoredAnswer, StoredSession,
+    Finished, News, Purged, Schema, StoreError, StoredAnswer, StoredSession,
     batch::{best_of_each, session_rounds},
 };
 use crate::{
@@ -26,6 +26,7 @@ use crate::{
 };
 
 mod answers;
+mod purge;
 mod sessions;
 
 #[cfg(test)]
@@ -132,6 +133,15 @@ impl SqliteStore {
             .read(self.limit, move |connection| Box::pin(answers::answers(connection, keys, now)))
             .await?;
         rows.into_iter().map(answers::answer).collect()
+    }
+
+    /// See [`super::Store::purge`].
+    pub async fn purge(&self, max: u32) -> Result<Purged, StoreError> {
+        let now = now_ms();
+        let purged = self
+            .database
+            .write(self.limit, move |connection| Box::pin(purge::purge(connection, max, now)));
+        Ok(purged.await?)
     }
 
     /// See [`super::Store::session_of_code`].

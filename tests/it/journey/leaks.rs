@@ -63,6 +63,25 @@ impl Canaries {
     }
 }
 
+/// The search itself: a value is found in whatever form it stands somewhere.
+#[test]
+fn a_leak_would_be_found() {
+    let value = "tiihtNczf5v6AKRyjwEUhQ==";
+    let canaries = Canaries::new([value.to_owned()]);
+    canaries.assert_absent("clean text", b"nothing to see here");
+    let texts = [
+        format!("key={value}&x"),
+        "key=tiihtNczf5v6AKRyjwEUhQ%3D%3D".to_owned(),
+        data_encoding::HEXUPPER.encode(value.as_bytes()),
+        format!("{:?}", value.as_bytes()),
+        STANDARD_NO_PAD.encode(format!("ab{value}cd")),
+    ];
+    for text in texts {
+        let search = || canaries.assert_absent("a text", text.as_bytes());
+        assert!(std::panic::catch_unwind(search).is_err(), "not found in {text}");
+    }
+}
+
 fn of_guest(guest: &Guest) -> Vec<String> {
     vec![
         guest.code.clone(),
