@@ -6,6 +6,7 @@ use std::{
 };
 
 use anyhow::anyhow;
+use quhao_common::causes::with_causes;
 
 /// Why a command ended early. `Ok(())` is exit code 0. Without an error, everything has
 /// been said already.
@@ -39,7 +40,7 @@ impl Exit {
         };
         if let Some(error) = error {
             // Nobody is left to hear of a closed standard error.
-            let _ = writeln!(io::stderr().lock(), "quhao: {}", words(&error));
+            let _ = writeln!(io::stderr().lock(), "quhao: {}", with_causes(error.as_ref()));
         }
         ExitCode::from(code)
     }
@@ -54,16 +55,4 @@ impl<E: Into<anyhow::Error>> From<E> for Exit {
             .is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe);
         Self::Failed((!closed).then_some(error))
     }
-}
-
-/// The error and its causes, but for those that the text before them has told already.
-fn words(error: &anyhow::Error) -> String {
-    let mut words = error.to_string();
-    for cause in error.chain().skip(1).map(ToString::to_string) {
-        if !words.contains(&cause) {
-            words.push_str(": ");
-            words.push_str(&cause);
-        }
-    }
-    words
 }

@@ -21,6 +21,8 @@ pub mod store;
 
 pub mod sqlite;
 pub mod backend;
+pub mod backoff;
+pub mod causes;
 pub mod config;
 pub mod http_server;
 pub mod metrics;

@@ -124,8 +124,6 @@ pub struct StoredSession {
     pub unionid: Option<String>,
     /// The current key, then the previous one if there was another.
     pub keys: Vec<StoredKey>,
-    /// When the current key was given.
-    pub refreshed_at: OffsetDateTime,
 }
 
 /// A session key at rest.

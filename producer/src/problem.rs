@@ -1,11 +1,12 @@
 //! What a client is told when a request is not done: RFC 9457, always.
 
-use std::{borrow::Cow, error::Error, fmt::Write, sync::Arc};
+use std::{borrow::Cow, error::Error, sync::Arc};
 
 use axum::{
     http::{HeaderValue, header},
     response::{IntoResponse, Response},
 };
+use quhao_common::causes::with_causes;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -110,7 +111,7 @@ impl Problem {
 
     /// Keeps the cause for the log.
     pub(crate) fn because(mut self, error: &(dyn Error + 'static)) -> Self {
-        self.cause = Some(chain(error).into());
+        self.cause = Some(with_causes(error).into());
         self
     }
 
@@ -136,22 +137,6 @@ impl Problem {
             url: self.job.as_ref().map(|job| job.url.as_str()),
         }
     }
-}
-
-/// An error and its causes in one line, without repeating what one message took over
-/// from the next.
-fn chain(error: &(dyn Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        let cause = error.to_string();
-        if !text.contains(&cause) {
-            // Writing to a String does not fail.
-            let _ = write!(text, ": {cause}");
-        }
-        source = error.source();
-    }
-    text
 }
 
 /// Why a request was not done (RFC 9457).

@@ -55,14 +55,17 @@ fn both_databases_have_the_same_migrations() {
     assert_eq!(postgres, sqlite, "numbers in migrations/postgres and in migrations/sqlite");
 }
 
+/// The modules that `common/src/lib.rs` lists before the first seam.
+fn vocabulary(lib: &str) -> impl Iterator<Item = &str> {
+    lib.lines()
+        .take_while(|line| *line != "pub mod queue;")
+        .filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';'))
+}
+
 #[test]
 fn the_vocabulary_is_pure() {
     let lib = read(Path::new("common/src/lib.rs"));
-    let pure: Vec<&str> = lib
-        .lines()
-        .take_while(|line| *line != "pub mod queue;")
-        .filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';'))
-        .collect();
+    let pure: Vec<&str> = vocabulary(&lib).collect();
     assert!(pure.contains(&"vault"), "common/src/lib.rs lists the vocabulary first: {pure:?}");
     let source = Path::new("common/src");
     let impure = files("rs").into_iter().flat_map(|file| {
@@ -78,9 +81,7 @@ fn the_vocabulary_is_pure() {
 #[test]
 fn the_vocabulary_has_no_clock() {
     let lib = read(Path::new("common/src/lib.rs"));
-    let pure = lib.lines().take_while(|line| *line != "pub mod queue;");
-    let modules = pure.filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';'));
-    let impure = modules.flat_map(|name| {
+    let impure = vocabulary(&lib).flat_map(|name| {
         let file = format!("common/src/{name}.rs");
         let text = read(Path::new(&file));
         let used = ["now_utc(", "SystemTime::", "Instant::", "std::fs", "std::net"];

@@ -38,11 +38,6 @@ impl Database {
         Self::create(&format!("template {template}")).await
     }
 
-    /// One without a schema.
-    pub async fn empty() -> Self {
-        Self::create("template template0").await
-    }
-
     /// Its URL, password included.
     pub fn url(&self) -> &str {
         &self.url

@@ -12,13 +12,6 @@ pub fn database_url() -> String {
     url("QUHAO_TEST_DATABASE_URL", "Postgres")
 }
 
-/// The words in front of a `rabbitmqctl` command, where the broker is this test run's own
-/// and may be stopped. A test that needs it passes elsewhere only by saying so.
-pub fn rabbitmqctl() -> Option<Vec<String>> {
-    let words = env::var("QUHAO_TEST_RABBITMQCTL").ok()?;
-    Some(words.split_whitespace().map(str::to_owned).collect())
-}
-
 fn url(variable: &str, service: &str) -> String {
     match env::var(variable) {
         Ok(url) if !url.is_empty() => url,

@@ -16,7 +16,7 @@ use quhao_common::{
 use time::OffsetDateTime;
 use tokio::sync::mpsc;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use tracing::{Instrument, error, info, info_span, warn};
+use tracing::{Instrument, error, info_span, warn};
 
 use crate::{
     attempt::Attempt,
@@ -94,14 +94,8 @@ impl Consumer {
                 () = draining.cancelled() => return,
             }
         }
-        self.store_answers();
+        self.health.store_answers();
         self.queue.resume_taking();
-    }
-
-    fn store_answers(&self) {
-        if self.health.store(true) {
-            info!("the store is back");
-        }
     }
 
     async fn gulp(&self, deliveries: Vec<Delivery>, draining: &CancellationToken) {
@@ -218,7 +212,7 @@ impl Consumer {
         loop {
             match self.context.store.known(keys).await {
                 Ok(known) => {
-                    self.store_answers();
+                    self.health.store_answers();
                     return Some(known);
                 }
                 Err(error) => {

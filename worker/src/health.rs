@@ -12,6 +12,7 @@ use quhao_common::queue::{Link, Queue};
 use serde::Serialize;
 use tokio::{sync::watch, time::timeout};
 use tokio_util::sync::CancellationToken;
+use tracing::info;
 
 /// How long a worker keeps what it has fetched while it cannot reach the store. Others may
 /// be able to, and each return counts towards the delivery limit on RabbitMQ before 4.3.
@@ -39,6 +40,13 @@ impl Health {
     /// The store was asked and answered, or did not. True if that is a change.
     pub fn store(&self, up: bool) -> bool {
         self.store_down.send_replace(!up) == up
+    }
+
+    /// The store was asked and answered.
+    pub fn store_answers(&self) {
+        if self.store(true) {
+            info!("the store is back");
+        }
     }
 
     /// Waits until the store has been out of reach for longer than a blip.

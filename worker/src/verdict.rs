@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use quhao_common::failure::FailureCode;
+use quhao_common::{backoff::Backoff, failure::FailureCode};
 
 use crate::platform::Trouble;
 
@@ -15,8 +15,7 @@ const BUSY_RETRIES_MAX: u32 = 2;
 /// Calls after one that was not answered: the next tells whether the code was spent.
 const UNANSWERED_RETRIES_MAX: u32 = 1;
 const BUSY_PAUSE: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(1));
-const CONNECT_PAUSE_FIRST: Duration = Duration::from_millis(100);
-const CONNECT_PAUSE_MAX: Duration = Duration::from_secs(5);
+const CONNECT_BACKOFF: Backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(5));
 const MINUTE: Duration = Duration::from_mins(1);
 /// Spread after the turn of a minute, so that waiting jobs do not all call at once.
 const MINUTE_SPREAD: Duration = Duration::from_secs(3);
@@ -89,7 +88,7 @@ pub struct Moment {
 pub fn decide(trouble: Trouble, history: &History, moment: Moment) -> Step {
     let (retry, otherwise) = match trouble {
         Trouble::NotSent => (
-            Some((connect_pause(history.not_sent, moment.chance), "not_sent")),
+            Some((CONNECT_BACKOFF.pause(history.not_sent, moment.chance), "not_sent")),
             FailureCode::PlatformUnavailable,
         ),
         Trouble::Unanswered => (
@@ -124,14 +123,6 @@ pub fn decide(trouble: Trouble, history: &History, moment: Moment) -> Step {
 fn sibling(code: FailureCode, history: &History) -> Step {
     let otherwise = if history.may_have_spent_the_code() { FailureCode::SessionLost } else { code };
     Step::LookForSibling { otherwise }
-}
-
-/// Doubles from the first pause to the longest, each somewhere in its upper half.
-fn connect_pause(attempt: u32, chance: f64) -> Duration {
-    let full = CONNECT_PAUSE_FIRST
-        .saturating_mul(1 << attempt.saturating_sub(1).min(10))
-        .min(CONNECT_PAUSE_MAX);
-    full.mul_f64(0.5 + chance / 2.0)
 }
 
 fn between((least, most): (Duration, Duration), chance: f64) -> Duration {

@@ -10,17 +10,17 @@ use std::{
 };
 
 use quhao_common::{
+    backoff::Backoff,
     metrics,
     queue::{Delivery, Verdict},
     store::{Finished, Store, StoreError},
 };
 use tokio::sync::mpsc;
-use tracing::{error, info, warn};
+use tracing::{error, warn};
 
 use crate::{health::Health, in_flight::InFlight, slots::Slot};
 
-const PAUSE_FIRST: Duration = Duration::from_millis(100);
-const PAUSE_MAX: Duration = Duration::from_secs(2);
+const BACKOFF: Backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(2));
 
 /// One outcome with what hangs on it.
 #[derive(Debug)]
@@ -84,15 +84,13 @@ impl Writer {
     /// Commits `rows`, however long the store is out of reach. Fails only if the store
     /// will never take them.
     async fn commit(&self, rows: &[Finished]) -> Result<(), StoreError> {
-        let mut pause = PAUSE_FIRST;
+        let mut failures = 0;
         loop {
             let started = Instant::now();
             match self.store.finish(rows).await {
                 Ok(()) => {
                     metrics::committed(rows.len(), started.elapsed());
-                    if self.health.store(true) {
-                        info!("the store is back");
-                    }
+                    self.health.store_answers();
                     return Ok(());
                 }
                 Err(error @ StoreError::Unavailable(_)) => {
@@ -100,8 +98,8 @@ impl Writer {
                     if self.health.store(false) {
                         warn!(%error, "outcomes are kept until the store is back");
                     }
-                    tokio::time::sleep(pause.mul_f64(0.5 + rand::random::<f64>() / 2.0)).await;
-                    pause = (pause * 2).min(PAUSE_MAX);
+                    failures += 1;
+                    tokio::time::sleep(BACKOFF.pause(failures, rand::random())).await;
                 }
                 Err(error) => {
                     metrics::commit_failed("rejected");

@@ -83,7 +83,7 @@ fn assert_left(session: &StoredSession, history: &[Exchange], start: OffsetDateT
         .map(|(_, code, second)| (hash(code), start + time::Duration::seconds(second)))
         .collect();
     assert_eq!(left, expected, "{order}");
-    assert_eq!(session.refreshed_at, expected[0].1, "{order}");
+    assert_eq!(session.keys[0].exchanged_at, expected[0].1, "{order}");
 }
 
 fn permutations(history: &[Exchange]) -> Vec<Vec<Exchange>> {

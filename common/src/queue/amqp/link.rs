@@ -6,7 +6,6 @@
 //! the change.
 
 use std::{
-    fmt::Write as _,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -19,12 +18,11 @@ use super::{
     topology::Topology,
     wire::{Endpoint, Wire},
 };
-use crate::metrics;
+use crate::{backoff::Backoff, causes::with_causes, metrics};
 
-const FIRST_DELAY: Duration = Duration::from_millis(100);
-const LONGEST_DELAY: Duration = Duration::from_secs(5);
+const BACKOFF: Backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(5));
 
-/// A link that held at least this long starts over with the first delay.
+/// A link that held at least this long starts over with the first pause.
 const STEADY: Duration = Duration::from_secs(5);
 
 /// What a connection is for. Publishing and taking have one each: the broker blocks
@@ -90,7 +88,7 @@ impl<T> Link<T> {
         loop {
             let attempt = async {
                 if self.failures > 0 {
-                    tokio::time::sleep(delay(self.failures, rand::random())).await;
+                    tokio::time::sleep(BACKOFF.pause(self.failures, rand::random())).await;
                 }
                 let wire = Wire::open(&self.endpoint).await?;
                 let declaring = self.topology.declare(&wire);
@@ -132,7 +130,7 @@ impl<T> Link<T> {
         self.failures = if held { 1 } else { self.failures.saturating_add(1) };
         self.standing.send_replace(Standing::Connecting);
         metrics::link_up(self.direction.as_str(), false);
-        let cause = with_sources(cause);
+        let cause = with_causes(cause);
         let direction = self.direction.as_str();
         if self.logged.as_ref() == Some(&cause) {
             tracing::debug!(direction, cause, "the link to the broker is still down");
@@ -153,47 +151,5 @@ impl<T> Drop for Link<T> {
     fn drop(&mut self) {
         self.standing.send_replace(Standing::Closed);
         metrics::link_up(self.direction.as_str(), false);
-    }
-}
-
-/// How long to wait after so many failures in a row: doubling, between half and the
-/// whole of it by `chance` (0 to 1), so that a fleet does not return in step.
-fn delay(failures: u32, chance: f64) -> Duration {
-    let doublings = failures.saturating_sub(1).min(16);
-    let longest = FIRST_DELAY.saturating_mul(1 << doublings).min(LONGEST_DELAY);
-    longest.mul_f64(0.5 + 0.5 * chance)
-}
-
-fn with_sources(error: &LinkError) -> String {
-    let mut text = error.to_string();
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        let cause_text = cause.to_string();
-        if !text.contains(&cause_text) {
-            // Writing to a string does not fail.
-            let _ = write!(text, ": {cause_text}");
-        }
-        source = cause.source();
-    }
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn delays_double_from_a_tenth_of_a_second_to_five_seconds() {
-        assert_eq!(delay(1, 1.0), Duration::from_millis(100));
-        assert_eq!(delay(2, 1.0), Duration::from_millis(200));
-        assert_eq!(delay(6, 1.0), Duration::from_millis(3200));
-        assert_eq!(delay(7, 1.0), Duration::from_secs(5));
-        assert_eq!(delay(u32::MAX, 1.0), Duration::from_secs(5));
-    }
-
-    #[test]
-    fn chance_takes_away_at_most_half_of_a_delay() {
-        assert_eq!(delay(1, 0.0), Duration::from_millis(50));
-        assert_eq!(delay(u32::MAX, 0.0), Duration::from_millis(2500));
     }
 }

@@ -9,13 +9,12 @@ use super::{
     held::{Held, Settlement},
     rows,
 };
-use crate::{metrics, sqlite::Database};
+use crate::{backoff::Backoff, metrics, sqlite::Database};
 
 /// Settlements in one command.
 const SETTLE_MAX: usize = 512;
 const SETTLE_LIMIT: Duration = Duration::from_secs(5);
-const PAUSE_MIN: Duration = Duration::from_millis(50);
-const PAUSE_MAX: Duration = Duration::from_secs(2);
+const BACKOFF: Backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(2));
 
 pub(super) struct Settler {
     pub(super) database: Arc<Database>,
@@ -48,7 +47,7 @@ impl Settler {
     /// Writes `batch`, however often it takes; while closing, once. Writing it twice does
     /// no harm. Until it is written the envelopes stay out, so none comes again.
     async fn write(&self, batch: Vec<Settlement>) {
-        let mut pause = PAUSE_MIN;
+        let mut failures = 0_u32;
         while let Err(error) = self.try_write(batch.clone()).await {
             if self.closing.is_cancelled() {
                 tracing::warn!(%error, jobs = batch.len(), "settlements are lost");
@@ -56,8 +55,10 @@ impl Settler {
                 break;
             }
             tracing::warn!(%error, jobs = batch.len(), "settlements cannot be written yet");
+            failures = failures.saturating_add(1);
+            // There is no fleet to fall into step with: the whole pause.
+            let pause = BACKOFF.pause(failures, 1.0);
             self.closing.run_until_cancelled(sleep(pause)).await;
-            pause = PAUSE_MAX.min(pause * 2);
         }
         self.held.release(batch.into_iter().map(Settlement::id));
     }

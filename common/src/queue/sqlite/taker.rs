@@ -10,14 +10,14 @@ use tokio_util::sync::CancellationToken;
 
 use super::{held::Held, rows};
 use crate::{
+    backoff::Backoff,
     queue::{Delivery, Receipt},
     sqlite::{Database, DatabaseError},
 };
 
 /// Envelopes in one look: bounds the time that others wait for the writer.
 const TAKE_MAX: usize = 256;
-const PAUSE_MIN: Duration = Duration::from_millis(50);
-const PAUSE_MAX: Duration = Duration::from_secs(2);
+const BACKOFF: Backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(2));
 
 /// Being a task of its own, it cannot lose what it took when a caller of `next` goes away.
 pub(super) struct Taker {
@@ -37,7 +37,7 @@ impl Taker {
     }
 
     async fn take_all(self) {
-        let mut pause = PAUSE_MIN;
+        let mut failures = 0_u32;
         // Until then the table may not be there: the schema comes after the opening.
         self.asked.notified().await;
         loop {
@@ -48,7 +48,7 @@ impl Taker {
             }
             match self.take(wanted).await {
                 Ok(take) => {
-                    pause = PAUSE_MIN;
+                    failures = 0;
                     let exhausted = take.found < wanted;
                     self.hand_over(take);
                     if exhausted {
@@ -58,8 +58,9 @@ impl Taker {
                 Err(DatabaseError::Closed) => return,
                 Err(error) => {
                     tracing::warn!(%error, "jobs cannot be taken from the queue");
-                    sleep(pause).await;
-                    pause = PAUSE_MAX.min(pause * 2);
+                    failures = failures.saturating_add(1);
+                    // There is no fleet to fall into step with: the whole pause.
+                    sleep(BACKOFF.pause(failures, 1.0)).await;
                 }
             }
         }

@@ -24,15 +24,14 @@ use super::{
     fault::Fault,
     news::{CHANNEL, Heard, heard, marker},
 };
-use crate::{id::JobKey, store::News};
+use crate::{backoff::Backoff, id::JobKey, store::News};
 
 /// Between two markers.
 const MARKER_EVERY: Duration = Duration::from_secs(5);
 /// How long a marker may take.
 const MARKER_TIMEOUT: Duration = Duration::from_secs(5);
 /// Between two attempts to connect: the first pause and the longest.
-const PAUSE_MIN: Duration = Duration::from_millis(100);
-const PAUSE_MAX: Duration = Duration::from_secs(5);
+const BACKOFF: Backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(5));
 /// More unread keys become "look at all".
 const UNREAD_MAX: usize = 10_000;
 
@@ -139,7 +138,7 @@ struct Line {
 impl Line {
     /// Connects, listens, and does so again for ever.
     async fn keep(&self) {
-        let mut pause = PAUSE_MIN;
+        let mut failures = 0_u32;
         loop {
             let mut proven = false;
             let lost = match self.connect().await {
@@ -150,16 +149,16 @@ impl Line {
                 Err(lost) => lost,
             };
             if proven {
-                pause = PAUSE_MIN;
+                failures = 0;
             }
             // One warning an outage; waiting requests are answered by polling meanwhile.
-            if pause == PAUSE_MIN {
+            if failures == 0 {
                 tracing::warn!(error = %lost, "lost the store's notifications, reconnecting");
             } else {
                 tracing::debug!(error = %lost, "the store's notifications are still lost");
             }
-            sleep(pause.mul_f64(rand::random_range(0.5..1.0))).await;
-            pause = (pause * 2).min(PAUSE_MAX);
+            failures = failures.saturating_add(1);
+            sleep(BACKOFF.pause(failures, rand::random())).await;
         }
     }
 

@@ -170,12 +170,12 @@ impl<'a> SessionColumns<'a> {
 }
 
 fn stored(row: SessionRow) -> Result<StoredSession, StoreError> {
-    let (openid, unionid, key, code_hash, refreshed_at, old_key, old_code, old_at) = row;
-    let mut keys = vec![stored_key(key, code_hash, refreshed_at)?];
+    let (openid, unionid, key, code_hash, exchanged_at, old_key, old_code, old_at) = row;
+    let mut keys = vec![stored_key(key, code_hash, exchanged_at)?];
     if let (Some(key), Some(code_hash), Some(at)) = (old_key, old_code, old_at) {
         keys.push(stored_key(key, code_hash, at)?);
     }
-    Ok(StoredSession { openid, unionid, keys, refreshed_at })
+    Ok(StoredSession { openid, unionid, keys })
 }
 
 fn stored_key(

@@ -221,13 +221,11 @@ impl<'r> FromRow<'r, sqlx::sqlite::SqliteRow> for Row {
 }
 
 pub(super) fn session(row: Row) -> Result<StoredSession, StoreError> {
-    let refreshed_at = super::at(row.guest.current.exchanged_at)?;
     let keys = std::iter::once(row.guest.current).chain(row.guest.previous).map(stored_key);
     Ok(StoredSession {
         openid: row.openid,
         unionid: row.guest.unionid,
         keys: keys.collect::<Result<_, _>>()?,
-        refreshed_at,
     })
 }
 

@@ -153,7 +153,7 @@ async fn a_guests_two_last_keys_are_found_by_guest_and_by_code() {
             session.keys.iter().map(|key| (key.key.as_bytes()[0], key.code_hash[0])).collect();
         assert_eq!(keys, [(3, 4), (2, 3)]);
         assert_eq!(session.unionid.as_deref(), Some("union"));
-        assert_eq!(session.refreshed_at, at(4));
+        assert_eq!(session.keys[0].exchanged_at, at(4));
     }
     for (code, found) in [(4, true), (3, true), (2, false), (1, false)] {
         let session = store.session_of_code(&client, &app, &[[99; 16], [code; 16]]).await.unwrap();
