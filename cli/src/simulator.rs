@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::Context;
 use quhao_common::shutdown;
-use quhao_simulator::{App, Options, Simulator};
+use quhao_simulator::{App, Component, Endpoint, Options, Simulator};
 
 use crate::exit::Done;
 
@@ -31,6 +31,16 @@ pub(crate) struct Arguments {
     /// A mini-program that exists, with its secret; without any, all exist
     #[arg(long = "app", value_name = "APPID=SECRET", value_parser = app)]
     apps: Vec<App>,
+    /// The service provider that may log users in for these apps, with its current token
+    #[arg(long, value_name = "APPID=TOKEN", value_parser = component)]
+    component: Option<Component>,
+    /// The life of an access token
+    #[arg(long, value_name = "N", default_value_t = 7200,
+          value_parser = clap::value_parser!(u64).range(2..=7200))]
+    token_life_seconds: u64,
+    /// Write the country code of a redeemed phone code as a number, not a string
+    #[arg(long)]
+    country_code_as_number: bool,
 }
 
 /// Runs until a signal.
@@ -41,13 +51,18 @@ pub(crate) async fn run(arguments: Arguments) -> Done {
         listen: arguments.listen,
         accept_any_app: arguments.apps.is_empty(),
         apps: arguments.apps,
+        component: arguments.component,
+        token_life: Duration::from_secs(arguments.token_life_seconds),
+        country_code_as_number: arguments.country_code_as_number,
         ..Options::default()
     };
     let simulator = Simulator::start(options)
         .await
         .with_context(|| format!("cannot listen on {}", arguments.listen))?;
-    simulator.set_latency(Duration::from_millis(arguments.latency_ms));
-    simulator.set_busy_rate(arguments.busy_rate);
+    for endpoint in Endpoint::ALL {
+        simulator.at(endpoint).set_latency(Duration::from_millis(arguments.latency_ms));
+        simulator.at(endpoint).set_busy_rate(arguments.busy_rate);
+    }
 
     let base = simulator.base_url();
     let mut out = io::stdout().lock();
@@ -74,10 +89,16 @@ fn share(text: &str) -> Result<f64, String> {
 }
 
 fn app(text: &str) -> Result<App, String> {
-    match text.split_once('=') {
-        Some((id, secret)) if !id.is_empty() && !secret.is_empty() => {
-            Ok(App { app_id: id.to_owned(), secret: secret.to_owned() })
-        }
-        _ => Err("expected APPID=SECRET".to_owned()),
-    }
+    let (app_id, secret) = pair(text).ok_or("expected APPID=SECRET")?;
+    Ok(App { app_id, secret })
+}
+
+fn component(text: &str) -> Result<Component, String> {
+    let (app_id, access_token) = pair(text).ok_or("expected APPID=TOKEN")?;
+    Ok(Component { app_id, access_token })
+}
+
+fn pair(text: &str) -> Option<(String, String)> {
+    let (name, value) = text.split_once('=')?;
+    (!name.is_empty() && !value.is_empty()).then(|| (name.to_owned(), value.to_owned()))
 }

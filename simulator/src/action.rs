@@ -4,19 +4,20 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// What the simulator does with one call of `jscode2session`.
+/// What the simulator does with one call of an endpoint.
 ///
 /// In JSON: `"normal"`, `{"latency_ms": 200}`, `{"errcode": -1}`, `"reset_before_read"`,
 /// `{"half_answer": {"burn": true}}`, `{"raw": {"content_type": "text/plain", "body": "…"}}` and so on.
 ///
-/// *Burning* uses the code up, if the call was good and would have got a session: what happens when an
-/// exchange took place but its answer never arrived.
+/// *Burning* uses the code up, if the call was good and would have got a session or a phone number: what
+/// happens when an exchange took place but its answer never arrived. At the token endpoint there is no code;
+/// there, only an action that answers normally or burns lets a forced refresh refresh.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Action {
     /// Answers as WeChat does. Useful between others in a list.
     Normal,
-    /// Exchanges the code at once and answers so much later (at most 60 s).
+    /// Does what was asked at once and answers so much later (at most 60 s).
     #[serde(
         rename = "latency_ms",
         serialize_with = "to_milliseconds",
@@ -27,10 +28,11 @@ pub enum Action {
     Errcode(i64),
     /// Answers with this error; the code is burnt.
     ErrcodeBurning(i64),
-    /// Resets the connection without looking at the request. At the head of the queue for the next calls it
-    /// takes the next *new* connection as soon as it is accepted, whoever opens it, so that its client may
-    /// notice while it connects, sends or waits. On a connection that is already open, or for one code, it
-    /// is a reset upon the request's arrival.
+    /// Resets the connection without looking at the request. At the head of the queue for the next calls of
+    /// [`Endpoint::Jscode2session`](crate::Endpoint::Jscode2session) it takes the next *new* connection as
+    /// soon as it is accepted, whoever opens it, so that its client may notice while it connects, sends or
+    /// waits. On a connection that is already open, for one code, or at another endpoint, it is a reset upon
+    /// the request's arrival.
     ResetBeforeRead,
     /// Reads the request, then resets the connection.
     ResetAfterRead {

@@ -1,23 +1,16 @@
-//! `GET /sns/jscode2session`: checks, script, answer.
+//! `GET /sns/jscode2session` and `GET /sns/component/jscode2session`: checks and answer.
 
 use std::borrow::Cow;
-use std::time::{Duration, SystemTime};
 
-use bytes::Bytes;
-use http_body_util::Full;
-use hyper::{Response, StatusCode};
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
-use crate::action::Action;
-use crate::call::{Answer, Call};
 use crate::code::{Session, Use};
+use crate::endpoint::Endpoint;
 use crate::errcode;
+use crate::pending::PendingCall;
 use crate::platform::Platform;
-use crate::response::{self, Ending, Reply};
-
-/// The longest that a call is kept waiting.
-const LONGEST_WAIT: Duration = Duration::from_mins(1);
+use crate::response::Reply;
 
 /// The parameters of a call; those left out are empty.
 #[derive(Default)]
@@ -26,6 +19,8 @@ struct Parameters<'q> {
     secret: Cow<'q, str>,
     code: Cow<'q, str>,
     grant_type: Cow<'q, str>,
+    component_app_id: Cow<'q, str>,
+    component_token: Cow<'q, str>,
 }
 
 impl<'q> Parameters<'q> {
@@ -37,6 +32,8 @@ impl<'q> Parameters<'q> {
                 "secret" => parameters.secret = value,
                 "js_code" => parameters.code = value,
                 "grant_type" => parameters.grant_type = value,
+                "component_appid" => parameters.component_app_id = value,
+                "component_access_token" => parameters.component_token = value,
                 _ => {}
             }
         }
@@ -44,75 +41,53 @@ impl<'q> Parameters<'q> {
     }
 }
 
-/// A call that has not ended yet. Dropped unfinished, it counts as abandoned: the caller went away.
-struct PendingCall<'a> {
-    platform: &'a Platform,
-    parameters: &'a Parameters<'a>,
-    /// When it arrived, if calls are recorded.
-    at: Option<SystemTime>,
-    /// What its code was used for.
-    used: Use,
-    answer: Answer,
-}
-
-impl Drop for PendingCall<'_> {
-    fn drop(&mut self) {
-        let given = self.answer == Answer::Session;
-        if self.used == Use::Exchange && !given {
-            self.platform.codes.mark_lost(&self.parameters.code);
-        }
-        self.platform.ledger.ended(self.answer, self.used != Use::Look && !given);
-        if let Some(at) = self.at {
-            self.platform.ledger.record(Call {
-                at,
-                app_id: self.parameters.app_id.to_string(),
-                code: self.parameters.code.to_string(),
-                answer: self.answer,
-            });
-        }
-    }
-}
-
-/// Answers one call. The code is looked up, and used, when the call arrives; a latency delays only the answer.
+/// With the app's own secret.
 pub(crate) async fn jscode2session(
     platform: &Platform,
     query: &str,
     stop: &CancellationToken,
 ) -> Reply {
     let parameters = Parameters::parse(query);
-    let at = platform.ledger.arrived();
-    let mut call = PendingCall {
-        platform,
-        parameters: &parameters,
-        at,
-        used: Use::Look,
-        answer: Answer::Abandoned,
-    };
-    let action = platform.script.take(&parameters.code).unwrap_or_else(|| {
-        if platform.script.is_busy() {
-            Action::Errcode(errcode::SYSTEM_ERROR)
-        } else {
-            Action::Normal
+    let checked = check(platform, &parameters);
+    exchange(platform, Endpoint::Jscode2session, &parameters, checked, stop).await
+}
+
+/// With a service provider's token.
+pub(crate) async fn component_jscode2session(
+    platform: &Platform,
+    query: &str,
+    stop: &CancellationToken,
+) -> Reply {
+    let endpoint = Endpoint::ComponentJscode2session;
+    let parameters = Parameters::parse(query);
+    let checked = check_component(platform, &parameters).inspect_err(|number| {
+        if errcode::is_bad_token(*number) {
+            platform.desk(endpoint).ledger.count_bad_token();
         }
     });
-    let using = match &action {
-        action if action.is_normal() => Use::Exchange,
-        action if action.burns() => Use::Burn,
-        _ => Use::Look,
-    };
-    let found = check(platform, &parameters)
-        .and_then(|()| platform.codes.take(&parameters.app_id, &parameters.code, using));
+    exchange(platform, endpoint, &parameters, checked, stop).await
+}
+
+/// Answers one call. The code is looked up, and used, when the call arrives.
+async fn exchange(
+    platform: &Platform,
+    endpoint: Endpoint,
+    parameters: &Parameters<'_>,
+    checked: Result<(), i64>,
+    stop: &CancellationToken,
+) -> Reply {
+    let mut call = PendingCall::arrived(platform, endpoint, Some(&platform.codes));
+    call.app_id = parameters.app_id.to_string();
+    call.code = parameters.code.to_string();
+    platform.codes.named(&call.code);
+    let action = call.desk().action(&call.code);
+    let using = Use::from(&action);
+    let found =
+        checked.and_then(|()| platform.codes.take(&call.app_id, &call.code, using, |_| Ok(())));
     if found.is_ok() {
         call.used = using;
     }
-    wait(platform.script.latency() + action.latency(), stop).await;
-    if let Action::Hang { .. } = action {
-        call.answer = Answer::Hung;
-        wait(LONGEST_WAIT, stop).await;
-    }
-    let (answer, reply) = perform(platform, action, found);
-    call.answer = answer;
-    reply
+    call.finish(action, found.map(|session| body(platform, &session)), stop).await
 }
 
 /// What WeChat checks before it looks at the code.
@@ -123,58 +98,50 @@ fn check(platform: &Platform, parameters: &Parameters<'_>) -> Result<(), i64> {
     if parameters.secret.is_empty() {
         return Err(errcode::APPSECRET_MISSING);
     }
+    check_grant(parameters)?;
+    platform.check_app(&parameters.app_id, &parameters.secret)
+}
+
+/// The same where a service provider asks. An access token of an app instead of the component's is answered
+/// 48001, as was seen (`binarywang/WxJava#513`).
+fn check_component(platform: &Platform, parameters: &Parameters<'_>) -> Result<(), i64> {
+    if parameters.app_id.is_empty() {
+        return Err(errcode::APPID_MISSING);
+    }
+    if parameters.component_app_id.is_empty() {
+        return Err(errcode::COMPONENT_APPID_MISSING);
+    }
+    if parameters.component_token.is_empty() {
+        return Err(errcode::ACCESS_TOKEN_MISSING);
+    }
+    check_grant(parameters)?;
+    if platform.tokens.check(&parameters.component_token).is_ok() {
+        return Err(errcode::API_UNAUTHORIZED);
+    }
+    platform.component.check(&parameters.component_app_id, &parameters.component_token)?;
+    if !platform.knows_app(&parameters.app_id) {
+        return Err(errcode::INVALID_APPID);
+    }
+    platform.component.check_authorized(&parameters.app_id)
+}
+
+fn check_grant(parameters: &Parameters<'_>) -> Result<(), i64> {
     if parameters.code.is_empty() {
         return Err(errcode::MISSING_CODE);
     }
     if parameters.grant_type != "authorization_code" {
         return Err(errcode::INVALID_GRANT_TYPE);
     }
-    platform.check_app(&parameters.app_id, &parameters.secret)
+    Ok(())
 }
 
-fn perform(platform: &Platform, action: Action, found: Result<Session, i64>) -> (Answer, Reply) {
-    let content_type = &platform.options.content_type;
-    let json = |body: String| response::answer(StatusCode::OK, content_type, body);
-    match action {
-        Action::Normal | Action::Latency(_) => match found {
-            Ok(session) => (Answer::Session, Ok(json(session_body(platform, session)))),
-            Err(errcode) => (Answer::Errcode(errcode), Ok(json(errcode::body(errcode)))),
-        },
-        Action::Errcode(errcode) | Action::ErrcodeBurning(errcode) => {
-            (Answer::Errcode(errcode), Ok(json(errcode::body(errcode))))
-        }
-        Action::ResetBeforeRead | Action::ResetAfterRead { .. } => {
-            (Answer::Reset, Err(Ending::Reset))
-        }
-        Action::Hang { .. } => (Answer::Hung, Err(Ending::Reset)),
-        Action::HalfAnswer { .. } => {
-            let body = found.map_or_else(errcode::body, |session| session_body(platform, session));
-            (Answer::Half, Err(Ending::Raw(response::half(content_type, &body))))
-        }
-        Action::Html => foreign(response::html(StatusCode::OK)),
-        Action::Status(status) => {
-            let status = Some(status).filter(|status| (200..600).contains(status));
-            let status = status.and_then(|status| StatusCode::from_u16(status).ok());
-            foreign(response::html(status.unwrap_or(StatusCode::BAD_GATEWAY)))
-        }
-        Action::Raw { content_type, body } => {
-            foreign(response::answer(StatusCode::OK, &content_type, body))
-        }
-        Action::EmptyBody => foreign(response::answer(StatusCode::OK, content_type, Bytes::new())),
-    }
-}
-
-fn foreign(response: Response<Full<Bytes>>) -> (Answer, Reply) {
-    (Answer::Foreign(response.status().as_u16()), Ok(response))
-}
-
-fn session_body(platform: &Platform, session: Session) -> String {
+fn body(platform: &Platform, session: &Session) -> String {
     #[derive(Serialize)]
-    struct Body {
-        session_key: String,
-        openid: String,
+    struct Body<'a> {
+        session_key: &'a str,
+        openid: &'a str,
         #[serde(skip_serializing_if = "Option::is_none")]
-        unionid: Option<String>,
+        unionid: Option<&'a str>,
         #[serde(skip_serializing_if = "Option::is_none")]
         errcode: Option<i64>,
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -182,22 +149,11 @@ fn session_body(platform: &Platform, session: Session) -> String {
     }
     let explicit = platform.options.explicit_success;
     let body = Body {
-        session_key: session.key,
-        openid: session.openid,
-        unionid: session.unionid,
+        session_key: &session.key,
+        openid: &session.openid,
+        unionid: session.unionid.as_deref(),
         errcode: explicit.then_some(0),
         errmsg: explicit.then_some(errcode::errmsg(0)),
     };
     serde_json::to_string(&body).unwrap_or_default()
-}
-
-/// Waits at most so long, and no longer than [`LONGEST_WAIT`] or until the simulator stops.
-async fn wait(duration: Duration, stop: &CancellationToken) {
-    if duration.is_zero() {
-        return;
-    }
-    tokio::select! {
-        () = tokio::time::sleep(duration.min(LONGEST_WAIT)) => {}
-        () = stop.cancelled() => {}
-    }
 }

@@ -40,6 +40,8 @@ pub struct Guest {
     pub encrypted_data: String,
     /// Its iv.
     pub iv: String,
+    /// The phone code of the same tap: redeems to the same number.
+    pub phone_code: String,
     /// The session key; left out of JSON, since a mini-program never sees it.
     #[serde(skip)]
     pub session_key: String,

@@ -25,6 +25,35 @@ pub(crate) fn login_code() -> String {
     code
 }
 
+/// A phone code in the shape of `e31968a7f94cc5ee25fafc2aef2773f0bb8c3937b22520eb8ee345274d00c144`: 64 hex
+/// digits, different at every call.
+pub(crate) fn phone_code() -> String {
+    let [one, other]: [u128; 2] = rand::random();
+    format!("{one:032x}{other:032x}")
+}
+
+/// How long an access token is; the documentation asks to reserve at least 512 characters.
+const TOKEN_LENGTH: usize = 157;
+const TOKEN_START: &str = "93_";
+
+/// An access token in the shape of those that are seen, different at every call.
+pub(crate) fn access_token() -> String {
+    let mut random = rand::rng();
+    let mut token = String::with_capacity(TOKEN_LENGTH);
+    token.push_str(TOKEN_START);
+    while token.len() < TOKEN_LENGTH {
+        token.push(char::from(ALPHABET[random.random_range(0..ALPHABET.len())]));
+    }
+    token
+}
+
+/// Whether [`access_token`] could have made this.
+pub(crate) fn looks_like_access_token(text: &str) -> bool {
+    text.len() == TOKEN_LENGTH
+        && text.starts_with(TOKEN_START)
+        && text.bytes().all(|byte| ALPHABET.contains(&byte))
+}
+
 /// The openid of the n-th user in one app: 28 characters that begin with `o`.
 pub(crate) fn openid(seed: u64, app_id: &str, number: u64) -> String {
     user_id(&(seed, "openid", app_id, number))

@@ -4,6 +4,9 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use crate::access_token::LONGEST_LIFE;
+use crate::component::Component;
+
 /// A mini-program that the simulated WeChat knows.
 #[derive(Clone, PartialEq, Eq)]
 pub struct App {
@@ -28,21 +31,32 @@ pub struct Options {
     pub apps: Vec<App>,
     /// Accepts every appid with every secret (the default). Codes still belong to the app they were minted for.
     pub accept_any_app: bool,
-    /// The life of a login code; five minutes by default, as `wx.login` documents.
+    /// The service provider that may exchange login codes of these apps; none by default. All apps that exist
+    /// have authorised it until [`Simulator::deauthorize`](crate::Simulator::deauthorize).
+    pub component: Option<Component>,
+    /// The life of a login or phone code; five minutes by default, as documented.
     pub code_life: Duration,
+    /// The life of an access token; two hours by default and at most. A token is replaced five minutes before
+    /// its end, when its life is under twenty minutes a quarter of its life before; the old one then works
+    /// for so much longer. Answers give whole seconds, rounded down, so a life of a few seconds is the least.
+    pub token_life: Duration,
+    /// Writes `countryCode` as a JSON number where a phone code is redeemed, as the example of the
+    /// documentation does. Off by default: its table says string.
+    pub country_code_as_number: bool,
     /// The content type of JSON answers; `text/plain` by default, since that is what WeChat often says.
     pub content_type: String,
-    /// Adds `"errcode":0,"errmsg":"ok"` to successes. Off by default: WeChat usually leaves them out.
+    /// Adds `"errcode":0,"errmsg":"ok"` to sessions. Off by default: WeChat usually leaves them out.
     pub explicit_success: bool,
-    /// How many codes are kept, about 0.4 KB each (default 1,000,000). When there are more, expired ones are
-    /// forgotten first, then used ones, then the oldest; a forgotten code is answered 40029.
+    /// How many login codes, and as many phone codes, are kept, about 0.4 KB each (default 1,000,000). When
+    /// there are more, expired ones are forgotten first, then used ones, then the oldest; a forgotten code is
+    /// answered 40029.
     pub max_codes: usize,
-    /// How many calls are recorded (default 10,000; 0 records none). The oldest go first.
+    /// How many calls of each endpoint are recorded (default 10,000; 0 records none). The oldest go first.
     pub max_calls: usize,
     /// How many connections are served at once (default 4,096); further ones wait to be accepted.
     pub max_connections: usize,
     /// Which guests come: the same seed gives the same sequence of phone numbers, openids and unionids.
-    /// Codes, session keys and ivs are random at every start.
+    /// Codes, tokens, session keys and ivs are random at every start.
     pub seed: u64,
 }
 
@@ -52,7 +66,10 @@ impl Default for Options {
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             apps: Vec::new(),
             accept_any_app: true,
+            component: None,
             code_life: Duration::from_mins(5),
+            token_life: LONGEST_LIFE,
+            country_code_as_number: false,
             content_type: "text/plain".to_owned(),
             explicit_success: false,
             max_codes: 1_000_000,

@@ -10,10 +10,10 @@ use rand::Rng;
 use crate::action::Action;
 use crate::lock::locked;
 
-/// How many actions may be queued at once.
+/// How many actions may be queued at once at one endpoint.
 const MAX_QUEUED: usize = 1_000_000;
 
-/// Too many actions are queued: more than 1,000,000.
+/// Too many actions are queued: more than 1,000,000 at one endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("more than 1,000,000 actions are queued")]
 pub struct ScriptFull;
@@ -31,12 +31,13 @@ pub(crate) struct Script {
 #[derive(Default)]
 struct Queues {
     next: VecDeque<Action>,
-    by_code: HashMap<String, VecDeque<Action>>,
+    by_name: HashMap<String, VecDeque<Action>>,
 }
 
 impl Script {
-    /// Queues actions for a code, or for the next calls whatever their code. All or none.
-    pub(crate) fn queue(&self, code: Option<&str>, actions: Vec<Action>) -> Result<(), ScriptFull> {
+    /// Queues actions for calls that name this code or app, or for the next calls whatever they name. All or
+    /// none.
+    pub(crate) fn queue(&self, name: Option<&str>, actions: Vec<Action>) -> Result<(), ScriptFull> {
         if actions.is_empty() {
             return Ok(());
         }
@@ -46,24 +47,24 @@ impl Script {
             return Err(ScriptFull);
         }
         self.queued.store(total, Ordering::Release);
-        match code {
-            Some(code) => queues.by_code.entry(code.to_owned()).or_default().extend(actions),
+        match name {
+            Some(name) => queues.by_name.entry(name.to_owned()).or_default().extend(actions),
             None => queues.next.extend(actions),
         }
         Ok(())
     }
 
-    /// Takes the action for a call: the code's own come first, then the queue for the next calls.
-    pub(crate) fn take(&self, code: &str) -> Option<Action> {
+    /// Takes the action for a call: those for what it names come first, then the queue for the next calls.
+    pub(crate) fn take(&self, name: &str) -> Option<Action> {
         if self.queued.load(Ordering::Acquire) == 0 {
             return None;
         }
         let mut queues = locked(&self.queues);
         let mut taken = None;
-        if let Some(own) = queues.by_code.get_mut(code) {
+        if let Some(own) = queues.by_name.get_mut(name) {
             taken = own.pop_front();
             if own.is_empty() {
-                queues.by_code.remove(code);
+                queues.by_name.remove(name);
             }
         }
         let taken = taken.or_else(|| queues.next.pop_front())?;

@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::connection;
+use crate::endpoint::Endpoint;
 use crate::platform::Platform;
 
 /// The pause after a failed accept, such as when file descriptors ran out.
@@ -36,7 +37,7 @@ pub(crate) async fn run(
             tokio::time::sleep(ACCEPT_PAUSE).await;
             continue;
         };
-        if platform.script.take_reset_on_accept() {
+        if platform.desk(Endpoint::Jscode2session).script.take_reset_on_accept() {
             platform.count_reset_on_accept();
             // Closing with a linger time of zero sends RST instead of FIN.
             drop(stream.set_zero_linger());

@@ -1,0 +1,32 @@
+//! Reading the body of a request, within bounds.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use hyper::Request;
+use hyper::body::Incoming;
+
+const BODY_LIMIT: usize = 1 << 20;
+const BODY_TIME_LIMIT: Duration = Duration::from_secs(10);
+
+/// Why a body could not be had.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum BodyError {
+    #[error("the body did not arrive within 10 s")]
+    Late,
+    #[error("the body is larger than 1 MiB")]
+    TooLarge,
+    #[error("the body could not be read")]
+    Broken,
+}
+
+pub(crate) async fn read(request: Request<Incoming>) -> Result<Bytes, BodyError> {
+    let body = Limited::new(request.into_body(), BODY_LIMIT).collect();
+    match tokio::time::timeout(BODY_TIME_LIMIT, body).await {
+        Err(_) => Err(BodyError::Late),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(BodyError::TooLarge),
+        Ok(Err(_)) => Err(BodyError::Broken),
+        Ok(Ok(body)) => Ok(body.to_bytes()),
+    }
+}
