@@ -1,10 +1,14 @@
-//! The store seam: results and sessions.
+//! The store seam: results, sessions, callbacks and erasures.
 //!
 //! The contract, which one suite checks against every member:
 //!
 //! - [`Store::finish`] is one transaction: all of a batch or none of it.
 //! - Answers improve only: succeeded over failed over none; of two failures the first
-//!   stays, but for [`FailureCode::replaces`]. Inside a batch too.
+//!   stays, but for [`crate::failure::FailureCode::replaces`]. Inside a batch too.
+//! - Erased is over all of them: the outcome of a job that was created before its person
+//!   or app was erased is kept as the fact alone, its session not at all.
+//! - A callback is due from the commit that wrote its answer; a success cancels word of a
+//!   failure that was not sent yet.
 //! - A session keeps its current and its previous key, ordered by the time of the
 //!   exchange; the keys shift only when they differ.
 //! - After a commit everybody who listens hears which keys are finished. News may be
@@ -17,125 +21,28 @@ use time::OffsetDateTime;
 
 use crate::{
     app::{AppId, ClientName},
-    failure::FailureCode,
+    config,
     id::JobKey,
-    vault::{KeyedHash, Sealed},
+    session_handle::HandleKey,
+    vault::KeyedHash,
 };
 
 pub mod batch;
+pub mod callback;
+pub mod erasure;
+pub mod finished;
 pub mod postgres;
 pub mod sqlite;
+pub mod stored;
 
-/// How a job ended, as far as the store has to know.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ending {
-    /// With a failure.
-    Failed(FailureCode),
-    /// With what was asked for.
-    Succeeded,
-}
-
-impl Ending {
-    /// Whether an answer with this ending takes the place of one with `earlier`.
-    pub fn replaces(self, earlier: Self) -> bool {
-        match (self, earlier) {
-            (Self::Succeeded, Self::Failed(_)) => true,
-            (Self::Failed(code), Self::Failed(earlier)) => code.replaces(earlier),
-            (_, Self::Succeeded) => false,
-        }
-    }
-}
-
-/// One outcome to be committed.
-#[derive(Debug, Clone)]
-pub struct Finished {
-    /// The job.
-    pub key: JobKey,
-    /// Whose it is.
-    pub client: ClientName,
-    /// For which app.
-    pub app: AppId,
-    /// How it ended.
-    pub ending: Ending,
-    /// When it was accepted.
-    pub created_at: OffsetDateTime,
-    /// Its deadline.
-    pub expires_at: OffsetDateTime,
-    /// When the outcome was known.
-    pub finished_at: OffsetDateTime,
-    /// When the row may go.
-    pub purge_at: OffsetDateTime,
-    /// The sealed [`crate::answer::Answer`].
-    pub answer: Sealed,
-    /// The guest, for erasure.
-    pub openid: Option<String>,
-    /// The number's keyed hash, for look-up and erasure.
-    pub phone_hash: Option<KeyedHash>,
-    /// The session that the exchange gave, to be kept with the same commit.
-    pub session: Option<NewSession>,
-}
-
-/// A hash of a session key, unkeyed: 128 random bits cannot be found by trying.
-pub type KeyFingerprint = [u8; 16];
-
-/// A session as an exchange gave it. Belongs to the client and app of its [`Finished`].
-#[derive(Debug, Clone)]
-pub struct NewSession {
-    /// The guest.
-    pub openid: String,
-    /// The guest across apps.
-    pub unionid: Option<String>,
-    /// The sealed session key.
-    pub key: Sealed,
-    /// What tells whether the key was rotated: the same for the same key, whatever it is
-    /// sealed with.
-    pub key_hash: KeyFingerprint,
-    /// The keyed hash of the login code that gave it.
-    pub code_hash: KeyedHash,
-    /// When the platform gave it.
-    pub exchanged_at: OffsetDateTime,
-    /// When the row may go.
-    pub purge_at: OffsetDateTime,
-}
-
-/// A stored answer.
-#[derive(Debug, Clone)]
-pub struct StoredAnswer {
-    /// The job.
-    pub key: JobKey,
-    /// When it was accepted.
-    pub created_at: OffsetDateTime,
-    /// Its deadline.
-    pub expires_at: OffsetDateTime,
-    /// When the outcome was known.
-    pub finished_at: OffsetDateTime,
-    /// When the row may go; after this it counts as gone.
-    pub purge_at: OffsetDateTime,
-    /// The sealed [`crate::answer::Answer`].
-    pub answer: Sealed,
-}
-
-/// A stored session.
-#[derive(Debug, Clone)]
-pub struct StoredSession {
-    /// The guest.
-    pub openid: String,
-    /// The guest across apps.
-    pub unionid: Option<String>,
-    /// The current key, then the previous one if there was another.
-    pub keys: Vec<StoredKey>,
-}
-
-/// A session key at rest.
-#[derive(Debug, Clone)]
-pub struct StoredKey {
-    /// The sealed key.
-    pub key: Sealed,
-    /// The keyed hash of the login code whose exchange gave it last.
-    pub code_hash: KeyedHash,
-    /// When that exchange was.
-    pub exchanged_at: OffsetDateTime,
-}
+pub use self::{
+    callback::{
+        AttemptEnd, Attempted, CallbackFilter, CallbackState, CallbackStatus, Claim, DueCallback,
+    },
+    erasure::{AppCursor, AppErased, AppErasure, Erased, Erasure, Tombstone},
+    finished::{Ending, Finished, KeyFingerprint, NewSession},
+    stored::{StoredAnswer, StoredKey, StoredSession},
+};
 
 /// Why the store did not do it.
 #[derive(Debug, thiserror::Error)]
@@ -162,6 +69,10 @@ pub struct Purged {
     pub answers: u64,
     /// Sessions.
     pub sessions: u64,
+    /// Callbacks.
+    pub callbacks: u64,
+    /// Records of erasures.
+    pub erasures: u64,
 }
 
 /// What the store says of its own schema.
@@ -174,7 +85,7 @@ pub struct Schema {
 }
 
 /// The newest migration that this build knows, and the oldest that it can work with.
-pub const SCHEMA_VERSION: i64 = 1;
+pub const SCHEMA_VERSION: i64 = 2;
 
 /// What listeners hear.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -270,6 +181,65 @@ impl Store {
         each!(self, store => store.session_of_guest(client, app, openid).await)
     }
 
+    /// The session that clients know by `handle`.
+    pub async fn session_of_handle(
+        &self,
+        client: &ClientName,
+        app: &AppId,
+        handle: HandleKey,
+    ) -> Result<Option<StoredSession>, StoreError> {
+        each!(self, store => store.session_of_handle(client, app, handle).await)
+    }
+
+    /// Erases one answer, or keeps out the one that may come. True if there was one.
+    pub async fn erase_job(&self, tombstone: &Tombstone) -> Result<bool, StoreError> {
+        each!(self, store => store.erase_job(tombstone).await)
+    }
+
+    /// The guests that gave a number with one of these keyed hashes.
+    pub async fn guests_of_phone(
+        &self,
+        client: &ClientName,
+        app: &AppId,
+        phone_hashes: &[KeyedHash],
+    ) -> Result<Vec<String>, StoreError> {
+        each!(self, store => store.guests_of_phone(client, app, phone_hashes).await)
+    }
+
+    /// Erases everything about a person, and keeps out what earlier jobs may bring.
+    pub async fn erase_person(&self, erasure: &Erasure) -> Result<Erased, StoreError> {
+        each!(self, store => store.erase_person(erasure).await)
+    }
+
+    /// Erases a part of everything of an app, and keeps out what earlier jobs may bring.
+    pub async fn erase_app(&self, erasure: &AppErasure) -> Result<AppErased, StoreError> {
+        each!(self, store => store.erase_app(erasure).await)
+    }
+
+    /// Claims callbacks that are due, the longest due first.
+    pub async fn claim_callbacks(&self, claim: Claim<'_>) -> Result<Vec<DueCallback>, StoreError> {
+        each!(self, store => store.claim_callbacks(claim).await)
+    }
+
+    /// Records what became of claimed callbacks.
+    pub async fn record_callbacks(&self, attempted: &[Attempted]) -> Result<(), StoreError> {
+        each!(self, store => store.record_callbacks(attempted).await)
+    }
+
+    /// The callbacks that `filter` means, the newest first.
+    pub async fn callbacks(
+        &self,
+        filter: &CallbackFilter,
+    ) -> Result<Vec<CallbackState>, StoreError> {
+        each!(self, store => store.callbacks(filter).await)
+    }
+
+    /// Makes the failed callbacks that `filter` means due again, with their whole time
+    /// before them. Says how many.
+    pub async fn retry_callbacks(&self, filter: &CallbackFilter) -> Result<u64, StoreError> {
+        each!(self, store => store.retry_callbacks(filter).await)
+    }
+
     /// Starts listening. News from before are not heard.
     pub fn listen(&self) -> Feed {
         match self {
@@ -286,6 +256,15 @@ impl Store {
     /// The store's clock, to judge our own by.
     pub async fn now(&self) -> Result<OffsetDateTime, StoreError> {
         each!(self, store => store.now().await)
+    }
+
+    /// Connections from now on use the URL in `settings`, those that are there stay. An
+    /// error changes nothing; an embedded store stays where it is.
+    pub fn retell(&self, settings: &config::Store) -> Result<(), StoreError> {
+        match self {
+            Self::Postgres(store) => store.retell(settings),
+            Self::Sqlite(_) => Ok(()),
+        }
     }
 
     /// Ends all connections, within the configured time limit.

@@ -1,10 +1,19 @@
 //! The promises of the two data seams, kept by every member: `…::distributed` runs against
 //! RabbitMQ and Postgres, `…::embedded` against SQLite. Only the seams' own verbs are used.
 
+mod app_erasure;
+mod callbacks;
+mod claims;
+mod erasure;
+mod erasure_race;
 mod ground;
 mod in_flight;
+mod migration;
+mod outcome;
+mod person_erasure;
 mod purge;
 mod queue;
 mod queue_end;
 mod session;
+mod session_handle;
 mod store;

@@ -31,14 +31,23 @@ impl Database {
 }
 
 fn migrator() -> Migrator {
-    let first = Migration::new(
-        1,
-        "answers, sessions, queue".into(),
-        MigrationType::Simple,
-        include_str!("../../../migrations/sqlite/0001_answers_sessions_queue.sql").into_sql_str(),
-        false,
-    );
-    let mut migrator = Migrator::with_migrations(vec![first]);
+    let files = [
+        (
+            1,
+            "answers, sessions, queue",
+            include_str!("../../../migrations/sqlite/0001_answers_sessions_queue.sql"),
+        ),
+        (
+            2,
+            "handles, erasures, callbacks",
+            include_str!("../../../migrations/sqlite/0002_handles_erasures_callbacks.sql"),
+        ),
+    ];
+    let simple = MigrationType::Simple;
+    let migrations = files.map(|(number, name, sql)| {
+        Migration::new(number, name.into(), simple, sql.into_sql_str(), false)
+    });
+    let mut migrator = Migrator::with_migrations(migrations.into());
     // A newer build may have been here; what it leaves usable says `min_compatible`.
     migrator.set_ignore_missing(true);
     migrator

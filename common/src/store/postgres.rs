@@ -6,24 +6,28 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use sqlx::{Connection, postgres::PgConnectOptions};
 use time::OffsetDateTime;
 use tokio_util::sync::CancellationToken;
 
-use self::{answers::JobColumns, pool::Pool, sessions::SessionColumns};
+use self::{options::Options, pool::Pool};
 use crate::{
     config::{self, StoreUrl},
-    store::{
-        Finished, StoreError,
-        batch::{best_of_each, session_rounds},
-    },
+    store::StoreError,
 };
 
 mod answers;
+mod app_erasure;
+mod callbacks;
+mod claims;
+mod erasure;
+mod exchanges;
 mod fault;
 mod feed;
+mod gate;
 mod news;
 mod options;
+mod outcomes;
+mod phones;
 mod pool;
 mod purge;
 mod schema;
@@ -36,10 +40,8 @@ const NOW: &str = "select clock_timestamp()";
 /// Results and sessions in a Postgres database, used by any number of processes.
 pub struct PostgresStore {
     pool: Pool,
-    /// How to connect, with the limits that the server keeps.
-    limited: Arc<PgConnectOptions>,
-    /// The same without: for migrations.
-    unlimited: Arc<PgConnectOptions>,
+    /// How to connect.
+    options: Arc<Options>,
     acquire_timeout: Duration,
     statement_timeout: Duration,
     closing: CancellationToken,
@@ -59,46 +61,30 @@ impl PostgresStore {
         let StoreUrl::Postgres(url) = &settings.url else {
             return Err(StoreError::Settings("store.url is not a postgres:// URL".to_owned()));
         };
-        let unlimited = options::parse(url)?;
-        let limited = Arc::new(options::with_limits(unlimited.clone(), settings.statement_timeout));
+        let options = Arc::new(Options::new(url, settings.statement_timeout)?);
         Ok(Self {
-            pool: Pool::new(Arc::clone(&limited), settings),
-            limited,
-            unlimited: Arc::new(unlimited),
+            pool: Pool::new(Arc::clone(&options), settings),
+            options,
             acquire_timeout: settings.acquire_timeout,
             statement_timeout: settings.statement_timeout,
             closing: CancellationToken::new(),
         })
     }
 
-    /// Commits a batch of outcomes with their sessions, and tells listeners.
-    pub async fn finish(&self, batch: &[Finished]) -> Result<(), StoreError> {
-        if batch.is_empty() {
-            return Ok(());
+    /// Connections from now on use the URL in `settings`; those that are there stay. An
+    /// error changes nothing.
+    pub fn retell(&self, settings: &config::Store) -> Result<(), StoreError> {
+        match &settings.url {
+            StoreUrl::Postgres(url) => self.options.replace(url),
+            // Another kind of store takes a restart.
+            StoreUrl::Sqlite(_) => Ok(()),
         }
-        let best = best_of_each(batch);
-        let news = news::payload(best.iter().map(|finished| &finished.key));
-        let jobs = JobColumns::new(&best);
-        let rounds: Vec<_> =
-            session_rounds(batch).iter().map(|round| SessionColumns::new(round)).collect();
-        let (news, jobs, rounds) = (&news, &jobs, &rounds);
-        // Every writer takes its locks in the same order: jobs by key, then guests.
-        let written = self.pool.run(|mut connection| async move {
-            let mut transaction = connection.begin().await?;
-            jobs.write(&mut transaction, news::CHANNEL, news).await?;
-            for round in rounds {
-                round.write(&mut transaction).await?;
-            }
-            transaction.commit().await?;
-            Ok(((), connection))
-        });
-        Ok(written.await?)
     }
 
     /// Starts listening, on a connection beside the pool's. News from before are not
     /// heard. Must be called inside a Tokio runtime.
     pub fn listen(&self) -> Feed {
-        Feed::start(Arc::clone(&self.limited), self.acquire_timeout, self.closing.child_token())
+        Feed::start(Arc::clone(&self.options), self.acquire_timeout, self.closing.child_token())
     }
 
     /// The store's clock, to judge our own by.
@@ -121,7 +107,11 @@ impl PostgresStore {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::app::{AppId, ClientName};
+    use crate::{
+        app::{AppId, ClientName},
+        session_handle::HandleKey,
+        store::{AppErasure, CallbackFilter, Claim, Erasure, Tombstone},
+    };
 
     /// Compiles only if every call may be made from a spawned task, which a borrow held
     /// across the driver's futures quickly prevents.
@@ -135,7 +125,33 @@ mod tests {
         spawnable(store.answers(&[]));
         spawnable(store.session_of_code(client, app, &[]));
         spawnable(store.session_of_guest(client, app, ""));
+        spawnable(store.session_of_handle(client, app, HandleKey::from_bytes([0; 16])));
         spawnable(store.now());
+        spawnable(store.purge(1));
         spawnable(store.close());
+    }
+
+    #[expect(dead_code, reason = "compiling it is the test")]
+    fn so_may_those_of_erasure(
+        store: &PostgresStore,
+        (client, app): (&ClientName, &AppId),
+        tombstone: &Tombstone,
+        person: &Erasure,
+        whole_app: &AppErasure,
+    ) {
+        fn spawnable<T: Send>(_: T) {}
+        spawnable(store.erase_job(tombstone));
+        spawnable(store.guests_of_phone(client, app, &[]));
+        spawnable(store.erase_person(person));
+        spawnable(store.erase_app(whole_app));
+    }
+
+    #[expect(dead_code, reason = "compiling it is the test")]
+    fn so_may_those_of_callbacks(store: &PostgresStore, claim: Claim<'_>, filter: &CallbackFilter) {
+        fn spawnable<T: Send>(_: T) {}
+        spawnable(store.claim_callbacks(claim));
+        spawnable(store.record_callbacks(&[]));
+        spawnable(store.callbacks(filter));
+        spawnable(store.retry_callbacks(filter));
     }
 }

@@ -1,4 +1,4 @@
-//! The embedded store: two tables in an SQLite file that one process has for itself.
+//! The embedded store: tables in an SQLite file that one process has for itself.
 
 use std::{
     collections::HashSet,
@@ -13,19 +13,26 @@ use time::OffsetDateTime;
 use tokio::sync::broadcast;
 
 use super::{
-    Finished, News, Purged, Schema, StoreError, StoredAnswer, StoredSession,
-    batch::{best_of_each, session_rounds},
+    Finished, News, Purged, Schema, StoreError, StoredAnswer, StoredSession, batch::ranked,
 };
 use crate::{
     app::{AppId, ClientName},
     config,
     envelope::{from_unix_ms, unix_ms},
     id::JobKey,
+    session_handle::HandleKey,
     sqlite::{Database, DatabaseError},
     vault::KeyedHash,
 };
 
 mod answers;
+mod app_erasure;
+mod callbacks;
+mod claims;
+mod erasure;
+mod exchanges;
+mod outcomes;
+mod phones;
 mod purge;
 mod sessions;
 
@@ -87,7 +94,7 @@ impl SqliteStore {
         if keys.is_empty() {
             return Ok(HashSet::new());
         }
-        let (keys, now) = (answers::json(keys), now_ms());
+        let (keys, now) = (json(keys.iter().map(JobKey::as_bytes)), now_ms());
         let known = self
             .database
             .read(self.limit, move |connection| Box::pin(answers::known(connection, keys, now)))
@@ -100,21 +107,12 @@ impl SqliteStore {
         if batch.is_empty() {
             return Ok(());
         }
-        let finished: Vec<Finished> = best_of_each(batch).into_iter().cloned().collect();
-        let sessions: Vec<sessions::New> =
-            session_rounds(batch).into_iter().flatten().map(sessions::New::from).collect();
-        let (keys, now) = (finished.iter().map(|finished| finished.key).collect(), now_ms());
+        let best = ranked(batch).into_iter().filter(|outcome| outcome.best);
+        let keys = best.map(|outcome| outcome.finished.key).collect();
+        let (batch, now) = (batch.to_vec(), now_ms());
         self.database
             .write(self.limit, move |connection| {
-                Box::pin(async move {
-                    for finished in finished {
-                        answers::improve(connection, finished, now).await?;
-                    }
-                    for session in sessions {
-                        sessions::keep(connection, session, now).await?;
-                    }
-                    Ok(())
-                })
+                Box::pin(async move { outcomes::commit(connection, &batch, now).await })
             })
             .await?;
         // Nobody may be listening.
@@ -127,7 +125,7 @@ impl SqliteStore {
         if keys.is_empty() {
             return Ok(Vec::new());
         }
-        let (keys, now) = (answers::json(keys), now_ms());
+        let (keys, now) = (json(keys.iter().map(JobKey::as_bytes)), now_ms());
         let rows = self
             .database
             .read(self.limit, move |connection| Box::pin(answers::answers(connection, keys, now)))
@@ -174,7 +172,27 @@ impl SqliteStore {
         let row = self
             .database
             .read(self.limit, move |connection| {
-                Box::pin(async move { sessions::of_guest(connection, &owner, &openid, now).await })
+                Box::pin(async move {
+                    let guest = (&owner.0, &owner.1, openid.as_str());
+                    sessions::of_guest(connection, guest, now).await
+                })
+            })
+            .await?;
+        row.map(sessions::session).transpose()
+    }
+
+    /// See [`super::Store::session_of_handle`].
+    pub async fn session_of_handle(
+        &self,
+        client: &ClientName,
+        app: &AppId,
+        handle: HandleKey,
+    ) -> Result<Option<StoredSession>, StoreError> {
+        let (owner, now) = ((client.clone(), app.clone()), now_ms());
+        let row = self
+            .database
+            .read(self.limit, move |connection| {
+                Box::pin(sessions::of_handle(connection, owner, handle, now))
             })
             .await?;
         row.map(sessions::session).transpose()
@@ -228,6 +246,13 @@ fn is_form(error: &sqlx::Error) -> bool {
 
 fn now_ms() -> i64 {
     unix_ms(OffsetDateTime::now_utc())
+}
+
+/// Keys and hashes go in as one JSON array of hexadecimal texts, so that a statement has one
+/// text whatever their number.
+fn json<'a>(all: impl IntoIterator<Item = &'a [u8; 16]>) -> String {
+    let all: Vec<_> = all.into_iter().map(|bytes| data_encoding::HEXLOWER.encode(bytes)).collect();
+    serde_json::Value::from(all).to_string()
 }
 
 fn at(ms: i64) -> Result<OffsetDateTime, StoreError> {

@@ -6,6 +6,7 @@ use quhao_common::{
     backend::{Backend, open_store},
     config,
     queue::{Delivery, Queue, Roles},
+    store::Store,
 };
 use quhao_tests::{
     config::{Backing, Mode},
@@ -20,14 +21,23 @@ pub(super) struct Ground {
     pub(super) queue: config::Queue,
     /// What the store is opened with.
     pub(super) store: config::Store,
-    /// Kept until the end: removes them.
-    _backing: Backing,
+    /// Where they are; kept until the end: removes them.
+    pub(super) backing: Backing,
     _folder: Folder,
 }
 
 impl Ground {
     /// An empty one with this version's schema.
     pub(super) async fn new(mode: Mode) -> Self {
+        let ground = Self::without_schema(mode).await;
+        let store = open_store(&ground.store).await.expect("the store opens");
+        store.migrate().await.expect("the schema");
+        store.close().await;
+        ground
+    }
+
+    /// One whose file is not there yet; a database has this version's schema.
+    pub(super) async fn without_schema(mode: Mode) -> Self {
         let (backing, folder) = (Backing::new(mode).await, Folder::new());
         let file = folder.join("quhao.db");
         let (queue, store) = match &backing {
@@ -36,11 +46,7 @@ impl Ground {
             }
             Backing::File => (settings::sqlite_queue(&file), settings::sqlite_store(&file)),
         };
-        let ground = Self { queue, store, _backing: backing, _folder: folder };
-        let store = open_store(&ground.store).await.expect("the store opens");
-        store.migrate().await.expect("the schema");
-        store.close().await;
-        ground
+        Self { queue, store, backing, _folder: folder }
     }
 
     /// Opens both seams, like a process does.
@@ -51,6 +57,24 @@ impl Ground {
     /// Opens both for publishing and for taking.
     pub(super) async fn open_for_both(&self) -> Backend {
         self.open(Roles { publish: true, take_max: Some(100) }).await
+    }
+}
+
+/// A ground with its store open.
+pub(super) struct Open {
+    pub(super) backend: Backend,
+    _ground: Ground,
+}
+
+impl Open {
+    pub(super) async fn new(mode: Mode) -> Self {
+        let ground = Ground::new(mode).await;
+        let backend = ground.open(Roles { publish: false, take_max: None }).await;
+        Self { backend, _ground: ground }
+    }
+
+    pub(super) fn store(&self) -> &Store {
+        &self.backend.store
     }
 }
 

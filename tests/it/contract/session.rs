@@ -14,8 +14,8 @@ use quhao_tests::{
 use time::OffsetDateTime;
 
 use super::{
-    ground::close,
-    store::{Open, app, client, finished, now},
+    ground::{Open, close},
+    outcome::{self, app, client, finished, now},
 };
 
 in_both_modes!(
@@ -45,20 +45,17 @@ fn hash(number: u8) -> KeyedHash {
 }
 
 fn login(openid: &str, (key, code, second): Exchange, start: OffsetDateTime) -> Finished {
+    let finished = finished(Ending::Succeeded);
     let session = NewSession {
-        openid: openid.to_owned(),
         unionid: Some("union".to_owned()),
         key: Sealed::from_bytes(vec![key, code]),
         key_hash: hash(key),
         code_hash: hash(code),
         exchanged_at: start + Duration::from_secs(u64::try_from(second).unwrap_or_default()),
         purge_at: start + Duration::from_hours(72),
+        ..outcome::session((&finished.client, &finished.app), openid)
     };
-    Finished {
-        openid: Some(openid.to_owned()),
-        session: Some(session),
-        ..finished(Ending::Succeeded)
-    }
+    Finished { openid: Some(openid.to_owned()), session: Some(session), ..finished }
 }
 
 /// What must be left of a history, however it arrived: the latest exchange of each key, of

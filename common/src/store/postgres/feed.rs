@@ -23,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     fault::Fault,
     news::{CHANNEL, Heard, heard, marker},
+    options::Options,
 };
 use crate::{backoff::Backoff, id::JobKey, store::News};
 
@@ -47,7 +48,7 @@ pub struct Feed {
 impl Feed {
     /// Starts the task, which ends with the feed or with `closing`.
     pub(super) fn start(
-        options: Arc<PgConnectOptions>,
+        options: Arc<Options>,
         connect_timeout: Duration,
         closing: CancellationToken,
     ) -> Self {
@@ -130,7 +131,7 @@ impl From<sqlx::Error> for Lost {
 }
 
 struct Line {
-    options: Arc<PgConnectOptions>,
+    options: Arc<Options>,
     connect_timeout: Duration,
     inbox: Arc<Inbox>,
 }
@@ -175,7 +176,7 @@ impl Line {
             .idle_timeout(None)
             .max_lifetime(None)
             .test_before_acquire(false)
-            .connect_lazy_with(PgConnectOptions::clone(&self.options));
+            .connect_lazy_with(PgConnectOptions::clone(&self.options.limited()));
         let connecting = async {
             let mut listener = PgListener::connect_with(&pool).await?;
             listener.eager_reconnect(false);

@@ -1,6 +1,10 @@
 //! What a connection is told when it is made.
 
-use std::{str::FromStr, time::Duration};
+use std::{
+    str::FromStr,
+    sync::{Arc, PoisonError, RwLock},
+    time::Duration,
+};
 
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::{ConnectOptions, postgres::PgConnectOptions};
@@ -31,8 +35,57 @@ const PARAMETERS: &[&str] = &[
     "options",
 ];
 
+/// What new connections are told: as of the last reading of the configuration, in which
+/// the password may be another one.
+pub(super) struct Options {
+    statement_timeout: Duration,
+    told: RwLock<Told>,
+}
+
+#[derive(Clone)]
+struct Told {
+    limited: Arc<PgConnectOptions>,
+    unlimited: Arc<PgConnectOptions>,
+}
+
+impl Options {
+    /// Reads `url`. Fails only on one that can never work, with a text that does not quote
+    /// it.
+    pub(super) fn new(url: &SecretString, statement_timeout: Duration) -> Result<Self, StoreError> {
+        let told = RwLock::new(told(url, statement_timeout)?);
+        Ok(Self { statement_timeout, told })
+    }
+
+    /// Connections from now on use `url`; those that are there stay as they are.
+    pub(super) fn replace(&self, url: &SecretString) -> Result<(), StoreError> {
+        let told = told(url, self.statement_timeout)?;
+        *self.told.write().unwrap_or_else(PoisonError::into_inner) = told;
+        Ok(())
+    }
+
+    /// With the limits that the server keeps.
+    pub(super) fn limited(&self) -> Arc<PgConnectOptions> {
+        self.now().limited
+    }
+
+    /// Without: for migrations.
+    pub(super) fn unlimited(&self) -> Arc<PgConnectOptions> {
+        self.now().unlimited
+    }
+
+    fn now(&self) -> Told {
+        self.told.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+fn told(url: &SecretString, statement_timeout: Duration) -> Result<Told, StoreError> {
+    let unlimited = parse(url)?;
+    let limited = Arc::new(with_limits(unlimited.clone(), statement_timeout));
+    Ok(Told { limited, unlimited: Arc::new(unlimited) })
+}
+
 /// Reads `store.url`. No error quotes it: it may hold a password.
-pub(super) fn parse(url: &SecretString) -> Result<PgConnectOptions, StoreError> {
+fn parse(url: &SecretString) -> Result<PgConnectOptions, StoreError> {
     let url = url.expose_secret();
     let parsed = Url::parse(url).map_err(|error| unusable(&error))?;
     for (name, _) in parsed.query_pairs() {
@@ -58,7 +111,7 @@ fn unusable(error: &dyn std::error::Error) -> StoreError {
 }
 
 /// Limits that the server keeps, because dropping a call here stops nothing there.
-pub(super) fn with_limits(options: PgConnectOptions, statement: Duration) -> PgConnectOptions {
+fn with_limits(options: PgConnectOptions, statement: Duration) -> PgConnectOptions {
     let statement = statement.as_millis().max(1);
     options.options([
         ("statement_timeout", statement),
@@ -89,6 +142,21 @@ mod tests {
             assert!(matches!(error, StoreError::Settings(_)));
             assert!(!format!("{error} {error:?}").contains("hunter2"), "{error}");
         }
+    }
+
+    #[test]
+    fn a_new_password_is_for_new_connections_and_an_unusable_url_changes_nothing() {
+        let url = |password| SecretString::from(format!("postgres://quhao:{password}@db/quhao"));
+        let options = Options::new(&url("one"), Duration::from_secs(1)).unwrap();
+        let before = options.limited();
+        options.replace(&url("two")).unwrap();
+        let shown = |options: &PgConnectOptions| options.to_url_lossy().to_string();
+        assert!(shown(&before).contains(":one@"));
+        assert!(shown(&options.limited()).contains(":two@"));
+        assert!(shown(&options.unlimited()).contains(":two@"));
+        assert!(options.limited().get_options().is_some_and(|o| o.contains("statement_timeout")));
+        assert!(options.replace(&SecretString::from("postgres://db/quhao?secret=x")).is_err());
+        assert!(shown(&options.limited()).contains(":two@"));
     }
 
     #[test]

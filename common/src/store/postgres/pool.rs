@@ -20,7 +20,7 @@ use std::{
 use sqlx::{Connection, postgres::PgConnectOptions, postgres::PgConnection};
 use tokio::{sync::Semaphore, time::timeout};
 
-use super::fault::Fault;
+use super::{fault::Fault, options::Options};
 use crate::config;
 
 /// The server ends a statement by itself; only then does the client give up on it.
@@ -32,7 +32,7 @@ const IDLE_MAX: Duration = Duration::from_mins(3);
 
 /// Connections to one database.
 pub(super) struct Pool {
-    options: Arc<PgConnectOptions>,
+    options: Arc<Options>,
     permits: Semaphore,
     connections_max: u32,
     idle: Mutex<Vec<Idle>>,
@@ -57,7 +57,7 @@ impl fmt::Debug for Pool {
 
 impl Pool {
     /// A pool without connections yet.
-    pub(super) fn new(options: Arc<PgConnectOptions>, settings: &config::Store) -> Self {
+    pub(super) fn new(options: Arc<Options>, settings: &config::Store) -> Self {
         let connections_max = settings.connections_max.max(1);
         Self {
             options,
@@ -116,7 +116,7 @@ impl Pool {
     }
 
     async fn connect(&self) -> Result<PgConnection, Fault> {
-        connect(&self.options, self.acquire_timeout).await
+        connect(&self.options.limited(), self.acquire_timeout).await
     }
 
     /// Waits for the calls under way, then ends all connections; each for `limit` at most.

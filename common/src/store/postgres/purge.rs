@@ -12,17 +12,32 @@ const SESSIONS: &str = "\
         select client, app, openid from sessions where purge_at <= now() limit $1 \
         for update skip locked)";
 
+const CALLBACKS: &str = "\
+    delete from callbacks where (key, event) in (\
+        select key, event from callbacks where purge_at <= now() limit $1 \
+        for update skip locked)";
+const ERASURES: &str = "\
+    delete from erasures where (app, subject) in (\
+        select app, subject from erasures where purge_at <= now() limit $1 \
+        for update skip locked)";
+
 impl PostgresStore {
     /// Deletes rows past their retention, `max` of a table at most.
     pub async fn purge(&self, max: u32) -> Result<Purged, StoreError> {
-        let max = i64::from(max);
-        let purging = self.pool.run(|mut connection| async move {
-            let answers = sqlx::query(ANSWERS).bind(max).execute(&mut connection).await?;
-            let sessions = sqlx::query(SESSIONS).bind(max).execute(&mut connection).await?;
-            let purged =
-                Purged { answers: answers.rows_affected(), sessions: sessions.rows_affected() };
-            Ok((purged, connection))
+        Ok(Purged {
+            answers: self.delete(ANSWERS, max).await?,
+            sessions: self.delete(SESSIONS, max).await?,
+            callbacks: self.delete(CALLBACKS, max).await?,
+            erasures: self.delete(ERASURES, max).await?,
+        })
+    }
+
+    async fn delete(&self, statement: &'static str, max: u32) -> Result<u64, StoreError> {
+        let deleting = self.pool.run(|mut connection| async move {
+            let deleted =
+                sqlx::query(statement).bind(i64::from(max)).execute(&mut connection).await?;
+            Ok((deleted.rows_affected(), connection))
         });
-        Ok(purging.await?)
+        Ok(deleting.await?)
     }
 }

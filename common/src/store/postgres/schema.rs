@@ -26,14 +26,24 @@ const MIN_COMPATIBLE: &str = "select coalesce(max(min_compatible), 0) from quhao
 
 /// In the order of their numbers.
 fn migrations() -> Vec<Migration> {
-    vec![Migration::new(
-        1,
-        "answers and sessions".into(),
-        MigrationType::Simple,
-        include_str!("../../../../migrations/postgres/0001_answers_and_sessions.sql")
-            .into_sql_str(),
-        false,
-    )]
+    let files = [
+        (
+            1,
+            "answers and sessions",
+            include_str!("../../../../migrations/postgres/0001_answers_and_sessions.sql"),
+        ),
+        (
+            2,
+            "handles, erasures, callbacks",
+            include_str!("../../../../migrations/postgres/0002_handles_erasures_callbacks.sql"),
+        ),
+    ];
+    let simple = MigrationType::Simple;
+    files
+        .map(|(number, name, sql)| {
+            Migration::new(number, name.into(), simple, sql.into_sql_str(), false)
+        })
+        .into()
 }
 
 impl PostgresStore {
@@ -42,7 +52,7 @@ impl PostgresStore {
     /// Ends within ten minutes.
     pub async fn migrate(&self) -> Result<Vec<i64>, StoreError> {
         // A connection of its own: building an index takes longer than any statement may.
-        let mut connection = pool::connect(&self.unlimited, self.acquire_timeout).await?;
+        let mut connection = pool::connect(&self.options.unlimited(), self.acquire_timeout).await?;
         let applied = timeout(MIGRATE_TIMEOUT, apply(&mut connection))
             .await
             .unwrap_or(Err(Fault::Silent(MIGRATE_TIMEOUT)))?;

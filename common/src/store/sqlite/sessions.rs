@@ -1,55 +1,42 @@
-//! The statements on `sessions`, and the rule by which a row changes.
+//! Reading `sessions`.
 
 use sqlx::{FromRow, SqliteConnection};
 
 use crate::{
     app::{AppId, ClientName},
-    envelope::unix_ms,
-    store::{StoreError, StoredKey, StoredSession, batch::OwnedSession},
+    session_handle::HandleKey,
+    store::{StoreError, StoredKey, StoredSession, batch},
     vault::{KeyedHash, Sealed},
 };
 
 pub(super) const OF_GUEST: &str = "
-SELECT openid, unionid, purge_at, key, key_hash, code_hash, exchanged_at,
+SELECT openid, unionid, phone_hash, purge_at, key, key_hash, code_hash, exchanged_at,
        previous_key, previous_key_hash, previous_code_hash, previous_exchanged_at
   FROM sessions
  WHERE client = ?1 AND app = ?2 AND openid = ?3 AND purge_at > ?4";
 
 pub(super) const OF_CODE: &str = "
-SELECT openid, unionid, purge_at, key, key_hash, code_hash, exchanged_at,
+SELECT openid, unionid, phone_hash, purge_at, key, key_hash, code_hash, exchanged_at,
        previous_key, previous_key_hash, previous_code_hash, previous_exchanged_at
   FROM sessions
  WHERE client = ?1 AND app = ?2 AND (code_hash = ?3 OR previous_code_hash = ?3)
    AND purge_at > ?4
  ORDER BY exchanged_at DESC LIMIT 1";
 
-const WRITE: &str = "
-INSERT INTO sessions (client, app, openid, unionid, purge_at,
-                      key, key_hash, code_hash, exchanged_at,
-                      previous_key, previous_key_hash, previous_code_hash, previous_exchanged_at)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
-ON CONFLICT (client, app, openid) DO UPDATE
-   SET unionid = excluded.unionid, purge_at = excluded.purge_at,
-       key = excluded.key, key_hash = excluded.key_hash, code_hash = excluded.code_hash,
-       exchanged_at = excluded.exchanged_at, previous_key = excluded.previous_key,
-       previous_key_hash = excluded.previous_key_hash,
-       previous_code_hash = excluded.previous_code_hash,
-       previous_exchanged_at = excluded.previous_exchanged_at";
+pub(super) const OF_HANDLE: &str = "
+SELECT openid, unionid, phone_hash, purge_at, key, key_hash, code_hash, exchanged_at,
+       previous_key, previous_key_hash, previous_code_hash, previous_exchanged_at
+  FROM sessions
+ WHERE client = ?1 AND app = ?2 AND handle = ?3 AND purge_at > ?4";
 
 /// Whose a session is.
 pub(super) type Owner = (ClientName, AppId);
-
-/// What an exchange gave, with whose it is.
-pub(super) struct New {
-    owner: Owner,
-    openid: String,
-    guest: Guest,
-}
 
 /// What is kept of a guest.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Guest {
     pub(super) unionid: Option<String>,
+    pub(super) phone_hash: Option<Vec<u8>>,
     pub(super) current: Key,
     pub(super) previous: Option<Key>,
     pub(super) purge_at: i64,
@@ -68,101 +55,33 @@ pub(super) struct Key {
 #[derive(Debug)]
 pub(super) struct Row {
     openid: String,
-    guest: Guest,
-}
-
-impl From<OwnedSession<'_>> for New {
-    fn from((client, app, session): OwnedSession<'_>) -> Self {
-        Self {
-            owner: (client.clone(), app.clone()),
-            openid: session.openid.clone(),
-            guest: Guest {
-                unionid: session.unionid.clone(),
-                current: Key {
-                    sealed: session.key.as_bytes().to_vec(),
-                    hash: session.key_hash.to_vec(),
-                    code_hash: session.code_hash.to_vec(),
-                    exchanged_at: unix_ms(session.exchanged_at),
-                },
-                previous: None,
-                purge_at: unix_ms(session.purge_at),
-            },
-        }
-    }
-}
-
-/// What `kept` becomes when an exchange gave `new`.
-///
-/// Keys are ordered by the time of their exchange, not of their arrival, and shift only
-/// when they differ: the platform gives the same key again and again for some days.
-pub(super) fn merged(kept: Guest, new: Guest) -> Guest {
-    let purge_at = kept.purge_at.max(new.purge_at);
-    let same = new.current.hash == kept.current.hash;
-    if new.current.exchanged_at >= kept.current.exchanged_at {
-        return Guest {
-            unionid: new.unionid.or(kept.unionid),
-            previous: if same { kept.previous } else { Some(kept.current) },
-            current: new.current,
-            purge_at,
-        };
-    }
-    let between = kept
-        .previous
-        .as_ref()
-        .is_none_or(|previous| new.current.exchanged_at > previous.exchanged_at);
-    let previous = if !same && between { Some(new.current) } else { kept.previous };
-    Guest { previous, purge_at, ..kept }
-}
-
-/// Keeps what an exchange gave. Reading first is safe: nobody else writes.
-pub(super) async fn keep(
-    connection: &mut SqliteConnection,
-    new: New,
-    now: i64,
-) -> Result<(), sqlx::Error> {
-    let guest = match of_guest(connection, &new.owner, &new.openid, now).await? {
-        None => new.guest,
-        Some(row) => merged(row.guest, new.guest),
-    };
-    write(connection, &new.owner, &new.openid, guest).await
-}
-
-async fn write(
-    connection: &mut SqliteConnection,
-    (client, app): &Owner,
-    openid: &str,
-    guest: Guest,
-) -> Result<(), sqlx::Error> {
-    let (current, previous) = (guest.current, guest.previous);
-    sqlx::query(WRITE)
-        .bind(client.as_str())
-        .bind(app.as_str())
-        .bind(openid)
-        .bind(guest.unionid)
-        .bind(guest.purge_at)
-        .bind(current.sealed)
-        .bind(current.hash)
-        .bind(current.code_hash)
-        .bind(current.exchanged_at)
-        .bind(previous.as_ref().map(|key| key.sealed.clone()))
-        .bind(previous.as_ref().map(|key| key.hash.clone()))
-        .bind(previous.as_ref().map(|key| key.code_hash.clone()))
-        .bind(previous.as_ref().map(|key| key.exchanged_at))
-        .execute(connection)
-        .await?;
-    Ok(())
+    pub(super) guest: Guest,
 }
 
 pub(super) async fn of_guest(
     connection: &mut SqliteConnection,
-    (client, app): &Owner,
-    openid: &str,
+    (client, app, openid): batch::Guest<'_>,
     now: i64,
 ) -> Result<Option<Row>, sqlx::Error> {
     sqlx::query_as(OF_GUEST)
         .bind(client.as_str())
         .bind(app.as_str())
         .bind(openid)
+        .bind(now)
+        .fetch_optional(connection)
+        .await
+}
+
+pub(super) async fn of_handle(
+    connection: &mut SqliteConnection,
+    (client, app): Owner,
+    handle: HandleKey,
+    now: i64,
+) -> Result<Option<Row>, sqlx::Error> {
+    sqlx::query_as(OF_HANDLE)
+        .bind(client.as_str())
+        .bind(app.as_str())
+        .bind(handle.as_bytes().to_vec())
         .bind(now)
         .fetch_optional(connection)
         .await
@@ -207,6 +126,7 @@ impl<'r> FromRow<'r, sqlx::sqlite::SqliteRow> for Row {
             openid: row.try_get("openid")?,
             guest: Guest {
                 unionid: row.try_get("unionid")?,
+                phone_hash: row.try_get("phone_hash")?,
                 purge_at: row.try_get("purge_at")?,
                 current: Key {
                     sealed: row.try_get("key")?,

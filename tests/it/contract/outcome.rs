@@ -1,0 +1,89 @@
+//! Outcomes to be committed, as a worker makes them.
+
+use std::time::Duration;
+
+use quhao_common::{
+    app::{AppId, ClientName},
+    id::JobKey,
+    session_handle::HandleKey,
+    store::{Ending, Finished, NewSession},
+    vault::{KeyedHash, Sealed},
+};
+use quhao_tests::config::APP;
+use time::OffsetDateTime;
+
+pub(super) fn client(name: &str) -> ClientName {
+    ClientName::new(name).expect("a name")
+}
+
+pub(super) fn app(id: &str) -> AppId {
+    AppId::new(id).expect("an appid")
+}
+
+/// Now, in the precision that every database keeps.
+pub(super) fn now() -> OffsetDateTime {
+    let now = OffsetDateTime::now_utc();
+    now.replace_millisecond(now.millisecond()).expect("a millisecond")
+}
+
+/// The outcome of a job nobody knows yet.
+pub(super) fn finished(ending: Ending) -> Finished {
+    let now = now();
+    Finished {
+        key: JobKey::from_bytes(rand::random()),
+        client: client("orders"),
+        app: app(APP),
+        ending,
+        created_at: now - Duration::from_secs(2),
+        expires_at: now + Duration::from_mins(4),
+        finished_at: now,
+        purge_at: now + Duration::from_hours(24),
+        answer: Sealed::from_bytes(rand::random::<[u8; 32]>().to_vec()),
+        openid: None,
+        guest_hash: None,
+        phone_hash: None,
+        callback: false,
+        session: None,
+    }
+}
+
+/// A stand-in for the keyed hash of a guest's openid.
+pub(super) fn guest_hash(openid: &str) -> KeyedHash {
+    *HandleKey::of(&client("hash"), &app("guest"), openid).as_bytes()
+}
+
+/// What an exchange gave this guest of `owner`, of no other length than the real thing.
+pub(super) fn session(owner: (&ClientName, &AppId), openid: &str) -> NewSession {
+    NewSession {
+        openid: openid.to_owned(),
+        handle: HandleKey::of(owner.0, owner.1, openid),
+        unionid: None,
+        key: Sealed::from_bytes(rand::random::<[u8; 32]>().to_vec()),
+        key_hash: rand::random(),
+        code_hash: rand::random(),
+        exchanged_at: now(),
+        purge_at: now() + Duration::from_hours(72),
+    }
+}
+
+/// A number that a guest gave with a login.
+pub(super) fn login(openid: &str, phone_hash: Option<KeyedHash>) -> Finished {
+    let finished = of_session(openid, phone_hash);
+    let session = session((&finished.client, &finished.app), openid);
+    Finished { session: Some(session), ..finished }
+}
+
+/// The same with a session that was stored earlier.
+pub(super) fn of_session(openid: &str, phone_hash: Option<KeyedHash>) -> Finished {
+    Finished {
+        openid: Some(openid.to_owned()),
+        guest_hash: Some(guest_hash(openid)),
+        phone_hash,
+        ..finished(Ending::Succeeded)
+    }
+}
+
+/// The outcome of another job with the same word to be sent.
+pub(super) fn with_callback(ending: Ending) -> Finished {
+    Finished { callback: true, ..finished(ending) }
+}
