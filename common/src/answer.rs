@@ -5,7 +5,8 @@ use serde_json::value::RawValue;
 
 use crate::{
     app::AppId,
-    id::JobKey,
+    callback::CallbackUrl,
+    id::{JobId, JobKey},
     job::{Job, Metadata, Shape},
     outcome::Outcome,
     vault::{Place, Sealed, Vault, VaultError},
@@ -21,6 +22,18 @@ pub struct Answer {
     /// The caller's metadata.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     metadata: Option<Box<RawValue>>,
+    /// Where word of it goes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub callback: Option<AnswerCallback>,
+}
+
+/// What a callback needs and the row does not tell.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct AnswerCallback {
+    /// Where it goes.
+    pub url: CallbackUrl,
+    /// The id as the client knows it, whatever the id secrets are by then.
+    pub id: JobId,
 }
 
 /// Why a stored answer cannot be read.
@@ -41,6 +54,7 @@ impl Answer {
             outcome,
             shape: job.work.shape(),
             metadata: job.metadata.as_ref().map(|metadata| metadata.json().to_owned()),
+            callback: job.callback_url.clone().map(|url| AnswerCallback { url, id: job.id }),
         }
     }
 

@@ -1,10 +1,15 @@
 //! Who may submit, and for which mini-program: clients, apps and the directory of both.
 
-use std::{collections::HashMap, fmt, sync::Arc};
+use std::{collections::HashMap, fmt, num::NonZeroU32, sync::Arc};
 
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+
+use crate::{
+    callback::{AllowRule, CallbackBody, CallbackUrl},
+    signature::WebhookSecret,
+};
 
 /// Longest name of a client and longest appid, in bytes.
 pub const NAME_BYTES_MAX: usize = 64;
@@ -81,6 +86,29 @@ pub struct Client {
     pub name: ClientName,
     /// SHA-256 of each API key that is accepted; several while a key is rotated.
     pub api_key_sha256: Vec<[u8; 32]>,
+    /// Each signs the client's callbacks; several while a secret is rotated. Without one
+    /// there are no callbacks.
+    pub webhook_secrets: Vec<WebhookSecret>,
+    /// How fast it may submit; `None`: as fast as it likes.
+    pub rate: Option<Rate>,
+}
+
+/// How fast a client may submit at one producer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rate {
+    /// Submissions a second, in the long run.
+    pub per_second: NonZeroU32,
+    /// Submissions at once, after a rest.
+    pub burst: NonZeroU32,
+}
+
+/// What an app's calls to the platform prove themselves with.
+#[derive(Debug, Clone)]
+pub enum Credential {
+    /// The app's own secret.
+    Secret(SecretString),
+    /// The token of the third-party platform that looks after the app.
+    Component,
 }
 
 /// A mini-program.
@@ -92,8 +120,19 @@ pub struct App {
     pub client: ClientName,
     /// Which platform it lives on: the name that the worker's registry knows.
     pub platform: String,
-    /// The app secret.
-    pub secret: SecretString,
+    /// What its calls prove themselves with.
+    pub credential: Credential,
+    /// Where its callbacks may go; none allows none.
+    pub callback_allow: Vec<AllowRule>,
+    /// How much its callbacks tell.
+    pub callback_body: CallbackBody,
+}
+
+impl App {
+    /// Whether its callbacks may go to `url`.
+    pub fn allows_callback(&self, url: &CallbackUrl) -> bool {
+        self.callback_allow.iter().any(|rule| rule.allows(url))
+    }
 }
 
 impl AsRef<AppId> for AppId {
@@ -118,6 +157,7 @@ impl AsRef<AppId> for Arc<App> {
 #[derive(Debug, Default)]
 pub struct Directory {
     clients_by_key: HashMap<[u8; 32], Arc<Client>>,
+    clients: HashMap<ClientName, Arc<Client>>,
     apps: HashMap<AppId, Arc<App>>,
     apps_by_client: HashMap<ClientName, Vec<Arc<App>>>,
 }
@@ -131,6 +171,7 @@ impl Directory {
             for digest in &client.api_key_sha256 {
                 directory.clients_by_key.insert(*digest, Arc::clone(&client));
             }
+            directory.clients.insert(client.name.clone(), client);
         }
         for app in apps.into_iter().map(Arc::new) {
             directory.apps_by_client.entry(app.client.clone()).or_default().push(Arc::clone(&app));
@@ -144,6 +185,21 @@ impl Directory {
     pub fn client_of_key(&self, api_key: &str) -> Option<&Arc<Client>> {
         let digest: [u8; 32] = Sha256::digest(api_key.as_bytes()).into();
         self.clients_by_key.get(&digest)
+    }
+
+    /// The client called `name`.
+    pub fn client(&self, name: &ClientName) -> Option<&Arc<Client>> {
+        self.clients.get(name)
+    }
+
+    /// Every client.
+    pub fn clients(&self) -> impl Iterator<Item = &Arc<Client>> {
+        self.clients.values()
+    }
+
+    /// The app called `id`, if `client` owns it.
+    pub fn app_of(&self, client: &ClientName, id: &AppId) -> Option<&Arc<App>> {
+        self.apps.get(id).filter(|app| app.client == *client)
     }
 
     /// The app called `id`, whoever owns it.

@@ -4,6 +4,9 @@
 //! [`Config::load`] merges the layers (`load`), refuses what `schema` does not know (`tree`),
 //! and reads the rest key by key (`reader`, `sections`, `directory`), noting every error.
 
+mod callbacks;
+mod component;
+mod difference;
 mod directory;
 mod effective;
 mod error;
@@ -20,6 +23,8 @@ mod tests;
 mod tree;
 mod urls;
 
+pub use callbacks::Callbacks;
+pub use component::{Component, ComponentToken};
 pub use effective::effective_toml;
 pub use error::{ConfigError, ConfigErrors, Origin, Problem};
 pub use example::minimal_example;
@@ -33,7 +38,11 @@ use secrecy::SecretString;
 use url::Url;
 
 use self::reader::Section;
-use crate::{app::Directory, id::IdKeys, vault::Vault};
+use crate::{
+    id::IdKeys,
+    registry::{Live, Registry},
+    vault::Vault,
+};
 
 /// Everything that a process is told.
 #[derive(Debug)]
@@ -46,14 +55,12 @@ pub struct Config {
     pub store: Store,
     /// The worker.
     pub worker: Worker,
-    /// The id secrets.
-    pub id_keys: IdKeys,
-    /// The sealing keys.
-    pub vault: Arc<Vault>,
+    /// Clients, apps and numbered secrets: what a running process may be told anew.
+    pub live: Arc<Live>,
     /// WeChat.
     pub wechat: Wechat,
-    /// Clients and apps.
-    pub directory: Arc<Directory>,
+    /// Word of results.
+    pub callbacks: Callbacks,
     /// Log lines.
     pub log: Log,
     /// How long a process may take to end after SIGTERM.
@@ -61,7 +68,7 @@ pub struct Config {
 }
 
 /// `[http]`
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Http {
     /// Where the API listens.
     pub listen: SocketAddr,
@@ -80,7 +87,7 @@ pub struct Http {
 }
 
 /// `[queue]`
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Queue {
     /// Which broker or file.
     pub url: QueueUrl,
@@ -110,7 +117,7 @@ pub enum QueueUrl {
 }
 
 /// `[store]`
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Store {
     /// Which database.
     pub url: StoreUrl,
@@ -136,7 +143,7 @@ pub enum StoreUrl {
 }
 
 /// `[worker]`
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Worker {
     /// Jobs worked on at once in this process.
     pub concurrency: usize,
@@ -147,7 +154,7 @@ pub struct Worker {
 }
 
 /// `[platforms.wechat]`
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Wechat {
     /// Where WeChat's server APIs are.
     pub base_url: Url,
@@ -157,10 +164,12 @@ pub struct Wechat {
     pub connect_timeout: Duration,
     /// Limit of a call as a whole.
     pub timeout: Duration,
+    /// The third-party platform that looks after some apps.
+    pub component: Option<Component>,
 }
 
 /// `[log]`
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Log {
     /// Text for people or JSON lines for machines.
     pub format: LogFormat,
@@ -221,16 +230,20 @@ fn read(tree: &tree::Tree, errors: &mut Vec<ConfigError>) -> Option<Config> {
     let seal = secrets::keyring(&mut Section::of(tree, "secrets", errors), "seal");
     let wechat = sections::wechat(Section::of(tree, "platforms.wechat", errors));
     let log = sections::log(Section::of(tree, "log", errors));
+    let callbacks = callbacks::read(Section::of(tree, "callbacks", errors));
     let directory = directory::read(tree, errors);
     Some(Config {
         http: http?,
         queue: queue?,
         store: store?,
         worker: worker?,
-        id_keys: IdKeys::new(id?),
-        vault: Arc::new(Vault::new(&seal?)),
+        live: Arc::new(Live::new(Registry {
+            directory,
+            id_keys: IdKeys::new(id?),
+            vault: Vault::new(&seal?),
+        })),
         wechat: wechat?,
-        directory: Arc::new(directory),
+        callbacks: callbacks?,
         log: log?,
         drain: drain?,
     })

@@ -11,13 +11,19 @@ use zeroize::Zeroizing;
 
 use crate::{
     app::{AppId, ClientName, NameError},
+    callback::CallbackUrl,
     id::JobId,
     job::{Expect, Job, Metadata, Work},
-    phone::{Encrypted, LoginCode},
+    phone::{Encrypted, LoginCode, PhoneCode},
+    session_handle::HandleKey,
     vault::{Place, Vault, VaultError},
 };
 
-const VERSION: u8 = 1;
+/// 2 added what is not a login, and callbacks: a build that knows only 1 must not touch
+/// them.
+const VERSION: u8 = 2;
+/// Still read: what was queued before an upgrade.
+const VERSION_OLDEST: u8 = 1;
 /// Version, key number, key.
 const FIXED_BYTES: usize = 1 + 17;
 
@@ -52,18 +58,27 @@ impl From<VaultError> for EnvelopeError {
     }
 }
 
-/// Version 1 of the sealed text. A field may be added if it is optional; anything else
-/// is a new version.
+/// The sealed text. A field may be added if it is optional and a build that skips it does
+/// no harm; anything else is a new version. Version 1 has no field that 2 lacks.
 #[derive(Serialize, Deserialize)]
-struct TextV1 {
+struct Text {
     #[serde(with = "b64")]
     id: Vec<u8>,
     client: ClientName,
     created_ms: i64,
     expires_ms: i64,
-    code: LoginCode,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    encrypted: Option<EncryptedV1>,
+    code: Option<LoginCode>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    session: Option<HandleKey>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    phone_code: Option<PhoneCode>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    openid: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    encrypted: Option<EncryptedText>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    callback_url: Option<CallbackUrl>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     metadata: Option<Box<RawValue>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -71,7 +86,7 @@ struct TextV1 {
 }
 
 #[derive(Serialize, Deserialize)]
-struct EncryptedV1 {
+struct EncryptedText {
     #[serde(with = "b64")]
     data: Vec<u8>,
     #[serde(with = "b64")]
@@ -89,23 +104,7 @@ pub fn seal(vault: &Vault, job: &Job) -> Vec<u8> {
     body.push(app.len() as u8);
     body.extend_from_slice(app.as_bytes());
 
-    let text = TextV1 {
-        id: job.id.bytes().to_vec(),
-        client: job.client.clone(),
-        created_ms: unix_ms(job.created_at),
-        expires_ms: unix_ms(job.expires_at),
-        code: job.work.code().clone(),
-        encrypted: match &job.work {
-            Work::Login { .. } => None,
-            Work::LoginAndDecrypt { encrypted, expect, .. } => Some(EncryptedV1 {
-                data: encrypted.data().to_vec(),
-                iv: encrypted.iv().to_vec(),
-                expect: *expect,
-            }),
-        },
-        metadata: job.metadata.as_ref().map(|metadata| metadata.json().to_owned()),
-        traceparent: job.traceparent.clone(),
-    };
+    let text = text(job);
     #[expect(clippy::expect_used, reason = "a struct of strings and numbers has no way to fail")]
     let text = Zeroizing::new(serde_json::to_vec(&text).expect("serialisable"));
     let sealed = vault.seal(Place { table: "queue", key: &body, app }, &text);
@@ -116,7 +115,7 @@ pub fn seal(vault: &Vault, job: &Job) -> Vec<u8> {
 /// Opens a body that [`seal`] made.
 pub fn open(vault: &Vault, body: &[u8]) -> Result<Job, EnvelopeError> {
     match body.first() {
-        Some(&VERSION) => {}
+        Some(VERSION_OLDEST..=VERSION) => {}
         Some(&version) => return Err(EnvelopeError::Version(version)),
         None => return Err(EnvelopeError::Damaged),
     }
@@ -125,19 +124,70 @@ pub fn open(vault: &Vault, body: &[u8]) -> Result<Job, EnvelopeError> {
         body.split_at_checked(FIXED_BYTES + 1 + app_bytes).ok_or(EnvelopeError::Damaged)?;
     let app = std::str::from_utf8(&head[FIXED_BYTES + 1..]).map_err(|_| EnvelopeError::Damaged)?;
     let text = vault.open(Place { table: "queue", key: head, app }, sealed)?;
-    let text: TextV1 = serde_json::from_slice(&text).map_err(|_| EnvelopeError::Damaged)?;
+    let text: Text = serde_json::from_slice(&text).map_err(|_| EnvelopeError::Damaged)?;
     job(text, app).ok_or(EnvelopeError::Damaged)
 }
 
-fn job(text: TextV1, app: &str) -> Option<Job> {
-    let work = match text.encrypted {
-        None => Work::Login { code: text.code },
-        Some(EncryptedV1 { data, iv, expect }) => Work::LoginAndDecrypt {
-            code: text.code,
-            encrypted: Encrypted::new(data, iv.try_into().ok()?).ok()?,
-            expect,
-        },
+fn text(job: &Job) -> Text {
+    let mut text = Text {
+        id: job.id.bytes().to_vec(),
+        client: job.client.clone(),
+        created_ms: unix_ms(job.created_at),
+        expires_ms: unix_ms(job.expires_at),
+        code: None,
+        session: None,
+        phone_code: None,
+        openid: None,
+        encrypted: None,
+        callback_url: job.callback_url.clone(),
+        metadata: job.metadata.as_ref().map(|metadata| metadata.json().to_owned()),
+        traceparent: job.traceparent.clone(),
     };
+    let packed = |encrypted: &Encrypted, expect: &Expect| EncryptedText {
+        data: encrypted.data().to_vec(),
+        iv: encrypted.iv().to_vec(),
+        expect: *expect,
+    };
+    match &job.work {
+        Work::Login { code } => text.code = Some(code.clone()),
+        Work::LoginAndDecrypt { code, encrypted, expect } => {
+            text.code = Some(code.clone());
+            text.encrypted = Some(packed(encrypted, expect));
+        }
+        Work::StoredSession { handle, encrypted, expect } => {
+            text.session = Some(*handle);
+            text.encrypted = Some(packed(encrypted, expect));
+        }
+        Work::PhoneCode { code, openid } => {
+            text.phone_code = Some(code.clone());
+            text.openid.clone_from(openid);
+        }
+    }
+    text
+}
+
+fn work(text: &mut Text) -> Option<Work> {
+    let encrypted = match text.encrypted.take() {
+        None => None,
+        Some(EncryptedText { data, iv, expect }) => {
+            Some((Encrypted::new(data, iv.try_into().ok()?).ok()?, expect))
+        }
+    };
+    Some(match (text.code.take(), text.session, text.phone_code.take(), encrypted) {
+        (Some(code), None, None, None) => Work::Login { code },
+        (Some(code), None, None, Some((encrypted, expect))) => {
+            Work::LoginAndDecrypt { code, encrypted, expect }
+        }
+        (None, Some(handle), None, Some((encrypted, expect))) => {
+            Work::StoredSession { handle, encrypted, expect }
+        }
+        (None, None, Some(code), None) => Work::PhoneCode { code, openid: text.openid.take() },
+        _ => return None,
+    })
+}
+
+fn job(mut text: Text, app: &str) -> Option<Job> {
+    let work = work(&mut text)?;
     Some(Job {
         id: JobId::from_bytes(text.id.try_into().ok()?),
         client: text.client,
@@ -146,6 +196,7 @@ fn job(text: TextV1, app: &str) -> Option<Job> {
         expires_at: from_unix_ms(text.expires_ms)?,
         work,
         metadata: text.metadata.map(Metadata::new),
+        callback_url: text.callback_url,
         traceparent: text.traceparent,
     })
 }

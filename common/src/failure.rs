@@ -14,6 +14,8 @@ pub enum Advice {
     LoginAgain,
     /// Call `wx.login` first, then let the guest tap the button, then submit both.
     LoginThenTap,
+    /// Let the guest tap the button again and submit the new phone code.
+    TapAgain,
     /// Do not serve this guest on the strength of this payload.
     Refuse,
     /// The platform is in trouble; the same guest may try in a minute.
@@ -28,6 +30,7 @@ impl Advice {
         match self {
             Self::LoginAgain => "login_again",
             Self::LoginThenTap => "login_then_tap",
+            Self::TapAgain => "tap_again",
             Self::Refuse => "refuse",
             Self::TryLater => "try_later",
             Self::ContactOperator => "contact_operator",
@@ -112,6 +115,7 @@ impl FailureCode {
             | Self::SessionLost => match shape {
                 Shape::LoginAlone => Advice::LoginAgain,
                 Shape::WithCiphertext => Advice::LoginThenTap,
+                Shape::PhoneCode => Advice::TapAgain,
             },
             Self::SessionUnknown | Self::DecryptFailed => Advice::LoginThenTap,
             Self::WatermarkMismatch | Self::WatermarkStale | Self::NoPhone | Self::UserBlocked => {

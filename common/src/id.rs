@@ -5,23 +5,32 @@
 //! the same job on whichever producer it lands. The tag binds the id to client and app:
 //! a made-up or foreign id is refused without asking the store.
 
-use std::{fmt, sync::LazyLock};
+use std::{
+    fmt,
+    sync::{Arc, LazyLock},
+};
 
 use data_encoding::{Encoding, Specification};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 use subtle::ConstantTimeEq;
 
+use self::recent::Recent;
 use crate::{
     app::{AppId, ClientName},
     keyring::{Keyring, Secret32, keyed_hash, truncated},
 };
 
+mod recent;
+
 const PREFIX: &str = "job_";
-const KEY_BYTES: usize = 16;
-const TAG_BYTES: usize = 8;
-const ID_BYTES: usize = 1 + KEY_BYTES + TAG_BYTES;
+pub(crate) const KEY_BYTES: usize = 16;
+pub(crate) const TAG_BYTES: usize = 8;
+pub(crate) const ID_BYTES: usize = 1 + KEY_BYTES + TAG_BYTES;
+/// In front of what a tag is made of.
+const TAG_LABEL: &[u8] = b"tag";
 
 /// Crockford's alphabet, lower case, canonical form only: an id is copied, never typed.
-static BASE32: LazyLock<Encoding> = LazyLock::new(|| {
+pub(crate) static BASE32: LazyLock<Encoding> = LazyLock::new(|| {
     let mut spec = Specification::new();
     spec.symbols.push_str("0123456789abcdefghjkmnpqrstvwxyz");
     #[expect(clippy::expect_used, reason = "a constant specification, exercised by every test")]
@@ -112,6 +121,20 @@ impl fmt::Debug for JobId {
     }
 }
 
+/// Whole, tag and all: for sealed places only.
+impl Serialize for JobId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.wire())
+    }
+}
+
+impl<'de> Deserialize<'de> for JobId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = <std::borrow::Cow<'_, str>>::deserialize(deserializer)?;
+        Self::parse_unverified(&text).ok_or_else(|| D::Error::custom("not the id of a job"))
+    }
+}
+
 /// Key number and key out of an id's text, whether it is whole or the tagless form of
 /// the logs. For an operator's look-up; it proves nothing.
 pub fn parse_for_operator(text: &str) -> Option<(u8, JobKey)> {
@@ -124,32 +147,58 @@ pub fn parse_for_operator(text: &str) -> Option<(u8, JobKey)> {
 }
 
 /// The id secrets, newest first.
-#[derive(Debug, Clone)]
-pub struct IdKeys(Keyring<Secret32>);
+#[derive(Clone)]
+pub struct IdKeys {
+    ring: Keyring<Secret32>,
+    recent: Arc<Recent>,
+}
+
+impl fmt::Debug for IdKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("IdKeys").field(&self.ring).finish()
+    }
+}
 
 impl IdKeys {
     /// Ids made and judged with `ring`.
     pub fn new(ring: Keyring<Secret32>) -> Self {
-        Self(ring)
+        Self { ring, recent: Arc::new(Recent::new()) }
     }
 
     /// The id of `submission` (canonical, see [`crate::job::Submission`]) under the
     /// newest secret.
     pub fn derive(&self, client: &ClientName, app: &AppId, submission: &[u8]) -> JobId {
-        let (number, secret) = self.0.newest();
+        let (number, secret) = self.ring.newest();
         let hash = keyed_hash(
             secret,
             &[b"job", client.as_str().as_bytes(), app.as_str().as_bytes(), submission],
         );
         let key = JobKey(truncated(hash));
-        JobId { number, key, tag: tag(secret, client, app, number, key) }
+        self.remember(&key.0, app);
+        JobId { number, key, tag: tag(secret, TAG_LABEL, (client, app), (number, &key.0)) }
+    }
+
+    /// The secrets, for what else proves itself with them.
+    pub(crate) fn ring(&self) -> &Keyring<Secret32> {
+        &self.ring
+    }
+
+    /// Notes whose `key` is, for [`IdKeys::recent_app`].
+    pub(crate) fn remember(&self, key: &[u8; KEY_BYTES], app: &AppId) {
+        self.recent.remember(key, app);
+    }
+
+    /// The app whose id or handle with this `key` was made or proved here lately. A hint,
+    /// which proves nothing.
+    pub(crate) fn recent_app(&self, key: &[u8; KEY_BYTES]) -> Option<AppId> {
+        self.recent.app_of(key)
     }
 
     /// Whether `id` was made here for `client` and `app`. Constant time in the tag.
     pub fn proves(&self, id: &JobId, client: &ClientName, app: &AppId) -> bool {
-        self.0
-            .get(id.number)
-            .is_some_and(|secret| tag(secret, client, app, id.number, id.key).ct_eq(&id.tag).into())
+        self.ring.get(id.number).is_some_and(|secret| {
+            tag(secret, TAG_LABEL, (client, app), (id.number, &id.key.0)).ct_eq(&id.tag).into()
+        })
     }
 
     /// Reads an id and says which of `apps` it belongs to. `None` for anything that was
@@ -162,19 +211,20 @@ impl IdKeys {
     ) -> Option<(JobId, &'a A)> {
         let id = JobId::parse_unverified(text)?;
         let app = apps.into_iter().find(|app| self.proves(&id, client, (*app).as_ref()))?;
+        self.remember(&id.key.0, app.as_ref());
         Some((id, app))
     }
 }
 
-fn tag(
+/// What proves that `key` under the secret called `number` was made here for its owner.
+pub(crate) fn tag(
     secret: &Secret32,
-    client: &ClientName,
-    app: &AppId,
-    number: u8,
-    key: JobKey,
+    label: &[u8],
+    (client, app): (&ClientName, &AppId),
+    (number, key): (u8, &[u8; KEY_BYTES]),
 ) -> [u8; TAG_BYTES] {
     truncated(keyed_hash(
         secret,
-        &[b"tag", client.as_str().as_bytes(), app.as_str().as_bytes(), &[number], &key.0],
+        &[label, client.as_str().as_bytes(), app.as_str().as_bytes(), &[number], key],
     ))
 }

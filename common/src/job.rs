@@ -1,4 +1,4 @@
-//! A job: one request to turn a login code, with or without ciphertext, into a result.
+//! A job: one request to turn what a mini-program has of a guest into a result.
 
 use std::{fmt, time::Duration};
 
@@ -9,8 +9,10 @@ use zeroize::Zeroizing;
 
 use crate::{
     app::{AppId, ClientName},
+    callback::CallbackUrl,
     id::{IdKeys, JobId},
-    phone::{Encrypted, LoginCode},
+    phone::{Encrypted, LoginCode, PhoneCode},
+    session_handle::HandleKey,
 };
 
 /// What the caller wants out of the ciphertext.
@@ -32,6 +34,8 @@ pub enum Shape {
     LoginAlone,
     /// With a ciphertext that has to be decrypted.
     WithCiphertext,
+    /// The code of the phone button.
+    PhoneCode,
 }
 
 /// What there is to do.
@@ -51,6 +55,23 @@ pub enum Work {
         /// What it should hold.
         expect: Expect,
     },
+    /// Decrypt with the stored session of a guest who logged in before.
+    StoredSession {
+        /// The guest's session.
+        handle: HandleKey,
+        /// The ciphertext.
+        encrypted: Encrypted,
+        /// What it should hold.
+        expect: Expect,
+    },
+    /// Have the platform tell the number that the phone button's code stands for.
+    PhoneCode {
+        /// The code.
+        code: PhoneCode,
+        /// The guest, as far as the caller knows: the platform then checks that both belong
+        /// together.
+        openid: Option<String>,
+    },
 }
 
 impl Work {
@@ -58,14 +79,16 @@ impl Work {
     pub fn shape(&self) -> Shape {
         match self {
             Self::Login { .. } => Shape::LoginAlone,
-            Self::LoginAndDecrypt { .. } => Shape::WithCiphertext,
+            Self::LoginAndDecrypt { .. } | Self::StoredSession { .. } => Shape::WithCiphertext,
+            Self::PhoneCode { .. } => Shape::PhoneCode,
         }
     }
 
-    /// The login code.
-    pub fn code(&self) -> &LoginCode {
+    /// The login code, if it has one.
+    pub fn login_code(&self) -> Option<&LoginCode> {
         match self {
-            Self::Login { code } | Self::LoginAndDecrypt { code, .. } => code,
+            Self::Login { code } | Self::LoginAndDecrypt { code, .. } => Some(code),
+            Self::StoredSession { .. } | Self::PhoneCode { .. } => None,
         }
     }
 }
@@ -110,6 +133,8 @@ pub struct Submission<'a> {
     pub work: &'a Work,
     /// The caller's metadata. Counts byte for byte.
     pub metadata: Option<&'a Metadata>,
+    /// Where to send word of the result.
+    pub callback_url: Option<&'a CallbackUrl>,
     /// The `Idempotency-Key`, if any.
     pub idempotency_key: Option<&'a str>,
 }
@@ -129,14 +154,31 @@ impl Submission<'_> {
             out.extend_from_slice(&(bytes.len() as u64).to_be_bytes());
             out.extend_from_slice(bytes);
         };
-        field(b'c', self.work.code().expose().as_bytes());
-        if let Work::LoginAndDecrypt { encrypted, expect, .. } = self.work {
+        match self.work {
+            Work::Login { code } | Work::LoginAndDecrypt { code, .. } => {
+                field(b'c', code.expose().as_bytes());
+            }
+            // Without number and tag: the handle of a guest is the same after a rotation.
+            Work::StoredSession { handle, .. } => field(b's', handle.as_bytes()),
+            Work::PhoneCode { code, openid } => {
+                field(b'p', code.expose().as_bytes());
+                if let Some(openid) = openid {
+                    field(b'o', openid.as_bytes());
+                }
+            }
+        }
+        if let Work::LoginAndDecrypt { encrypted, expect, .. }
+        | Work::StoredSession { encrypted, expect, .. } = self.work
+        {
             field(b'd', encrypted.data());
             field(b'v', encrypted.iv());
             field(b'e', &[u8::from(*expect == Expect::OpenData)]);
         }
         if let Some(metadata) = self.metadata {
             field(b'm', metadata.json().get().as_bytes());
+        }
+        if let Some(url) = self.callback_url {
+            field(b'u', url.as_str().as_bytes());
         }
         if let Some(key) = self.idempotency_key {
             field(b'k', key.as_bytes());
@@ -168,6 +210,8 @@ pub struct Job {
     pub work: Work,
     /// Given back with the result.
     pub metadata: Option<Metadata>,
+    /// Where to send word of the result.
+    pub callback_url: Option<CallbackUrl>,
     /// W3C trace context of the submission, if the caller gave one.
     pub traceparent: Option<String>,
 }

@@ -5,8 +5,11 @@
 //! the rest is process plumbing.
 
 pub mod keyring;
-pub mod id;
+pub mod signature;
+pub mod callback;
 pub mod app;
+pub mod id;
+pub mod session_handle;
 pub mod phone;
 pub mod job;
 pub mod repair;
@@ -18,11 +21,13 @@ pub mod answer;
 
 pub mod queue;
 pub mod store;
+pub mod job_object;
 
 pub mod sqlite;
 pub mod backend;
 pub mod backoff;
 pub mod causes;
+pub mod registry;
 pub mod config;
 pub mod http_server;
 pub mod metrics;

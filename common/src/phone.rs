@@ -1,4 +1,4 @@
-//! The values that must never be seen: login codes, session keys, ciphertexts, phones.
+//! The values that must never be seen: codes, session keys, ciphertexts, phones.
 //!
 //! None of these types shows its content in `Debug`, and none has a `Display`.
 
@@ -28,6 +28,29 @@ pub struct LoginCode(String);
 redacted!(LoginCode);
 
 impl LoginCode {
+    /// Wraps `text`, which the HTTP edge has checked.
+    pub fn new(text: String) -> Self {
+        Self(text)
+    }
+
+    /// The text, for the platform.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Longest code of the phone button, in bytes.
+pub const PHONE_CODE_BYTES_MAX: usize = 512;
+
+/// What the phone button gave instead of a ciphertext: works once, for five minutes, and
+/// is no login code.
+#[derive(Clone, PartialEq, Eq, Zeroize, ZeroizeOnDrop, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct PhoneCode(String);
+
+redacted!(PhoneCode);
+
+impl PhoneCode {
     /// Wraps `text`, which the HTTP edge has checked.
     pub fn new(text: String) -> Self {
         Self(text)

@@ -85,6 +85,8 @@ pub enum VaultError {
 pub enum HashOf {
     /// An E.164 number, for look-up and erasure.
     Phone,
+    /// The platform's id of a guest, for erasure.
+    Guest,
     /// A login code, to recognise the exchange that a stored session came from.
     LoginCode,
 }
@@ -93,6 +95,7 @@ impl HashOf {
     fn label(self) -> &'static [u8] {
         match self {
             Self::Phone => b"phone",
+            Self::Guest => b"guest",
             Self::LoginCode => b"login-code",
         }
     }

@@ -1,7 +1,11 @@
-//! Clients and apps, from however many files. Separate from the rest, which never
-//! changes while a process runs.
+//! Clients and apps, from however many files. Separate from the rest, which does not
+//! change while a process runs.
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::{HashMap, HashSet},
+    num::NonZeroU32,
+    ops::RangeInclusive,
+};
 
 use data_encoding::HEXLOWER_PERMISSIVE;
 use secrecy::ExposeSecret;
@@ -12,8 +16,12 @@ use super::{
     schema, secrets,
     tree::{Item, Tree},
 };
-use crate::app::{App, AppId, Client, ClientName, Directory, NAME_BYTES_MAX};
+use crate::{
+    app::{App, AppId, Client, ClientName, Credential, Directory, NAME_BYTES_MAX, Rate},
+    callback::{AllowRule, CallbackBody},
+};
 
+const RATE: RangeInclusive<i64> = 1..=1_000_000;
 const APP_SECRET_BYTES_MAX: usize = 128;
 const DEFAULT_PLATFORM: &str = "wechat";
 
@@ -32,6 +40,7 @@ struct Known {
     clients: HashMap<ClientName, String>,
     apps: HashMap<AppId, String>,
     digests: HashSet<[u8; 32]>,
+    without_webhook: HashSet<ClientName>,
 }
 
 fn client(
@@ -56,7 +65,12 @@ fn client(
             at.refuse("api_key_sha256", None, Problem::Conflict(text));
         }
     }
-    Some(Client { name: name?, api_key_sha256: digests? })
+    let webhook_secrets = secrets::webhook(&mut at, "webhook_secret");
+    let rate = rate(&mut at);
+    if let (Some(name), Some([])) = (&name, webhook_secrets.as_deref()) {
+        known.without_webhook.insert(name.clone());
+    }
+    Some(Client { name: name?, api_key_sha256: digests?, webhook_secrets: webhook_secrets?, rate })
 }
 
 fn app(tree: &Tree, item: &Item, known: &mut Known, errors: &mut Vec<ConfigError>) -> Option<App> {
@@ -72,18 +86,96 @@ fn app(tree: &Tree, item: &Item, known: &mut Known, errors: &mut Vec<ConfigError
         at.refuse("client", None, Problem::Conflict(text));
     }
     let platform = platform(&mut at);
-    let secret = secrets::read(&mut at, "secret");
-    let secret = secret.and_then(|secret| {
-        let text = secret.text.expose_secret();
-        let fits = (1..=APP_SECRET_BYTES_MAX).contains(&text.len());
-        if !fits || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
-            let text = format!("1 to {APP_SECRET_BYTES_MAX} visible ASCII characters");
-            at.refuse(&secret.key, Some(secret.layer), Problem::Expected(text));
-            return None;
+    let credential = credential(&mut at, tree);
+    let callback_allow = callback_allow(&mut at);
+    let silent = client.as_ref().is_some_and(|client| known.without_webhook.contains(client));
+    if silent && callback_allow.as_ref().is_some_and(|rules| !rules.is_empty()) {
+        let text = "callbacks need a `webhook_secret` of the app's client".to_owned();
+        at.refuse("callback_allow", None, Problem::Conflict(text));
+    }
+    let callback_body = callback_body(&mut at);
+    Some(App {
+        id: id?,
+        client: client?,
+        platform: platform?,
+        credential: credential?,
+        callback_allow: callback_allow?,
+        callback_body: callback_body?,
+    })
+}
+
+fn credential(at: &mut Section<'_>, tree: &Tree) -> Option<Credential> {
+    let is_component = match at.find("credential") {
+        None => false,
+        Some(_) => {
+            at.read("credential", "\"secret\" or \"component\"", |found| match found.text()? {
+                "secret" => Some(false),
+                "component" => Some(true),
+                _ => None,
+            })?
         }
-        Some(secret.text)
-    });
-    Some(App { id: id?, client: client?, platform: platform?, secret: secret? })
+    };
+    if is_component {
+        for key in ["secret", "secret_file"] {
+            if at.find(key).is_some() {
+                let text = "an app with `credential = \"component\"` has no secret".to_owned();
+                at.refuse(key, None, Problem::Conflict(text));
+            }
+        }
+        let mut errors = Vec::new();
+        let wechat = Section::of(tree, "platforms.wechat", &mut errors);
+        if wechat.find("component_appid").is_none() && !tree.incomplete {
+            let text = "needs component_appid and a token under [platforms.wechat]".to_owned();
+            at.refuse("credential", None, Problem::Conflict(text));
+        }
+        return Some(Credential::Component);
+    }
+    let secret = secrets::read(at, "secret")?;
+    let text = secret.text.expose_secret();
+    let fits = (1..=APP_SECRET_BYTES_MAX).contains(&text.len());
+    if !fits || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        let text = format!("1 to {APP_SECRET_BYTES_MAX} visible ASCII characters");
+        at.refuse(&secret.key, Some(secret.layer), Problem::Expected(text));
+        return None;
+    }
+    Some(Credential::Secret(secret.text))
+}
+
+fn callback_allow(at: &mut Section<'_>) -> Option<Vec<AllowRule>> {
+    if at.find("callback_allow").is_none() {
+        return Some(Vec::new());
+    }
+    let expected = "a list of https (or http) URLs without user, password, query and fragment";
+    at.read("callback_allow", expected, |found| {
+        found.texts()?.into_iter().map(|text| AllowRule::parse(text).ok()).collect()
+    })
+}
+
+fn callback_body(at: &mut Section<'_>) -> Option<CallbackBody> {
+    if at.find("callback_body").is_none() {
+        return Some(CallbackBody::default());
+    }
+    at.read("callback_body", "\"thin\" or \"whole\"", |found| match found.text()? {
+        "thin" => Some(CallbackBody::Thin),
+        "whole" => Some(CallbackBody::Whole),
+        _ => None,
+    })
+}
+
+/// `None` without an error: as fast as it likes.
+fn rate(at: &mut Section<'_>) -> Option<Rate> {
+    if at.find("rate_per_second").is_none() {
+        if at.find("rate_burst").is_some() {
+            at.missing("rate_per_second", None);
+        }
+        return None;
+    }
+    let per_second = at.integer("rate_per_second", RATE).and_then(NonZeroU32::new);
+    let burst = match at.find("rate_burst") {
+        None => per_second,
+        Some(_) => at.integer("rate_burst", RATE).and_then(NonZeroU32::new),
+    };
+    Some(Rate { per_second: per_second?, burst: burst? })
 }
 
 fn name<T, E>(at: &mut Section<'_>, key: &str, read: impl Fn(&str) -> Result<T, E>) -> Option<T> {

@@ -94,9 +94,13 @@ fn toml(section: &schema::Section, entry: &Entry, value: &Value) -> String {
     let text = |text: &str| quoted(&mask::shown(section, &entry.key, text));
     match &value.kind {
         ValueKind::String(value) if entry.value.starts_with('[') => {
-            list(value.split(',').map(|part| text(part.trim())))
+            list(value.split(',').map(str::trim).filter(|part| !part.is_empty()).map(text))
         }
-        ValueKind::String(value) if entry.value.parse::<f64>().is_ok() => value.trim().to_owned(),
+        ValueKind::String(value)
+            if entry.value.parse::<f64>().is_ok() || entry.value.parse::<bool>().is_ok() =>
+        {
+            value.trim().to_owned()
+        }
         ValueKind::String(value) => text(value),
         ValueKind::Array(values) => list(values.iter().map(|value| match &value.kind {
             ValueKind::String(value) => text(value),

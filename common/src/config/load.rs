@@ -22,7 +22,8 @@ pub const DEFAULT_FILE: &str = "quhao.toml";
 const FOLDER: &str = "config.d";
 const FILE_BYTES_MAX: u64 = 1 << 20;
 
-/// Where to look for a configuration.
+/// Where to look for a configuration. `Debug` leaves the environment out: it may hold
+/// secrets.
 #[derive(Clone, Default)]
 pub struct LoadOptions {
     /// The file that `--config` names. `None`: `quhao.toml`, if it is there.
@@ -31,6 +32,15 @@ pub struct LoadOptions {
     pub environment: Vec<(OsString, OsString)>,
     /// What relative paths count from; empty: the working directory.
     pub directory: PathBuf,
+}
+
+impl fmt::Debug for LoadOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LoadOptions")
+            .field("file", &self.file)
+            .field("directory", &self.directory)
+            .finish_non_exhaustive()
+    }
 }
 
 impl LoadOptions {

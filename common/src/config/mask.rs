@@ -25,11 +25,23 @@ pub(super) fn shown(section: &Section, key: &str, text: &str) -> String {
     match (section.name.as_str(), key) {
         ("queue" | "store", "url") => url(text),
         ("secrets", "id" | "seal") => numbered(text),
+        // Arguments may hold a password.
+        ("platforms.wechat", "component_token_command") => SET.to_owned(),
+        ("apps", "callback_allow") => origin(text),
         // Enough to tell one key from another while it is rotated.
         ("clients", "api_key_sha256") => text.chars().take(8).chain(['…']).collect(),
         _ if section.is_secret(key) => SET.to_owned(),
         _ => text.to_owned(),
     }
+}
+
+/// A URL without its path: tokens are put there.
+fn origin(text: &str) -> String {
+    let Ok(mut url) = Url::parse(text) else { return SET.to_owned() };
+    if url.path() != "/" {
+        url.set_path("***");
+    }
+    url.into()
 }
 
 /// `k1:(set)`

@@ -119,6 +119,15 @@ impl<'t> Section<'t> {
         })
     }
 
+    /// Yes or no.
+    pub(super) fn flag(&mut self, key: &str) -> Option<bool> {
+        self.read(key, "true or false", |found| match &found.value.kind {
+            ValueKind::Boolean(flag) => Some(*flag),
+            ValueKind::String(text) if found.is_variable => text.trim().parse().ok(),
+            _ => None,
+        })
+    }
+
     /// A duration in whole units of `unit` seconds.
     pub(super) fn whole(
         &mut self,

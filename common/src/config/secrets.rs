@@ -10,9 +10,13 @@ use super::{
     load::read_bounded,
     reader::{Found, Section},
 };
-use crate::keyring::{Keyring, Secret32, parse_numbered_secret};
+use crate::{
+    keyring::{Keyring, Secret32, parse_numbered_secret},
+    signature::WebhookSecret,
+};
 
 const SECRET_FILE_BYTES_MAX: u64 = 64 << 10;
+const WEBHOOK_SECRET: &str = "\"whsec_\" and base64 of 24 to 64 bytes";
 const NUMBERED_SECRET: &str = "\"kN:\" (N from 0 to 255) and base64 of exactly 32 bytes";
 
 /// A secret's text, the key that gave it, and what relative paths in it count from.
@@ -61,44 +65,85 @@ pub(super) fn read(section: &mut Section<'_>, key: &str) -> Option<Secret> {
     }
 }
 
+/// The lines of a secret that is a list, and what gave them.
+struct Lines {
+    texts: Vec<Zeroizing<String>>,
+    given_as: String,
+    layer: usize,
+}
+
 /// The numbered secrets of `key`, which are needed.
 pub(super) fn keyring(section: &mut Section<'_>, key: &str) -> Option<Keyring<Secret32>> {
-    let (given_as, layer, lines) = match required(section, key)? {
-        Given::Here(found) => {
-            let lines = section.read(key, "a list of texts", Found::texts)?;
-            let lines = lines.into_iter().map(|line| Zeroizing::new(line.to_owned())).collect();
-            (key.to_owned(), found.layer, lines)
-        }
-        Given::InFile(found) => {
-            let key = format!("{key}_file");
-            let text = read_file(section, &key, found)?;
-            let lines = text.expose_secret().lines().map(str::trim).filter(|line| !line.is_empty());
-            (
-                key,
-                found.layer,
-                lines.map(|line| Zeroizing::new(line.to_owned())).collect::<Vec<_>>(),
-            )
-        }
-    };
-    let mut entries = Vec::new();
-    for (at, line) in lines.iter().enumerate() {
-        if let Ok(entry) = parse_numbered_secret(line) {
-            entries.push(entry);
-        } else {
-            let problem = Problem::Expected(NUMBERED_SECRET.to_owned());
-            section.refuse(&format!("{given_as}[{at}]"), Some(layer), problem);
-        }
-    }
-    if entries.len() < lines.len() {
-        return None;
-    }
+    let given = required(section, key)?;
+    let lines = lines(section, key, &given)?;
+    let entries =
+        parsed(section, &lines, NUMBERED_SECRET, |text| parse_numbered_secret(text).ok())?;
     match Keyring::new(entries) {
         Ok(ring) => Some(ring),
         Err(error) => {
-            section.refuse(&given_as, Some(layer), Problem::Conflict(error.to_string()));
+            let problem = Problem::Conflict(error.to_string());
+            section.refuse(&lines.given_as, Some(lines.layer), problem);
             None
         }
     }
+}
+
+/// The webhook secrets of a client; none if none are given.
+pub(super) fn webhook(section: &mut Section<'_>, key: &str) -> Option<Vec<WebhookSecret>> {
+    let given = match given(section, key) {
+        Ok(Some(given)) => given,
+        Ok(None) => return Some(Vec::new()),
+        Err(layer) => {
+            section.refuse(key, Some(layer), Problem::Both(format!("`{key}_file`")));
+            return None;
+        }
+    };
+    let lines = lines(section, key, &given)?;
+    if lines.texts.is_empty() {
+        // A file that was mounted empty would end all callbacks without a word.
+        let problem = Problem::Expected(format!("at least one {WEBHOOK_SECRET}"));
+        section.refuse(&lines.given_as, Some(lines.layer), problem);
+        return None;
+    }
+    parsed(section, &lines, WEBHOOK_SECRET, |text| WebhookSecret::parse(text).ok())
+}
+
+fn lines(section: &mut Section<'_>, key: &str, given: &Given<'_>) -> Option<Lines> {
+    let (given_as, layer, texts) = match given {
+        Given::Here(found) => {
+            if found.texts().is_none() {
+                section.expected(key, "a list of texts");
+            }
+            let texts = found.texts()?.into_iter().map(str::to_owned).map(Zeroizing::new);
+            (key.to_owned(), found.layer, texts.collect())
+        }
+        Given::InFile(found) => {
+            let key = format!("{key}_file");
+            let text = read_file(section, &key, *found)?;
+            let lines = text.expose_secret().lines().map(str::trim).filter(|line| !line.is_empty());
+            let texts = lines.map(str::to_owned).map(Zeroizing::new);
+            (key, found.layer, texts.collect())
+        }
+    };
+    Some(Lines { texts, given_as, layer })
+}
+
+fn parsed<T>(
+    section: &mut Section<'_>,
+    lines: &Lines,
+    expected: &str,
+    parse: impl Fn(&str) -> Option<T>,
+) -> Option<Vec<T>> {
+    let mut entries = Vec::new();
+    for (at, line) in lines.texts.iter().enumerate() {
+        if let Some(entry) = parse(line) {
+            entries.push(entry);
+        } else {
+            let problem = Problem::Expected(expected.to_owned());
+            section.refuse(&format!("{}[{at}]", lines.given_as), Some(lines.layer), problem);
+        }
+    }
+    (entries.len() == lines.texts.len()).then_some(entries)
 }
 
 fn required<'t>(section: &mut Section<'t>, key: &str) -> Option<Given<'t>> {

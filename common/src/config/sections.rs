@@ -6,8 +6,8 @@ use std::time::Duration;
 use tracing_subscriber::EnvFilter;
 
 use super::{
-    Http, Log, LogFormat, Queue, QueueUrl, Store, StoreUrl, Wechat, Worker, error::Problem,
-    reader::Section, secrets, urls,
+    Http, Log, LogFormat, Queue, QueueUrl, Store, StoreUrl, Wechat, Worker, component,
+    error::Problem, reader::Section, secrets, urls,
 };
 
 const HOUR: u64 = 60 * 60;
@@ -119,11 +119,13 @@ pub(super) fn wechat(mut at: Section<'_>) -> Option<Wechat> {
     let watermark_max_age = at.whole("watermark_max_age_seconds", 1, 0..=86_400);
     let connect_timeout = at.seconds("connect_timeout_seconds", 0.05..=60.0);
     let timeout = at.seconds("timeout_seconds", 0.05..=60.0);
+    let component = component::read(&mut at);
     Some(Wechat {
         base_url: base_url?,
         watermark_max_age: Some(watermark_max_age?).filter(|age| *age > Duration::ZERO),
         connect_timeout: connect_timeout?,
         timeout: timeout?,
+        component,
     })
 }
 

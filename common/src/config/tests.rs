@@ -2,6 +2,9 @@
 //! touches the process.
 
 mod canaries;
+mod component;
+mod difference;
+mod directory;
 mod errors;
 mod layers;
 mod printed;

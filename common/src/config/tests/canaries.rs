@@ -29,6 +29,22 @@ fn wrong() -> Vec<(String, Vec<(&'static str, String)>)> {
         value("[[clients]]\nname = \"a\"\napi_key_sha256 = \"CANARY\""),
         value("[log]\nfilter = \"x=CANARY=y\"\nformat = \"CANARY\""),
         value("[platforms.wechat]\nbase_url = \"https://u:CANARY@h\"\n"),
+        value("[platforms.wechat]\ncomponent_appid = \"CANARY CANARY\"\n"),
+        value(
+            "[platforms.wechat]\ncomponent_token_file = \"CANARY\"\ncomponent_token_command = [\"CANARY\"]",
+        ),
+        value("[platforms.wechat]\ncomponent_token_command = [\"\", \"CANARY\"]"),
+        value("[callbacks]\nallow_networks = [\"CANARY\"]\nallow_http = \"CANARY\""),
+        value(
+            "[[clients]]\nname = \"a\"\nwebhook_secret = [\"CANARY\", \"whsec_CANARY\"]\nrate_burst = \"CANARY\"",
+        ),
+        value(
+            "[[clients]]\nname = \"a\"\nwebhook_secret = \"CANARY\"\nwebhook_secret_file = \"x\"",
+        ),
+        value(
+            "[[apps]]\nid = \"wx\"\ncredential = \"CANARY\"\ncallback_allow = [\"https://u:CANARY@h\", \"CANARY\"]\ncallback_body = \"CANARY\"",
+        ),
+        value("[[apps]]\nid = \"wx\"\ncredential = \"component\"\nsecret = \"CANARY\""),
         value("[http]\nlisten = \"CANARY\"\nconnections_max = \"CANARY\""),
         // Broken TOML with the secret on the broken line, and doubled keys.
         value("[secrets]\nid = [\"k1:CANARY\"\nseal = \"CANARY"),
@@ -76,6 +92,7 @@ fn no_error_quotes_a_value() {
 #[test]
 fn the_content_of_a_secret_file_is_not_quoted_either() {
     let main = "[queue]\nurl_file = \"f\"\n[store]\nurl_file = \"f\"\n[secrets]\nid_file = \"f\"\nseal_file = \"f\"\n\
+                [[clients]]\nname = \"x\"\nwebhook_secret_file = \"f\"\n\
                 [[apps]]\nid = \"wx\"\nclient = \"x\"\nsecret_file = \"f\"\n";
     for content in ["CANARY CANARY\n", "\n", "x://CANARY@y\nk1:CANARY\n"] {
         let folder = Folder::with(main).and("f", &content.replace("CANARY", CANARY));
@@ -87,6 +104,7 @@ fn the_content_of_a_secret_file_is_not_quoted_either() {
             "store.url_file",
             "secrets.id_file",
             "secrets.seal_file",
+            "clients[0].webhook_secret_file",
             "apps[0].secret_file",
         ] {
             assert!(said.contains(key), "{key} in {said}");
@@ -97,8 +115,13 @@ fn the_content_of_a_secret_file_is_not_quoted_either() {
 #[test]
 fn a_loaded_configuration_can_be_shown() {
     let main = least().replace("guest:guest@", &format!("guest:{CANARY}@"))
+        + &format!(
+            "[platforms.wechat]\ncomponent_appid = \"wxc\"\ncomponent_token_command = [\"{CANARY}\"]\n"
+        )
         + &client("orders", DIGEST)
-        + &app("wx1", "orders").replace("s3cret", CANARY);
+        + &format!("webhook_secret = [\"whsec_{OTHER_KEY}\"]\n")
+        + &app("wx1", "orders").replace("s3cret", CANARY)
+        + &format!("callback_allow = [\"https://orders.example/{CANARY}\"]\n");
     let folder = Folder::with(&main);
     let config = folder.load(&[]).unwrap();
     for said in [format!("{config:?}"), folder.effective(&[])] {

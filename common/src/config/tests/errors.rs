@@ -68,7 +68,6 @@ fn each_mistake_is_named_with_file_and_key() {
             "platforms.wechat.base_uri: unknown key; did you mean platforms.wechat.base_url?",
         ),
         ("[platforms.alipay]", "platforms.alipay: unknown key"),
-        ("[callbacks]\nallow_http = true", "callbacks: unknown key"),
         ("[apps]", "apps: expected one [[apps]] block each"),
         ("apps = [1]", "apps[0]: expected a table"),
         (
@@ -85,6 +84,31 @@ fn each_mistake_is_named_with_file_and_key() {
         // Keys of a table must stand before the next table begins.
         let main = format!("{line}\n{}", least());
         let error = Folder::with(&main).errors(&[]);
+        assert!(error.starts_with(&format!("quhao.toml: {expected}")), "{line}\n{error}");
+        assert_eq!(error.lines().count(), 1, "{line}\n{error}");
+    }
+}
+
+#[test]
+fn mistakes_in_callbacks_are_named() {
+    let cases = [
+        ("[callbacks]\nallow_http = \"yes\"", "callbacks.allow_http: expected true or false"),
+        (
+            "[callbacks]\nallow_networks = [\"10.0.0.0/33\"]",
+            "callbacks.allow_networks: expected a list of networks",
+        ),
+        (
+            "[callbacks]\nallow_networks = [\"10.0.0.1\"]",
+            "callbacks.allow_networks: expected a list of networks",
+        ),
+        (
+            "[callbacks]\nconcurrency = 0",
+            "callbacks.concurrency: expected a whole number from 1 to 1000",
+        ),
+        ("[callback]\nallow_http = true", "callback: unknown key; did you mean callbacks?"),
+    ];
+    for (line, expected) in cases {
+        let error = Folder::with(&format!("{line}\n{}", least())).errors(&[]);
         assert!(error.starts_with(&format!("quhao.toml: {expected}")), "{line}\n{error}");
         assert_eq!(error.lines().count(), 1, "{line}\n{error}");
     }

@@ -4,7 +4,7 @@ use secrecy::ExposeSecret;
 
 use super::*;
 use crate::{
-    app::AppId,
+    app::{AppId, Credential},
     config::{LogFormat, QueueUrl, StoreUrl},
 };
 
@@ -83,7 +83,7 @@ fn variables_alone_are_enough() {
         .unwrap();
     assert!(config.is_embedded());
     assert_eq!(config.worker.metrics_listen.to_string(), "[::1]:0");
-    assert!(config.directory.apps().next().is_none());
+    assert!(config.live.now().directory.apps().next().is_none());
 }
 
 #[test]
@@ -103,14 +103,15 @@ fn clients_and_apps_of_several_files_add_up() {
     let other = "0".repeat(64);
     let merchant = client("takeaway", &other) + &app("wx2", "takeaway") + &app("wx3", "orders");
     let config = Folder::with(&main).and("config.d/takeaway.toml", &merchant).load(&[]).unwrap();
-    assert_eq!(config.directory.apps().count(), 3);
-    let owner =
-        |id: &str| config.directory.app(&AppId::new(id).unwrap()).unwrap().client.to_string();
+    assert_eq!(config.live.now().directory.apps().count(), 3);
+    let owner = |id: &str| {
+        config.live.now().directory.app(&AppId::new(id).unwrap()).unwrap().client.to_string()
+    };
     assert_eq!(owner("wx1"), "orders");
     assert_eq!(owner("wx2"), "takeaway");
     assert_eq!(owner("wx3"), "orders");
     // DIGEST is that of "test".
-    assert_eq!(config.directory.client_of_key("test").unwrap().name.as_str(), "orders");
+    assert_eq!(config.live.now().directory.client_of_key("test").unwrap().name.as_str(), "orders");
 }
 
 #[test]
@@ -137,8 +138,10 @@ seal_file = "secrets/seal"
         if url.expose_secret() == "amqps://u:p@broker.example/v"));
     assert!(matches!(&config.store.url, StoreUrl::Postgres(url)
         if url.expose_secret() == "postgres://u:p@db.example/quhao"));
-    let app = config.directory.app(&AppId::new("wx1").unwrap()).unwrap();
-    assert_eq!(app.secret.expose_secret(), "app-secret-without-blanks");
+    let registry = config.live.now();
+    let app = registry.directory.app(&AppId::new("wx1").unwrap()).unwrap();
+    assert!(matches!(&app.credential, Credential::Secret(secret)
+        if secret.expose_secret() == "app-secret-without-blanks"));
     assert_eq!(app.platform, "wechat");
     // Relative paths of a variable count from the working directory.
     let config = folder.load(&[("QUHAO__STORE__URL_FILE", "secrets/store")]).unwrap();
