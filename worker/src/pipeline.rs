@@ -1,10 +1,11 @@
-//! What is done for one job: exchange, decrypt, and nothing else.
+//! What is done for one job: exchange, decrypt, redeem, and nothing else.
 
 use quhao_common::{
     failure::{Failure, FailureCode},
     job::Work,
     outcome::{Opened, Outcome, Success},
-    phone::SessionKey,
+    phone::{LoginCode, PhoneCode, SessionKey},
+    session_handle::HandleKey,
     store::StoredSession,
     vault::HashOf,
 };
@@ -15,7 +16,9 @@ use crate::{
     context::{Context, Taken},
     exchange::{Exchanged, exchange},
     platform::{Decrypted, Payload, Session},
-    session, sibling,
+    redeem::{Redemption, redeem},
+    session,
+    sibling::{self, Looked},
     slots::Slot,
 };
 
@@ -32,6 +35,14 @@ pub enum Worked {
     HandBack,
 }
 
+impl Worked {
+    /// It ended with `failure`, and nothing is known of the guest.
+    pub fn failed(failure: Failure) -> Self {
+        let outcome = Outcome::Failed(failure);
+        Self::Done(Box::new(Done { outcome, openid: None, session: None }))
+    }
+}
+
 /// An outcome with what has to be committed beside it.
 #[derive(Debug)]
 pub struct Done {
@@ -45,28 +56,89 @@ pub struct Done {
 
 /// Works on `taken` in `slot`.
 pub async fn work(context: &Context, taken: &Taken, slot: &mut Slot) -> Worked {
-    let guest = match exchange(context, taken, slot).await {
+    match &taken.job.work {
+        Work::Login { code } => login(context, taken, code, None, slot).await,
+        Work::LoginAndDecrypt { code, encrypted, expect } => {
+            let payload = Payload { encrypted, expect: *expect };
+            login(context, taken, code, Some(payload), slot).await
+        }
+        Work::StoredSession { handle, encrypted, expect } => {
+            let payload = Payload { encrypted, expect: *expect };
+            with_session(context, taken, *handle, payload, slot).await
+        }
+        Work::PhoneCode { code, openid } => {
+            with_phone_code(context, taken, code, openid.as_deref(), slot).await
+        }
+    }
+}
+
+/// Exchanges `code`, then opens `payload` if there is one.
+async fn login(
+    context: &Context,
+    taken: &Taken,
+    code: &LoginCode,
+    payload: Option<Payload<'_>>,
+    slot: &mut Slot,
+) -> Worked {
+    let guest = match exchange(context, taken, code, slot).await {
         Exchanged::Fresh(session) => Guest::Fresh(session),
         Exchanged::Stored(session) => Guest::Stored(session),
         Exchanged::Answered => return Worked::Answered,
         Exchanged::TooLate => return Worked::TooLate,
         Exchanged::HandBack => return Worked::HandBack,
-        Exchanged::Failed(failure) => {
-            return Worked::Done(Box::new(Done {
-                outcome: Outcome::Failed(failure),
-                openid: None,
-                session: None,
-            }));
-        }
+        Exchanged::Failed(failure) => return Worked::failed(failure),
     };
-    let decrypted = match &taken.job.work {
-        Work::Login { .. } => Ok(Decrypted { opened: Opened::Nothing, watermark_at: None }),
-        Work::LoginAndDecrypt { encrypted, expect, .. } => {
-            let payload = Payload { encrypted, expect: *expect };
-            open(context, taken, slot, &guest, payload).await
-        }
+    let decrypted = match payload {
+        None => Ok(Decrypted { opened: Opened::Nothing, watermark_at: None }),
+        Some(payload) => open(context, taken, slot, &guest, payload).await,
     };
     Worked::Done(Box::new(done(guest, decrypted)))
+}
+
+/// Opens `payload` with a session from an earlier login. Calls nobody.
+async fn with_session(
+    context: &Context,
+    taken: &Taken,
+    handle: HandleKey,
+    payload: Payload<'_>,
+    slot: &mut Slot,
+) -> Worked {
+    match sibling::session_of_handle(context, taken, handle, slot).await {
+        Looked::Found(session) => {
+            let guest = Guest::Stored(session);
+            let decrypted = open(context, taken, slot, &guest, payload).await;
+            Worked::Done(Box::new(done(guest, decrypted)))
+        }
+        Looked::None => Worked::failed(FailureCode::SessionUnknown.into()),
+        Looked::TooLate => Worked::TooLate,
+        Looked::Elsewhere | Looked::Draining => Worked::HandBack,
+    }
+}
+
+/// Has the platform tell the number.
+async fn with_phone_code(
+    context: &Context,
+    taken: &Taken,
+    code: &PhoneCode,
+    openid: Option<&str>,
+    slot: &mut Slot,
+) -> Worked {
+    let redeemed = match redeem(context, taken, code, openid, slot).await {
+        Redemption::Fresh(redeemed) => redeemed,
+        Redemption::Answered => return Worked::Answered,
+        Redemption::TooLate => return Worked::TooLate,
+        Redemption::HandBack => return Worked::HandBack,
+        Redemption::Failed(failure) => return Worked::failed(failure),
+    };
+    // Who taps is not told; but the platform has checked whom the caller named.
+    let openid = openid.map(str::to_owned);
+    let outcome = Outcome::Succeeded(Success {
+        openid: openid.clone(),
+        unionid: None,
+        opened: Opened::Phone(redeemed.phone),
+        watermark_at: redeemed.watermark_at,
+    });
+    Worked::Done(Box::new(Done { outcome, openid, session: None }))
 }
 
 /// Whose payload it is, and where the session came from.
@@ -94,14 +166,14 @@ async fn open(
     payload: Payload<'_>,
 ) -> Result<Decrypted, FailureCode> {
     let stored = match guest {
-        Guest::Stored(session) => keys(context, taken, session),
+        Guest::Stored(session) => keys(taken, session),
         Guest::Fresh(session) => {
             let result = decrypt(taken, &session.key, payload);
             if !matches!(result, Err(FailureCode::DecryptFailed)) {
                 return result;
             }
             let stored = sibling::stored_session(context, taken, slot, &session.openid).await;
-            stored.map(|stored| keys(context, taken, &stored)).unwrap_or_default()
+            stored.map(|stored| keys(taken, &stored)).unwrap_or_default()
         }
     };
     let opened = stored
@@ -120,17 +192,22 @@ fn decrypt(
     taken.platform.decrypt(&taken.app, key, payload, now)
 }
 
-/// The keys of a stored session that can be opened, the one of this job's code first.
-fn keys(context: &Context, taken: &Taken, session: &StoredSession) -> Vec<SessionKey> {
+/// The keys of a stored session that can be opened, the one of this job's code first, then
+/// the current one.
+fn keys(taken: &Taken, session: &StoredSession) -> Vec<SessionKey> {
     let job = &taken.job;
-    let code = job.work.code().expose().as_bytes();
-    let hashes = context.vault.hashes(HashOf::LoginCode, job.app.as_str(), code);
+    let vault = &taken.registry.vault;
+    let hashes = job
+        .work
+        .login_code()
+        .map(|code| vault.hashes(HashOf::LoginCode, job.app.as_str(), code.expose().as_bytes()));
+    let hashes = hashes.unwrap_or_default();
     let mut stored: Vec<_> = session.keys.iter().collect();
     stored.sort_by_key(|key| !hashes.contains(&key.code_hash));
     stored
         .into_iter()
         .filter_map(|key| {
-            session::open(&context.vault, &job.client, &job.app, &session.openid, key)
+            session::open(vault, &job.client, &job.app, &session.openid, key)
                 .inspect_err(|error| warn!(id = %job.id, %error, "a stored session is unreadable"))
                 .ok()
         })

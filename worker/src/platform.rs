@@ -8,7 +8,7 @@ use quhao_common::{
     failure::FailureCode,
     job::Expect,
     outcome::Opened,
-    phone::{Encrypted, LoginCode, SessionKey},
+    phone::{Encrypted, LoginCode, Phone, PhoneCode, SessionKey},
 };
 use time::OffsetDateTime;
 
@@ -27,8 +27,26 @@ pub struct Session {
     pub exchanged_at: OffsetDateTime,
 }
 
-/// What an exchange that gave no session means for the job. Each platform maps its own
-/// numbers to these; no two platforms agree on a number.
+/// What a phone code stood for.
+#[derive(Debug)]
+pub struct Redeemed {
+    /// The number.
+    pub phone: Phone,
+    /// When the guest tapped, by the watermark.
+    pub watermark_at: Option<OffsetDateTime>,
+}
+
+/// The calls that spend a code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Call {
+    /// A login code for a session.
+    Exchange,
+    /// A phone code for a number.
+    Redeem,
+}
+
+/// What a call that gave nothing means for the job. Each platform maps its own numbers to
+/// these; no two platforms agree on a number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Trouble {
     /// The request never left: name, connection or TLS failed. The code is untouched.
@@ -43,12 +61,35 @@ pub enum Trouble {
     CodeUsed,
     /// The quota of this minute is used up. The code is untouched.
     MinuteQuota,
+    /// The call needs a credential (on WeChat a token) that is not to be had for now, so
+    /// there was none. The code is untouched.
+    NoCredential,
+    /// The platform does not take the credential of the call, which is fetched anew. The
+    /// code is untouched.
+    CredentialRefused,
     /// Nothing that another try could change.
     Final(FailureCode),
 }
 
-/// An exchange that gave no session. Carries no cause: causes of HTTP clients quote URLs,
-/// and ours hold a secret and a code.
+impl Trouble {
+    /// The value of its metric label.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::NotSent => "not_sent",
+            Self::Unanswered => "unanswered",
+            Self::Busy => "busy",
+            Self::CodeInvalid => "code_invalid",
+            Self::CodeUsed => "code_already_used",
+            Self::MinuteQuota => "minute_quota",
+            Self::NoCredential => "no_credential",
+            Self::CredentialRefused => "credential_refused",
+            Self::Final(code) => code.as_str(),
+        }
+    }
+}
+
+/// A call that gave nothing. Carries no cause: causes of HTTP clients quote URLs, and ours
+/// hold secrets, tokens and codes.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{trouble:?} (platform code {platform_code:?}, rid {platform_rid:?})")]
 pub struct ExchangeError {
@@ -86,12 +127,29 @@ pub struct Decrypted {
 
 /// A mini-program platform.
 pub trait Platform: Send + Sync + fmt::Debug {
-    /// Spends `code` at the platform. Ends within the configured time limit.
+    /// Makes ready what `call` proves itself with for `app`. Ready at once where there is
+    /// nothing to wait for, so that a job has to leave its slot only while one is fetched.
+    /// While none is to be had it says so at once, too, but to one caller now and then, who
+    /// tries. Ends within a few calls' time limit.
+    fn prepare<'a>(&'a self, app: &'a App, call: Call) -> BoxFuture<'a, Result<(), ExchangeError>>;
+
+    /// Spends `code` at the platform, after [`Platform::prepare`]. Ends within the
+    /// configured time limit.
     fn exchange<'a>(
         &'a self,
         app: &'a App,
         code: &'a LoginCode,
     ) -> BoxFuture<'a, Result<Session, ExchangeError>>;
+
+    /// Spends the phone code `code` at the platform, after [`Platform::prepare`], and judges
+    /// what it says. If `openid` is given the platform checks that the code is this guest's.
+    /// Ends within the configured time limit.
+    fn redeem<'a>(
+        &'a self,
+        app: &'a App,
+        code: &'a PhoneCode,
+        openid: Option<&'a str>,
+    ) -> BoxFuture<'a, Result<Redeemed, ExchangeError>>;
 
     /// Opens `payload` with `key` and judges what is inside. Pure.
     fn decrypt(

@@ -2,17 +2,22 @@
 
 use quhao_common::{
     answer::Answer,
-    job::Job,
     outcome::{Opened, Outcome},
+    phone::LoginCode,
+    session_handle::HandleKey,
     store::{Ending, Finished, NewSession},
     vault::HashOf,
 };
 use time::OffsetDateTime;
 
-use crate::{context::Context, pipeline::Done, platform::Session, session};
+use crate::{
+    context::{Context, Taken},
+    pipeline::Done, platform::Session, session,
+};
 
 /// The row of `job`, sealed.
-pub fn finished(context: &Context, job: &Job, done: Done, now: OffsetDateTime) -> Finished {
+pub fn finished(context: &Context, taken: &Taken, done: Done, now: OffsetDateTime) -> Finished {
+    let (job, vault) = (&taken.job, &taken.registry.vault);
     let app = job.app.as_str();
     let ending = match &done.outcome {
         Outcome::Succeeded(_) => Ending::Succeeded,
@@ -21,7 +26,7 @@ pub fn finished(context: &Context, job: &Job, done: Done, now: OffsetDateTime) -
     let phone_hash = match &done.outcome {
         Outcome::Succeeded(success) => match &success.opened {
             Opened::Phone(phone) => {
-                Some(context.vault.hash(HashOf::Phone, app, phone.e164.as_bytes()))
+                Some(vault.hash(HashOf::Phone, app, phone.e164.as_bytes()))
             }
             Opened::Nothing | Opened::OpenData(_) => None,
         },
@@ -37,22 +42,35 @@ pub fn finished(context: &Context, job: &Job, done: Done, now: OffsetDateTime) -
         expires_at: job.expires_at,
         finished_at: now,
         purge_at: job.expires_at + context.retention,
-        answer: Answer::new(job, done.outcome).seal(&context.vault, key, &job.app),
+        answer: Answer::new(job, done.outcome).seal(vault, key, &job.app),
+        guest_hash: done
+            .openid
+            .as_ref()
+            .map(|openid| vault.hash(HashOf::Guest, app, openid.as_bytes())),
         openid: done.openid,
         phone_hash,
-        session: done.session.map(|session| new_session(context, job, &session)),
+        callback: job.callback_url.is_some(),
+        session: done
+            .session
+            .zip(job.work.login_code())
+            .map(|(session, code)| new_session(context, taken, &session, code)),
     }
 }
 
-fn new_session(context: &Context, job: &Job, session: &Session) -> NewSession {
-    let app = job.app.as_str();
-    let code = job.work.code().expose().as_bytes();
+fn new_session(
+    context: &Context,
+    taken: &Taken,
+    session: &Session,
+    code: &LoginCode,
+) -> NewSession {
+    let (job, vault) = (&taken.job, &taken.registry.vault);
     NewSession {
         openid: session.openid.clone(),
+        handle: HandleKey::of(&job.client, &job.app, &session.openid),
         unionid: session.unionid.clone(),
-        key: session::seal(&context.vault, &job.client, &job.app, &session.openid, &session.key),
+        key: session::seal(vault, &job.client, &job.app, &session.openid, &session.key),
         key_hash: session::fingerprint(&job.client, &job.app, &session.openid, &session.key),
-        code_hash: context.vault.hash(HashOf::LoginCode, app, code),
+        code_hash: vault.hash(HashOf::LoginCode, job.app.as_str(), code.expose().as_bytes()),
         exchanged_at: session.exchanged_at,
         purge_at: session.exchanged_at + context.session_retention,
     }

@@ -3,10 +3,12 @@
 //! "Code used" is no news about the guest: another copy of this job, or another job with
 //! the same code, may have spent it a moment ago and be on its way to its commit.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use quhao_common::{
     job::Job,
+    phone::LoginCode,
+    session_handle::HandleKey,
     store::{Store, StoreError, StoredSession},
     vault::{HashOf, KeyedHash},
 };
@@ -15,7 +17,8 @@ use tracing::debug;
 
 use crate::{
     context::{Context, Taken},
-    slots::{NoWait, Slot},
+    health::STORE_BLIP_MAX,
+    slots::{List, NoWait, Slot},
 };
 
 /// Between two looks.
@@ -34,21 +37,28 @@ pub enum Found {
     Draining,
 }
 
-/// Looks for a sibling's answer or session until the grace is over.
-pub async fn look(context: &Context, taken: &Taken, slot: &mut Slot) -> Found {
+/// Looks for a sibling's answer, or the session of its login code, until the grace is over.
+pub async fn look(
+    context: &Context,
+    taken: &Taken,
+    code: Option<&LoginCode>,
+    slot: &mut Slot,
+) -> Found {
     let job = &taken.job;
-    let code = job.work.code().expose().as_bytes();
-    let hashes = context.vault.hashes(HashOf::LoginCode, job.app.as_str(), code);
+    let hashes = code.map(|code| {
+        let (vault, code) = (&taken.registry.vault, code.expose().as_bytes());
+        vault.hashes(HashOf::LoginCode, job.app.as_str(), code)
+    });
     let mut patience = Patience::new(context, job);
     loop {
-        match look_once(&context.store, job, &hashes).await {
+        match look_once(&context.store, job, hashes.as_deref()).await {
             Ok(Some(found)) => return found,
             Ok(None) => {}
             Err(error) => patience.was_not_answered(context, job, &error),
         }
         match patience.pause(job, slot).await {
             Pause::Over => {}
-            Pause::NoMore => return Found::Nothing,
+            Pause::NoMore | Pause::Crowded => return Found::Nothing,
             Pause::Draining => return Found::Draining,
         }
     }
@@ -57,13 +67,29 @@ pub async fn look(context: &Context, taken: &Taken, slot: &mut Slot) -> Found {
 async fn look_once(
     store: &Store,
     job: &Job,
-    code_hashes: &[KeyedHash],
+    code_hashes: Option<&[KeyedHash]>,
 ) -> Result<Option<Found>, StoreError> {
     if store.known(&[job.id.key()]).await?.contains(&job.id.key()) {
         return Ok(Some(Found::Answer));
     }
+    let Some(code_hashes) = code_hashes else { return Ok(None) };
     let session = store.session_of_code(&job.client, &job.app, code_hashes).await?;
     Ok(session.map(Found::Session))
+}
+
+/// What a look for a stored session found.
+#[derive(Debug)]
+pub enum Looked {
+    /// It is stored.
+    Found(StoredSession),
+    /// It is not.
+    None,
+    /// The store did not say before the job's end.
+    TooLate,
+    /// The store did not say for longer than a blip: another worker may reach it.
+    Elsewhere,
+    /// The worker is draining.
+    Draining,
 }
 
 /// The guest's stored session, for a payload that the fresh key does not open. `None` if
@@ -75,16 +101,54 @@ pub async fn stored_session(
     openid: &str,
 ) -> Option<StoredSession> {
     let job = &taken.job;
+    let asking = || context.store.session_of_guest(&job.client, &job.app, openid);
+    // While draining, too: the fresh session is worth more than this payload, and is
+    // committed with the job's end.
+    match ask(context, job, slot, Duration::MAX, asking).await {
+        Looked::Found(session) => Some(session),
+        Looked::None | Looked::TooLate | Looked::Elsewhere | Looked::Draining => None,
+    }
+}
+
+/// The session that the client named. Nothing is lost yet when the store cannot be asked.
+pub async fn session_of_handle(
+    context: &Context,
+    taken: &Taken,
+    handle: HandleKey,
+    slot: &mut Slot,
+) -> Looked {
+    let job = &taken.job;
+    let asking = || context.store.session_of_handle(&job.client, &job.app, handle);
+    ask(context, job, slot, STORE_BLIP_MAX, asking).await
+}
+
+/// Asks until the store answers, but for no longer than `blip`.
+async fn ask<F>(
+    context: &Context,
+    job: &Job,
+    slot: &mut Slot,
+    blip: Duration,
+    asking: impl Fn() -> F,
+) -> Looked
+where
+    F: Future<Output = Result<Option<StoredSession>, StoreError>>,
+{
+    let began = Instant::now();
     let mut patience = Patience::new(context, job);
     loop {
-        match context.store.session_of_guest(&job.client, &job.app, openid).await {
-            Ok(session) => return session,
+        match asking().await {
+            Ok(Some(session)) => return Looked::Found(session),
+            Ok(None) => return Looked::None,
             Err(error) => patience.was_not_answered(context, job, &error),
         }
-        // While draining, too: the fresh session is worth more than this payload, and is
-        // committed with the job's end.
-        if patience.pause(job, slot).await != Pause::Over {
-            return None;
+        if began.elapsed() > blip {
+            return Looked::Elsewhere;
+        }
+        match patience.pause(job, slot).await {
+            Pause::Over => {}
+            Pause::NoMore => return Looked::TooLate,
+            Pause::Crowded => return Looked::Elsewhere,
+            Pause::Draining => return Looked::Draining,
         }
     }
 }
@@ -98,8 +162,10 @@ struct Patience {
 enum Pause {
     /// Ask again.
     Over,
-    /// The grace or the job is over, or there is no room to wait.
+    /// The grace or the job is over.
     NoMore,
+    /// There is no room to wait.
+    Crowded,
     Draining,
 }
 
@@ -118,9 +184,9 @@ impl Patience {
         if OffsetDateTime::now_utc() + PAUSE >= self.until {
             return Pause::NoMore;
         }
-        match slot.wait(&job.app, PAUSE).await {
+        match slot.wait(List::Retry, &job.app, PAUSE).await {
             Ok(()) => Pause::Over,
-            Err(NoWait::Crowded) => Pause::NoMore,
+            Err(NoWait::Crowded) => Pause::Crowded,
             Err(NoWait::Draining) => Pause::Draining,
         }
     }

@@ -1,8 +1,10 @@
 //! Where a job may be while this process holds it: in a working slot, or waiting.
 //!
 //! Working slots are what `worker.concurrency` bounds. A job that has to wait between two
-//! calls gives its slot away and sits in the side list: at most a quarter of the
-//! concurrency for one app, so that one app's trouble does not fill a worker.
+//! calls gives its slot away and sits in a side list: at most a quarter of the
+//! concurrency for one app, so that one app's trouble does not fill a worker. Jobs that wait
+//! for a credential have a list of their own, so that they take no room from those that
+//! need none.
 
 use std::{
     collections::HashMap,
@@ -19,8 +21,20 @@ use tokio_util::sync::CancellationToken;
 pub struct Slots {
     working: Arc<Semaphore>,
     working_max: usize,
-    waiting: Mutex<HashMap<AppId, usize>>,
+    waiting: Mutex<Waiting>,
     draining: CancellationToken,
+}
+
+/// How many jobs of each app are in each list.
+type Waiting = HashMap<(List, AppId), usize>;
+
+/// The side lists. Each has room for [`waiting_max`] jobs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum List {
+    /// Of jobs that will call again.
+    Retry,
+    /// Of jobs that have no credential to call with.
+    Credential,
 }
 
 /// Why a job could not wait here.
@@ -39,12 +53,12 @@ pub struct Slot {
     working: Option<OwnedSemaphorePermit>,
 }
 
-/// Jobs of one app that may wait at once.
+/// Jobs of one app that may wait at once in a list.
 pub fn waiting_max_per_app(concurrency: usize) -> usize {
     (concurrency / 4).max(1)
 }
 
-/// Jobs of all apps together that may wait at once.
+/// Jobs of all apps together that may wait at once in a list.
 pub fn waiting_max(concurrency: usize) -> usize {
     concurrency
 }
@@ -73,26 +87,21 @@ impl Slots {
         Slot { slots: Arc::clone(self), working }
     }
 
-    fn enter(&self, app: &AppId) -> Result<(), NoWait> {
+    /// Enters `list` as long as it has room and fewer than `max` jobs of `app`.
+    fn enter(self: &Arc<Self>, list: List, app: &AppId, max: usize) -> Result<Entered, NoWait> {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        let here = waiting.get(app).copied().unwrap_or(0);
-        if here >= waiting_max_per_app(self.working_max)
-            || waiting.values().sum::<usize>() >= waiting_max(self.working_max)
-        {
+        let all: usize = waiting
+            .iter()
+            .filter(|((in_list, _), _)| *in_list == list)
+            .map(|(_, count)| count)
+            .sum();
+        let place = (list, app.clone());
+        let here = waiting.get(&place).copied().unwrap_or(0);
+        if here >= max || all >= waiting_max(self.working_max) {
             return Err(NoWait::Crowded);
         }
-        waiting.insert(app.clone(), here + 1);
-        Ok(())
-    }
-
-    fn leave(&self, app: &AppId) {
-        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(here) = waiting.get_mut(app) {
-            *here -= 1;
-            if *here == 0 {
-                waiting.remove(app);
-            }
-        }
+        waiting.insert(place.clone(), here + 1);
+        Ok(Entered { slots: Arc::clone(self), place })
     }
 
     fn report(&self) {
@@ -101,12 +110,22 @@ impl Slots {
     }
 }
 
-/// Leaves the side list also when the waiting job is dropped.
-struct Waiting<'a>(&'a Slots, &'a AppId);
+/// A place in a side list; left also when the waiting job is dropped.
+#[derive(Debug)]
+struct Entered {
+    slots: Arc<Slots>,
+    place: (List, AppId),
+}
 
-impl Drop for Waiting<'_> {
+impl Drop for Entered {
     fn drop(&mut self) {
-        self.0.leave(self.1);
+        let mut waiting = self.slots.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(here) = waiting.get_mut(&self.place) {
+            *here -= 1;
+            if *here == 0 {
+                waiting.remove(&self.place);
+            }
+        }
     }
 }
 
@@ -118,23 +137,41 @@ impl Drop for Slot {
 }
 
 impl Slot {
-    /// Waits for `pause` in the side list, then for a working slot.
-    pub async fn wait(&mut self, app: &AppId, pause: Duration) -> Result<(), NoWait> {
+    /// Waits for `pause` in `list`, then for a working slot.
+    pub async fn wait(&mut self, list: List, app: &AppId, pause: Duration) -> Result<(), NoWait> {
+        let max = waiting_max_per_app(self.slots.working_max);
+        let entered = self.slots.enter(list, app, max)?;
+        self.away(entered, tokio::time::sleep(pause)).await.ok_or(NoWait::Draining)
+    }
+
+    /// Waits for `until`, which gives `app` its credential, then for a working slot. All
+    /// that wait go on together, so they may fill the whole list; a job that finds no room
+    /// there keeps its slot. `None` if the worker is draining. `until` must end soon.
+    pub async fn wait_for_credential<T>(
+        &mut self,
+        app: &AppId,
+        until: impl Future<Output = T>,
+    ) -> Option<T> {
+        match self.slots.enter(List::Credential, app, waiting_max(self.slots.working_max)) {
+            Ok(entered) => self.away(entered, until).await,
+            Err(_) => self.slots.draining.run_until_cancelled(until).await,
+        }
+    }
+
+    /// Gives the slot away until `until` is over and one is free. `None` if the worker is
+    /// draining.
+    async fn away<T>(&mut self, entered: Entered, until: impl Future<Output = T>) -> Option<T> {
         let slots = Arc::clone(&self.slots);
-        slots.enter(app)?;
-        let _waiting = Waiting(&slots, app);
         self.working = None;
         slots.report();
         let back = async {
-            tokio::time::sleep(pause).await;
-            Arc::clone(&slots.working).acquire_owned().await
+            let got = until.await;
+            (got, Arc::clone(&slots.working).acquire_owned().await)
         };
-        tokio::select! {
-            permit = back => {
-                self.working = permit.ok();
-                Ok(())
-            }
-            () = slots.draining.cancelled() => Err(NoWait::Draining),
-        }
+        let (got, working) = slots.draining.run_until_cancelled(back).await?;
+        self.working = working.ok();
+        drop(entered);
+        slots.report();
+        Some(got)
     }
 }

@@ -1,8 +1,8 @@
-//! What to do when an exchange gave no session. Pure: the pipeline does it.
+//! What to do when a call to the platform gave nothing. Pure: `calls.rs` does it.
 //!
-//! A login code works once, so what may be repeated depends on whether the code may have
-//! been spent. The table is in `docs/failure-codes.md`; the platform's numbers are mapped
-//! to [`Trouble`] by its adapter.
+//! A code works once, so what may be repeated depends on whether it may have been spent.
+//! The table is in `docs/failure-codes.md`; the platform's numbers are mapped to
+//! [`Trouble`] by its adapter.
 
 use std::time::Duration;
 
@@ -14,7 +14,15 @@ use crate::platform::Trouble;
 const BUSY_RETRIES_MAX: u32 = 2;
 /// Calls after one that was not answered: the next tells whether the code was spent.
 const UNANSWERED_RETRIES_MAX: u32 = 1;
+/// Calls after one whose credential was refused: by then it has been fetched anew.
+const REFUSED_RETRIES_MAX: u32 = 1;
 const BUSY_PAUSE: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(1));
+/// Asking whether there is one by now costs nobody a call.
+const CREDENTIAL_BACKOFF: Backoff =
+    Backoff::new(Duration::from_millis(100), Duration::from_secs(2));
+/// WeChat has been seen to refuse a new access token for a moment.
+const REFUSED_PAUSE: (Duration, Duration) =
+    (Duration::from_millis(200), Duration::from_millis(600));
 const CONNECT_BACKOFF: Backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(5));
 const MINUTE: Duration = Duration::from_mins(1);
 /// Spread after the turn of a minute, so that waiting jobs do not all call at once.
@@ -31,15 +39,21 @@ pub struct History {
     pub unanswered: u32,
     /// Calls that were answered with -1.
     pub busy: u32,
+    /// Times that there was no credential to call with.
+    pub without_credential: u32,
+    /// Calls whose credential was refused.
+    pub refused: u32,
 }
 
 impl History {
-    /// Counts one more call that gave no session.
+    /// Counts one more call that gave nothing.
     pub fn note(&mut self, trouble: Trouble) {
         match trouble {
             Trouble::NotSent => self.not_sent += 1,
             Trouble::Unanswered => self.unanswered += 1,
             Trouble::Busy => self.busy += 1,
+            Trouble::NoCredential => self.without_credential += 1,
+            Trouble::CredentialRefused => self.refused += 1,
             Trouble::MinuteQuota | Trouble::CodeInvalid | Trouble::CodeUsed | Trouble::Final(_) => {
             }
         }
@@ -106,6 +120,18 @@ pub fn decide(trouble: Trouble, history: &History, moment: Moment) -> Step {
             let after = next_minute + MINUTE_SPREAD.mul_f64(moment.chance);
             (Some((after, "minute_quota")), FailureCode::PlatformRateLimited)
         }
+        Trouble::NoCredential => (
+            Some((
+                CREDENTIAL_BACKOFF.pause(history.without_credential, moment.chance),
+                "no_credential",
+            )),
+            FailureCode::PlatformUnavailable,
+        ),
+        Trouble::CredentialRefused if history.refused <= REFUSED_RETRIES_MAX => (
+            Some((between(REFUSED_PAUSE, moment.chance), "credential_refused")),
+            FailureCode::PlatformUnavailable,
+        ),
+        Trouble::CredentialRefused => return Step::End(FailureCode::AppMisconfigured),
         Trouble::CodeUsed => return sibling(FailureCode::CodeAlreadyUsed, history),
         // The first call for a job that nobody had before: there is no sibling.
         Trouble::CodeInvalid if !history.may_have_spent_the_code() => {

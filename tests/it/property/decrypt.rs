@@ -12,7 +12,7 @@ use quhao_common::{
 use quhao_worker::platform::{
     Decrypted,
     wechat::{
-        api,
+        api::{Endpoint, session},
         decrypt::{Check, decrypt},
         payload::{Rules, judge},
     },
@@ -47,8 +47,9 @@ fn run(vector: &Vector<'_>) -> Result<(String, Decrypted), Refused> {
     let iv = repair::iv(vector.iv).map_err(Refused::Edge)?.value;
     let data = repair::ciphertext(vector.encrypted_data).map_err(Refused::Edge)?.value;
     let answer = serde_json::json!({"session_key": vector.session_key, "openid": "o"});
-    let session =
-        api::read(answer.to_string().as_bytes(), vector.now).map_err(|_| Refused::SessionKey)?;
+    let answer = answer.to_string();
+    let session = session::read(Endpoint::Jscode2session, answer.as_bytes(), vector.now)
+        .map_err(|_| Refused::SessionKey)?;
     let encrypted = Encrypted::new(data, iv).unwrap();
     let text = decrypt(&session.key, &encrypted).map_err(Refused::Check)?;
     let rules = Rules { app_id: vector.app_id, max_age: vector.max_age, now: vector.now };
@@ -195,6 +196,7 @@ proptest! {
 
     #[test]
     fn any_answer_of_the_platform_is_read(answer in "\\PC{0,200}") {
-        let _ = api::read(answer.as_bytes(), OffsetDateTime::UNIX_EPOCH);
+        let now = OffsetDateTime::UNIX_EPOCH;
+        let _ = session::read(Endpoint::Jscode2session, answer.as_bytes(), now);
     }
 }

@@ -27,7 +27,11 @@ fn login(code: &str) -> Work {
 }
 
 fn id_of(keys: &IdKeys, work: &Work, idempotency_key: Option<&str>) -> JobId {
-    Submission { work, metadata: None, idempotency_key }.id(keys, &client("orders"), &app("wx1"))
+    Submission { work, metadata: None, callback_url: None, idempotency_key }.id(
+        keys,
+        &client("orders"),
+        &app("wx1"),
+    )
 }
 
 proptest! {
@@ -74,7 +78,8 @@ proptest! {
         };
         let metadata = Metadata::new(serde_json::value::to_raw_value(&other).unwrap());
         let with_metadata = Submission {
-            work: &login(&code), metadata: Some(&metadata), idempotency_key: None,
+            work: &login(&code), metadata: Some(&metadata), callback_url: None,
+            idempotency_key: None,
         }.id(&keys, &client("orders"), &app("wx1"));
         let ids = [
             id_of(&keys, &login(&code), None),

@@ -1,4 +1,4 @@
-//! What follows a call that gave no session.
+//! What follows a call that gave nothing.
 
 use std::time::Duration;
 
@@ -84,6 +84,43 @@ fn a_spent_code_is_blamed_on_whoever_may_have_spent_it() {
 }
 
 #[test]
+fn a_missing_credential_is_waited_for_and_a_refused_one_is_tried_once_more() {
+    use Trouble::{Busy, CodeInvalid, CodeUsed, CredentialRefused, NoCredential, Unanswered};
+    for (troubles, again) in [
+        (vec![NoCredential], true),
+        (vec![NoCredential; 40], true),
+        (vec![CredentialRefused], true),
+        (vec![NoCredential, CredentialRefused], true),
+        (vec![CredentialRefused, NoCredential], true),
+        (vec![CredentialRefused, CredentialRefused], false),
+        (vec![CredentialRefused, Busy, CredentialRefused], false),
+    ] {
+        let step = after(&troubles, false, 200);
+        assert_eq!(is_retry(step), again, "{troubles:?}: {step:?}");
+        if !again {
+            assert_eq!(step, Step::End(FailureCode::AppMisconfigured));
+        }
+    }
+    // A platform that knows its new token already is not called sooner than it must.
+    let step = after(&[CredentialRefused], false, 200);
+    let Step::Again { after: pause, .. } = step else { panic!("{step:?}") };
+    assert!((200..1000).contains(&pause.as_millis()), "{pause:?}");
+    // No time to try again says nothing about the app.
+    for trouble in [NoCredential, CredentialRefused] {
+        assert_eq!(after(&[trouble], false, 0), Step::End(FailureCode::PlatformUnavailable));
+    }
+    // Neither has spent the code.
+    for trouble in [NoCredential, CredentialRefused] {
+        let step = after(&[trouble, CodeInvalid], false, 200);
+        assert_eq!(step, Step::End(FailureCode::CodeInvalid));
+        let step = after(&[trouble, CodeUsed], false, 200);
+        assert_eq!(step, Step::LookForSibling { otherwise: FailureCode::CodeAlreadyUsed });
+        let step = after(&[trouble, Unanswered, CodeUsed], false, 200);
+        assert_eq!(step, Step::LookForSibling { otherwise: FailureCode::SessionLost });
+    }
+}
+
+#[test]
 fn what_another_call_cannot_change_ends_at_once() {
     for code in FailureCode::ALL {
         assert_eq!(after(&[Trouble::Final(*code)], true, 200), Step::End(*code));
@@ -96,6 +133,8 @@ fn troubles() -> impl Strategy<Value = Vec<Trouble>> {
         Just(Trouble::Unanswered),
         Just(Trouble::Busy),
         Just(Trouble::MinuteQuota),
+        Just(Trouble::NoCredential),
+        Just(Trouble::CredentialRefused),
     ];
     prop::collection::vec(one, 1..30)
 }
@@ -115,6 +154,22 @@ proptest! {
             if let Step::Again { after, .. } = step {
                 prop_assert!(after < remaining && after < Duration::from_secs(64));
             }
+        }
+    }
+
+    #[test]
+    fn calls_that_may_spend_the_code_are_few(troubles in troubles(), chance in 0.0..1.0_f64) {
+        let mut history = History::default();
+        let mut may_have_spent = 0;
+        for trouble in troubles {
+            may_have_spent += u32::from(matches!(trouble, Trouble::Busy | Trouble::Unanswered));
+            history.note(trouble);
+            prop_assert_eq!(history.may_have_spent_the_code(), may_have_spent > 0);
+            let moment = Moment { chance, ..moment(200) };
+            if !is_retry(decide(trouble, &history, moment)) {
+                break;
+            }
+            prop_assert!(may_have_spent <= 3, "the code may have been spent so often");
         }
     }
 }

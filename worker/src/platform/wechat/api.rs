@@ -1,38 +1,69 @@
-//! WeChat's server API: `jscode2session` and what its error numbers mean.
+//! WeChat's server API: how it is called, and what its error numbers mean.
 //!
-//! Source: WeChat's "code2Session" (`/miniprogram/dev/server/API/user-login/api_code2session`)
-//! and, for the transport, what its users report: errors come with status 200, JSON comes
-//! as `text/plain`, a success has no `errcode`, and numbers may be strings. So an answer
-//! counts as success when the wanted fields are there, whatever else it says.
+//! Source for the transport is what its users report: errors come with status 200, JSON
+//! comes as `text/plain`, a success may have no `errcode`, and numbers may be strings. So an
+//! answer counts as success when the wanted fields are there, whatever else it says. The
+//! numbers are those of the pages that the modules below name, of the global table
+//! (`/doc/oplatform/developers/errCode/errCode.html`), and of what its users report.
 
-use base64::{Engine, engine::general_purpose::STANDARD};
-use quhao_common::{
-    app::App,
-    config,
-    failure::FailureCode,
-    phone::{LoginCode, SessionKey},
-};
-use reqwest::{Client, Response, redirect, retry};
-use secrecy::ExposeSecret;
-use serde::Deserialize;
-use serde_json::Value;
 use std::time::Duration;
-use time::OffsetDateTime;
-use url::Url;
-use zeroize::{Zeroize, Zeroizing};
 
-use crate::platform::{ExchangeError, Session, Trouble};
+use quhao_common::{config, failure::FailureCode};
+use reqwest::{
+    Client, RequestBuilder, Response,
+    header::{CONTENT_TYPE, HeaderValue},
+    redirect, retry,
+};
+use serde_json::Value;
+use url::Url;
+use zeroize::Zeroizing;
+
+use super::payload::integer;
+use crate::platform::{ExchangeError, Trouble};
+
+pub mod access_token;
+pub mod phone_info;
+pub mod session;
 
 /// Largest answer that is read. WeChat's have some hundred bytes.
 const ANSWER_BYTES_MAX: usize = 64 * 1024;
 /// Shorter than what load balancers in front of such APIs allow an idle connection.
 const IDLE_MAX: Duration = Duration::from_secs(30);
 
+/// What is called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Endpoint {
+    /// A login code for a session, with the app's own secret.
+    Jscode2session,
+    /// The same with the token of a third-party platform.
+    ComponentJscode2session,
+    /// A phone code for a number, with an access token.
+    Getuserphonenumber,
+    /// An access token, with the app's own secret.
+    StableToken,
+}
+
+impl Endpoint {
+    fn path(self) -> &'static str {
+        match self {
+            Self::Jscode2session => "/sns/jscode2session",
+            Self::ComponentJscode2session => "/sns/component/jscode2session",
+            Self::Getuserphonenumber => "/wxa/business/getuserphonenumber",
+            Self::StableToken => "/cgi-bin/stable_token",
+        }
+    }
+
+    /// Whether its calls carry a token that can be fetched anew.
+    fn takes_token(self) -> bool {
+        matches!(self, Self::ComponentJscode2session | Self::Getuserphonenumber)
+    }
+}
+
 /// A client of WeChat's server API.
 #[derive(Debug)]
 pub struct Api {
     client: Client,
-    code_to_session: Url,
+    base: Url,
 }
 
 impl Api {
@@ -52,35 +83,33 @@ impl Api {
             .no_proxy()
             .retry(retry::never()) // a code works once: only the verdict repeats a call
             .build()?;
-        let mut code_to_session = settings.base_url.clone();
-        code_to_session.set_path(&format!(
-            "{}/sns/jscode2session",
-            settings.base_url.path().trim_end_matches('/')
-        ));
-        Ok(Self { client, code_to_session })
+        Ok(Self { client, base: settings.base_url.clone() })
     }
 
-    /// `GET /sns/jscode2session`.
-    pub async fn code_to_session(
-        &self,
-        app: &App,
-        code: &LoginCode,
-    ) -> Result<Session, ExchangeError> {
-        let mut url = self.code_to_session.clone();
-        url.query_pairs_mut()
-            .append_pair("appid", app.id.as_str())
-            .append_pair("secret", app.secret.expose_secret())
-            .append_pair("js_code", code.expose())
-            .append_pair("grant_type", "authorization_code");
-        // The errors of the client quote the URL, so nothing of them is kept.
-        let answer = match self.client.get(url).send().await {
-            Ok(response) => body(response).await,
-            Err(error) if error.is_connect() || error.is_builder() => {
-                return Err(Trouble::NotSent.into());
-            }
-            Err(_) => None,
-        };
-        read(&answer.ok_or(Trouble::Unanswered)?, OffsetDateTime::now_utc())
+    fn url(&self, endpoint: Endpoint) -> Url {
+        let mut url = self.base.clone();
+        let base = self.base.path().trim_end_matches('/');
+        url.set_path(&format!("{base}{}", endpoint.path()));
+        url
+    }
+
+    async fn get(&self, url: Url) -> Result<Zeroizing<Vec<u8>>, Trouble> {
+        answer(self.client.get(url)).await
+    }
+
+    async fn post_json(&self, url: Url, body: &Value) -> Result<Zeroizing<Vec<u8>>, Trouble> {
+        let json = HeaderValue::from_static("application/json");
+        let request = self.client.post(url).header(CONTENT_TYPE, json);
+        answer(request.body(body.to_string())).await
+    }
+}
+
+/// The errors of the client quote the URL, which holds secrets, so nothing of them is kept.
+async fn answer(request: RequestBuilder) -> Result<Zeroizing<Vec<u8>>, Trouble> {
+    match request.send().await {
+        Ok(response) => body(response).await.ok_or(Trouble::Unanswered),
+        Err(error) if error.is_connect() || error.is_builder() => Err(Trouble::NotSent),
+        Err(_) => Err(Trouble::Unanswered),
     }
 }
 
@@ -96,71 +125,45 @@ async fn body(mut response: Response) -> Option<Zeroizing<Vec<u8>>> {
     Some(body)
 }
 
-#[derive(Deserialize)]
-struct Answer {
-    session_key: Option<String>,
-    openid: Option<String>,
-    unionid: Option<String>,
-    errcode: Option<Value>,
-    errmsg: Option<Value>,
-}
-
-impl Drop for Answer {
-    fn drop(&mut self) {
-        self.session_key.zeroize();
-    }
-}
-
-/// What an answer means. Pure.
-pub fn read(answer: &[u8], now: OffsetDateTime) -> Result<Session, ExchangeError> {
-    // Not JSON: a proxy's page or half an answer. Whether WeChat saw the code is unknown.
-    let answer: Answer =
-        serde_json::from_slice(answer).map_err(|_| ExchangeError::from(Trouble::Unanswered))?;
-    if let (Some(key), Some(openid)) = (&answer.session_key, &answer.openid)
-        && !openid.is_empty()
-    {
-        // It never travelled through a client, so it is not repaired: 16 bytes or nothing.
-        let key = STANDARD
-            .decode(key)
-            .ok()
-            .and_then(|bytes| <[u8; 16]>::try_from(Zeroizing::new(bytes).as_slice()).ok())
-            .ok_or(Trouble::Final(FailureCode::PlatformUnexpected))?;
-        return Ok(Session {
-            openid: openid.clone(),
-            unionid: answer.unionid.clone().filter(|unionid| !unionid.is_empty()),
-            key: SessionKey::new(key),
-            exchanged_at: now,
-        });
-    }
-    let platform_code = answer.errcode.as_ref().and_then(|code| match code {
-        Value::Number(number) => number.as_i64(),
-        Value::String(digits) => digits.parse().ok(),
-        _ => None,
-    });
-    Err(ExchangeError {
-        trouble: platform_code.map_or(Trouble::Final(FailureCode::PlatformUnexpected), meaning),
+/// What an answer of `endpoint` without the wanted fields means.
+fn refusal(endpoint: Endpoint, errcode: Option<&Value>, errmsg: Option<&Value>) -> ExchangeError {
+    let platform_code = errcode.and_then(integer);
+    let unexpected = Trouble::Final(FailureCode::PlatformUnexpected);
+    ExchangeError {
+        trouble: platform_code.map_or(unexpected, |number| meaning(endpoint, number)),
         platform_code,
-        platform_rid: answer.errmsg.as_ref().and_then(Value::as_str).and_then(rid),
-    })
+        platform_rid: errmsg.and_then(Value::as_str).and_then(rid),
+    }
 }
 
-/// What an `errcode` of `jscode2session` means for the job.
-fn meaning(errcode: i64) -> Trouble {
-    match errcode {
-        -1 => Trouble::Busy,
-        40029 => Trouble::CodeInvalid,
-        40163 => Trouble::CodeUsed,
-        40226 => Trouble::Final(FailureCode::UserBlocked),
-        45011 => Trouble::MinuteQuota,
-        45009 => Trouble::Final(FailureCode::PlatformRateLimited),
-        // appid or secret wrong, missing or frozen; 4000x and 42001 speak of credentials
-        // that this call does not use, and mean the same to whoever has to mend it
-        40001 | 40013 | 40014 | 40125 | 40243 | 41002 | 41004 | 42001 => {
+/// What an `errcode` of `endpoint` means for the job.
+fn meaning(endpoint: Endpoint, errcode: i64) -> Trouble {
+    match (endpoint, errcode) {
+        (_, -1) => Trouble::Busy,
+        // The token is none, not the latest, or past its life.
+        (endpoint, 40001 | 40014 | 42001) if endpoint.takes_token() => Trouble::CredentialRefused,
+        // 40003: the code is not this openid's (that they are compared is documented, not
+        // what is answered; 43104 is an openid of another app). 40013, in the words of this
+        // page: the code is not of the app that asks.
+        (Endpoint::Getuserphonenumber, 40003 | 40013 | 43104) => {
+            Trouble::Final(FailureCode::CodeInvalid)
+        }
+        (Endpoint::StableToken, 40002) => Trouble::Final(FailureCode::AppMisconfigured),
+        (_, 40029) => Trouble::CodeInvalid,
+        (_, 40163) => Trouble::CodeUsed,
+        (_, 40226) => Trouble::Final(FailureCode::UserBlocked),
+        (_, 45011) => Trouble::MinuteQuota,
+        (_, 45009) => Trouble::Final(FailureCode::PlatformRateLimited),
+        // appid or secret wrong, missing or frozen; where a call has no token, 4000x and
+        // 42001 mean the same to whoever has to mend it; 61011: the third-party platform is
+        // another
+        (_, 40001 | 40013 | 40014 | 40125 | 40243 | 41002 | 41004 | 42001 | 61011) => {
             Trouble::Final(FailureCode::AppMisconfigured)
         }
-        40164 | 89503 | 89506 | 89507 => Trouble::Final(FailureCode::IpNotAllowed),
-        48001 | 48004 | 50002 | 61003 | 61007 => Trouble::Final(FailureCode::AppForbidden),
-        // 41008, 44002, 47001, 40097: our request was malformed. Others: not documented.
+        (_, 40164 | 89501 | 89503 | 89506 | 89507) => Trouble::Final(FailureCode::IpNotAllowed),
+        (_, 48001 | 48004 | 50002 | 61003 | 61007) => Trouble::Final(FailureCode::AppForbidden),
+        // 41001, 41008, 44002, 47001, 40097: our request was malformed. Others: not
+        // documented.
         _ => Trouble::Final(FailureCode::PlatformUnexpected),
     }
 }

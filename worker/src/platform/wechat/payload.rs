@@ -81,7 +81,7 @@ fn watermark(
 }
 
 /// A number, or its digits as a string: documented as the one, seen as the other.
-fn integer(value: &Value) -> Option<i64> {
+pub(super) fn integer(value: &Value) -> Option<i64> {
     match value {
         Value::Number(number) => number.as_i64(),
         Value::String(digits) => digits.parse().ok(),
