@@ -6,24 +6,40 @@ use axum::{
     extract::FromRequestParts,
     http::{HeaderMap, header, request::Parts},
 };
-use quhao_common::app::Client;
+use quhao_common::{
+    app::{App, Client},
+    registry::Registry,
+};
 
 use crate::{
     Edge,
     problem::{Problem, ProblemCode},
 };
 
-/// A client that showed one of its API keys.
-pub(crate) struct Authenticated(pub(crate) Arc<Client>);
+/// A client that showed one of its API keys, and what was configured at that moment.
+#[derive(Clone)]
+pub(crate) struct Authenticated {
+    pub(crate) client: Arc<Client>,
+    pub(crate) registry: Arc<Registry>,
+}
+
+impl Authenticated {
+    /// The client's apps.
+    pub(crate) fn apps(&self) -> &[Arc<App>] {
+        self.registry.directory.apps_of(&self.client.name)
+    }
+}
 
 impl FromRequestParts<Arc<Edge>> for Authenticated {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, edge: &Arc<Edge>) -> Result<Self, Problem> {
-        bearer(&parts.headers)
-            .and_then(|key| edge.directory.client_of_key(key))
-            .map(|client| Self(Arc::clone(client)))
-            .ok_or_else(|| ProblemCode::Unauthorized.into())
+        let registry = edge.live.now();
+        let client = bearer(&parts.headers)
+            .and_then(|key| registry.directory.client_of_key(key))
+            .map(Arc::clone)
+            .ok_or(ProblemCode::Unauthorized)?;
+        Ok(Self { client, registry })
     }
 }
 

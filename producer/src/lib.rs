@@ -7,9 +7,11 @@
 
 mod auth;
 mod body;
+mod docs;
+mod erasures;
 mod fate;
+mod fields;
 mod headers;
-mod job_object;
 mod jobs;
 mod json_object;
 mod observe;
@@ -17,32 +19,31 @@ mod openapi;
 mod ops;
 mod problem;
 mod problem_code;
+mod rate;
 mod router;
+mod sessions;
 mod submission;
 mod wait;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use quhao_common::{
-    app::Directory,
     backend::Backend,
     config::Config,
     http_server::{self, Door},
-    id::IdKeys,
     metrics::Exporter,
-    vault::Vault,
+    registry::Live,
 };
 use tokio_util::sync::CancellationToken;
 
 pub use crate::openapi::openapi_json;
-use crate::{ops::StoreProbe, wait::Waiters};
+use crate::{ops::StoreProbe, rate::Rates, wait::Waiters};
 
 /// What every handler needs.
 pub(crate) struct Edge {
     pub(crate) backend: Backend,
-    pub(crate) directory: Arc<Directory>,
-    pub(crate) id_keys: IdKeys,
-    pub(crate) vault: Arc<Vault>,
+    pub(crate) live: Arc<Live>,
+    pub(crate) rates: Rates,
     pub(crate) waiters: Waiters,
     pub(crate) store_probe: StoreProbe,
     /// Cancelled once the producer only finishes what it has.
@@ -50,7 +51,7 @@ pub(crate) struct Edge {
     pub(crate) limits: Limits,
 }
 
-/// Times that requests are judged by.
+/// What requests are judged by.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Limits {
     /// How long a client may take to send a body.
@@ -64,6 +65,10 @@ pub(crate) struct Limits {
     pub(crate) grace: Duration,
     /// How long answers are kept after the deadline.
     pub(crate) retention: Duration,
+    /// How long sessions are kept after their last exchange.
+    pub(crate) session_retention: Duration,
+    /// Whether callbacks may go in the clear.
+    pub(crate) callbacks_plain_http: bool,
 }
 
 impl Limits {
@@ -80,6 +85,8 @@ impl Limits {
                 + Duration::from_secs(5),
             grace: config.grace(),
             retention: store.retention,
+            session_retention: store.session_retention,
+            callbacks_plain_http: config.callbacks.allow_http,
         }
     }
 }
@@ -118,9 +125,8 @@ impl Producer {
         let draining = CancellationToken::new();
         let edge = Arc::new(Edge {
             backend,
-            directory: Arc::clone(&config.directory),
-            id_keys: config.id_keys.clone(),
-            vault: Arc::clone(&config.vault),
+            live: Arc::clone(&config.live),
+            rates: Rates::default(),
             waiters: Waiters::new(http.waiters_max, draining.clone()),
             store_probe: StoreProbe::default(),
             draining,

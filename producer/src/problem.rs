@@ -53,7 +53,8 @@ pub(crate) struct Problem {
     code: ProblemCode,
     detail: Cow<'static, str>,
     errors: Vec<FieldError>,
-    job: Option<JobLink>,
+    job: Option<Box<JobLink>>,
+    retry_after: Option<u32>,
     cause: Option<Arc<str>>,
 }
 
@@ -72,7 +73,14 @@ pub(crate) struct Logged {
 
 impl From<ProblemCode> for Problem {
     fn from(code: ProblemCode) -> Self {
-        Self { code, detail: code.detail().into(), errors: Vec::new(), job: None, cause: None }
+        Self {
+            code,
+            detail: code.detail().into(),
+            errors: Vec::new(),
+            job: None,
+            retry_after: code.retry_after(),
+            cause: None,
+        }
     }
 }
 
@@ -105,7 +113,13 @@ impl Problem {
 
     /// Names the job that may run all the same.
     pub(crate) fn job(mut self, id: String, url: String) -> Self {
-        self.job = Some(JobLink { id, url });
+        self.job = Some(Box::new(JobLink { id, url }));
+        self
+    }
+
+    /// Knows better when it makes sense to try again, in seconds.
+    pub(crate) fn retry_after(mut self, seconds: u32) -> Self {
+        self.retry_after = Some(seconds);
         self
     }
 
@@ -115,7 +129,7 @@ impl Problem {
         self
     }
 
-    #[cfg(test)]
+    /// What happened.
     pub(crate) fn code(&self) -> ProblemCode {
         self.code
     }
@@ -177,7 +191,7 @@ impl IntoResponse for Problem {
         let mut response = (self.code.status(), body).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
-        if let Some(seconds) = self.code.retry_after() {
+        if let Some(seconds) = self.retry_after {
             headers.insert(header::RETRY_AFTER, seconds.into());
         }
         if self.code == ProblemCode::Unauthorized {

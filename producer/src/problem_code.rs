@@ -61,7 +61,7 @@ problem_codes! {
     RequestTimeout = "request_timeout", REQUEST_TIMEOUT, retry None,
         "Request timeout", "The body did not arrive in time.";
     Gone = "gone", GONE, retry None,
-        "Gone", "The result has been removed: its retention is over.";
+        "Gone", "The result has been removed: it was erased, or its retention is over.";
     BodyTooLarge = "body_too_large", PAYLOAD_TOO_LARGE, retry None,
         "Body too large", "The body is larger than 64 KiB.";
     UriTooLong = "uri_too_long", URI_TOO_LONG, retry None,
@@ -72,6 +72,8 @@ problem_codes! {
         "Invalid request", "Something in the request is not usable; errors lists all of it.";
     HeadersTooLarge = "headers_too_large", REQUEST_HEADER_FIELDS_TOO_LARGE, retry None,
         "Headers too large", "There are more than 64 header fields, or they hold more than 16 KiB.";
+    RateLimited = "rate_limited", TOO_MANY_REQUESTS, retry Some(1),
+        "Rate limited", "This client submits faster than it may, and the job was not taken. The same submission may be sent again.";
     Internal = "internal", INTERNAL_SERVER_ERROR, retry None,
         "Internal error", "A fault in quhao. The x-request-id leads its operator to the cause.";
     Overloaded = "overloaded", SERVICE_UNAVAILABLE, retry Some(2),
@@ -81,7 +83,7 @@ problem_codes! {
     Unconfirmed = "unconfirmed", SERVICE_UNAVAILABLE, retry Some(1),
         "Unconfirmed", "The queue did not confirm the job in time; it may run all the same, and url tells. The same submission may be sent again; it stays the same job.";
     StoreUnavailable = "store_unavailable", SERVICE_UNAVAILABLE, retry Some(2),
-        "Store unavailable", "Results cannot be read at the moment. The job is not affected; ask again.";
+        "Store unavailable", "What is stored cannot be read or changed at the moment. Jobs are not affected; send the same again.";
     TimedOut = "timed_out", SERVICE_UNAVAILABLE, retry Some(1),
         "Timed out", "The request was not done in time. The same request may be sent again; a submission stays the same job.";
 }
@@ -112,6 +114,10 @@ pub(crate) enum FieldCode {
     NotBase64,
     /// What is encoded has a length that it cannot have.
     WrongLength,
+    /// It does not go with another field that is there.
+    Conflicting,
+    /// This installation's configuration does not allow it.
+    NotAllowed,
     /// It names nothing that the client owns.
     NotFound,
 }

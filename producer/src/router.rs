@@ -10,16 +10,19 @@ use axum::{Router, middleware, routing::get};
 use quhao_common::metrics::Exporter;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use crate::{Edge, jobs, observe, ops};
+use crate::{Edge, docs, erasures, jobs, observe, ops, sessions};
 
 /// The API's routes with their description.
 pub(crate) fn described() -> OpenApiRouter<Arc<Edge>> {
     OpenApiRouter::new()
-        .routes(routes!(jobs::submit))
-        .routes(routes!(jobs::poll))
+        .routes(routes!(jobs::submit::submit))
+        .routes(routes!(jobs::poll::poll, jobs::erase::erase))
+        .routes(routes!(sessions::look))
+        .routes(routes!(erasures::erase))
         .routes(routes!(ops::livez))
         .routes(routes!(ops::readyz))
         .routes(routes!(ops::openapi))
+        .routes(routes!(docs::docs))
 }
 
 /// The API.

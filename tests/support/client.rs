@@ -122,6 +122,19 @@ impl Client {
         self.request(Method::GET, path, headers, None).await.expect("an answer to a look")
     }
 
+    /// Posts JSON to `path`.
+    pub async fn post(&self, path: &str, body: &Value) -> Reply {
+        let headers = [("content-type", "application/json")];
+        let body = Some(body.to_string());
+        self.request(Method::POST, path, &headers, body).await.expect("an answer to a post")
+    }
+
+    /// Deletes what is at `path`.
+    pub async fn delete(&self, path: &str) -> Reply {
+        let answer = self.request(Method::DELETE, path, &[], None).await;
+        answer.expect("an answer to a delete")
+    }
+
     /// Polls a job's `url` until it is finished; the job. Fails the test after `limit`.
     pub async fn wait_until_done(&self, url: &str, limit: Duration) -> Value {
         let end = Instant::now() + limit;

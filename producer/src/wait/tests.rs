@@ -18,7 +18,7 @@ fn answer(byte: u8) -> StoredAnswer {
         expires_at: at,
         finished_at: at,
         purge_at: at + Duration::from_mins(1),
-        answer: Sealed::from_bytes(Vec::new()),
+        answer: Some(Sealed::from_bytes(Vec::new())),
     }
 }
 

@@ -57,6 +57,16 @@ async fn every_problem_names_its_field(mode: Mode) {
         (with(json!({"metadata": []})), vec!["metadata"]),
         (with(json!({"metadata": {"a": "x".repeat(2048)}})), vec!["metadata"]),
         (with(json!({"callback_url": "https://example.com/"})), vec!["callback_url"]),
+        (with(json!({"callback_url": "somewhere"})), vec!["callback_url"]),
+        (with(json!({"session": "ses_x"})), vec!["session"]),
+        (with(json!({"phone_code": "p"})), vec!["phone_code"]),
+        (with(json!({"openid": "o"})), vec!["openid"]),
+        (json!({"phone_code": "null"}), vec!["phone_code"]),
+        (json!({"phone_code": "a b"}), vec!["phone_code"]),
+        (json!({"phone_code": long}), vec!["phone_code"]),
+        (json!({"phone_code": "p", "openid": "a b"}), vec!["openid"]),
+        (json!({"phone_code": "p", "expect": "open_data"}), vec!["expect"]),
+        (json!({"session": "ses_x"}), vec!["encrypted_data", "iv", "session"]),
         (with(json!({"colour": "red"})), vec!["colour"]),
         (
             with(json!({"iv": "!", "expect": 1, "deadline_seconds": -1, "zzz": 0})),
@@ -161,6 +171,7 @@ fn any_name() -> impl Strategy<Value = String> + Clone {
         "session",
         "phone_code",
         "openid",
+        "e164",
         "expect",
         "deadline_seconds",
         "callback_url",
@@ -196,10 +207,18 @@ fn nothing_that_a_client_sends_makes_a_500() {
                 ("traceparent", &*prefer),
             ];
             let answers = runtime.block_on(async {
-                let posted = client.request(Method::POST, "/v1/jobs", &headers, Some(body)).await;
+                let post = async |path| {
+                    client.request(Method::POST, path, &headers, Some(body.clone())).await.unwrap()
+                };
                 let path: String = url::form_urlencoded::byte_serialize(path.as_bytes()).collect();
-                let got = client.get(&format!("/v1/jobs/{path}?expires={path}")).await;
-                [posted.unwrap(), got]
+                let job = format!("/v1/jobs/{path}?expires={path}");
+                [
+                    post("/v1/jobs").await,
+                    post("/v1/erasures").await,
+                    client.get(&job).await,
+                    client.delete(&job).await,
+                    client.get(&format!("/v1/sessions/{path}")).await,
+                ]
             });
             for answer in answers {
                 prop_assert!(answer.status < 500, "{}: {}", answer.status, answer.text);

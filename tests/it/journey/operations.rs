@@ -14,6 +14,7 @@ in_both_modes!(
     roles_are_ready_and_count,
     sigterm_finishes_what_was_taken_and_exits_0,
     every_answer_names_its_request,
+    the_page_for_people_needs_no_other_host,
 );
 
 async fn roles_are_ready_and_count(mode: Mode) {
@@ -71,9 +72,14 @@ async fn every_answer_names_its_request(mode: Mode) {
     let client = world.client();
     let cases = [
         (Method::GET, "/livez", 200),
+        (Method::GET, "/docs", 200),
         (Method::GET, "/nowhere", 404),
         (Method::PUT, "/v1/jobs", 405),
         (Method::GET, "/v1/jobs/nonsense", 404),
+        (Method::DELETE, "/v1/jobs/nonsense", 404),
+        (Method::GET, "/v1/sessions/nonsense", 404),
+        (Method::DELETE, "/v1/sessions/nonsense", 405),
+        (Method::POST, "/v1/erasures", 415),
         (Method::POST, "/v1/jobs", 415),
     ];
     for (method, path, status) in cases {
@@ -89,5 +95,19 @@ async fn every_answer_names_its_request(mode: Mode) {
             let code = reply.text_at("/code");
             assert!(!code.is_empty() && reply.text_at("/type").ends_with(code), "{}", reply.text);
         }
+    }
+}
+
+async fn the_page_for_people_needs_no_other_host(mode: Mode) {
+    let world = World::start(mode).await;
+    let page = world.client().with_key(None).get("/docs").await;
+    assert_eq!((page.status, page.header("content-type")), (200, "text/html; charset=utf-8"));
+    let policy = page.header("content-security-policy");
+    assert!(policy.starts_with("default-src 'none'; style-src 'sha256-"), "{policy}");
+    for foreign in ["<script", "src=", "http://", "https://", "@import", "url("] {
+        assert!(!page.text.contains(foreign), "{foreign}");
+    }
+    for route in ["/v1/jobs/{id}", "/v1/sessions/{session}", "/v1/erasures"] {
+        assert!(page.text.contains(route), "{route}");
     }
 }

@@ -11,6 +11,7 @@ use quhao_tests::{
     wait::{PATIENCE, eventually},
     world::{Knobs, World, phone_job},
 };
+use serde_json::json;
 
 fn assert_problem(reply: &Reply, code: &str) {
     assert_eq!((reply.status, reply.text_at("/code")), (503, code), "{}", reply.text);
@@ -94,12 +95,20 @@ async fn a_producer_accepts_while_the_store_is_away_and_says_so_to_polls() {
     let (proxy, url) = Proxy::for_url(database.url(), 5432).await;
     world.add_producer_with(&[("QUHAO__STORE__URL", &url)]).await;
     let client = world.client().at(&world.producers[1].address);
+    let reply = client.submit_and_wait(&phone_job(&world.guest()), 20).await;
+    let session = format!("/v1/sessions/{}", reply.text_at("/result/session"));
+    assert_eq!(client.get(&session).await.status, 200, "{}", reply.text);
     proxy.cut();
 
     let reply = client.submit(&phone_job(&world.guest())).await;
     assert_eq!(reply.status, 202, "{}", reply.text);
     let url = reply.text_at("/url").to_owned();
     assert_problem(&client.get(&url).await, "store_unavailable");
+    assert_problem(&client.get(&session).await, "store_unavailable");
+    assert_problem(&client.delete(&url).await, "store_unavailable");
+    for whom in [json!({"openid": "o"}), json!({"e164": "+8613580006666"})] {
+        assert_problem(&client.post("/v1/erasures", &whom).await, "store_unavailable");
+    }
     let readyz = client.get("/readyz").await;
     assert_eq!(readyz.status, 200, "a store that is away is no reason to be taken out");
     assert!(readyz.text.contains("store"), "{}", readyz.text);

@@ -1,0 +1,94 @@
+//! `quhao erase`: everything of one app, for an operator whose merchant leaves.
+
+use std::{
+    io::{self, Write},
+    path::PathBuf,
+    time::Duration,
+};
+
+use anyhow::Context;
+use quhao_common::{
+    app::AppId,
+    backend,
+    config::Config,
+    envelope::{from_unix_ms, unix_ms},
+    job::DEADLINE_SECONDS,
+    store::{AppErased, AppErasure, Erased, Store},
+};
+use time::OffsetDateTime;
+
+use crate::{
+    config,
+    exit::{Done, Exit},
+    migrate,
+    schema::Standing,
+};
+
+/// `quhao erase`
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// The appid. It need not be configured any more
+    #[arg(long, value_name = "APPID")]
+    app: String,
+    /// Do it: what is erased cannot be brought back
+    #[arg(long)]
+    yes: bool,
+}
+
+/// Erases, part by part, and says how much went.
+pub(crate) async fn run(arguments: Arguments, file: Option<PathBuf>) -> Done {
+    let app = AppId::new(&arguments.app)
+        .map_err(|error| Exit::misused(format!("--app is no appid: {error}")))?;
+    if !arguments.yes {
+        return Err(Exit::misused(format!(
+            "this erases every result, session and callback of {app}, and nothing brings them \
+             back; say --yes to do it"
+        )));
+    }
+    let config = config::load(file)?;
+    // Opening a file that is not there would make it.
+    if migrate::is_absent(&config) {
+        return Err(Exit::failed("the store does not exist yet; see `quhao migrate`".to_owned()));
+    }
+    let store = backend::open_store(&config.store).await?;
+    let erased = erase(&store, &config, app).await;
+    store.close().await;
+    let Erased { answers, sessions } = erased?;
+    let mut out = io::stdout().lock();
+    writeln!(out, "erased the results of {answers} jobs and {sessions} sessions")?;
+    out.flush()?;
+    Ok(())
+}
+
+async fn erase(store: &Store, config: &Config, app: AppId) -> Result<Erased, Exit> {
+    let schema = store.schema().await?;
+    if let Some(trouble) = Standing::of(schema).trouble(schema) {
+        return Err(Exit::failed(trouble));
+    }
+    let now = OffsetDateTime::now_utc();
+    // As fine as the times of jobs.
+    let erased_at = from_unix_ms(unix_ms(now)).unwrap_or(now);
+    let purge_at = erased_at + remembered(config);
+    let (mut all, mut after) = (Erased::default(), None);
+    loop {
+        let part = AppErasure { app: app.clone(), erased_at, purge_at, after };
+        let AppErased { erased, next } = store.erase_app(&part).await.with_context(|| {
+            format!(
+                "stopped after {} jobs and {} sessions; the same command goes on from there",
+                all.answers, all.sessions
+            )
+        })?;
+        all.answers += erased.answers;
+        all.sessions += erased.sessions;
+        if next.is_none() {
+            return Ok(all);
+        }
+        after = next;
+    }
+}
+
+/// How long the erasure is remembered: longer than any row that an earlier job can write.
+fn remembered(config: &Config) -> Duration {
+    let kept = config.store.retention.max(config.store.session_retention);
+    kept + Duration::from_secs(*DEADLINE_SECONDS.end()) + config.grace()
+}
