@@ -7,7 +7,7 @@ use quhao_common::{
     job::Shape,
 };
 
-const ADVICE: [(Advice, &str); 5] = [
+const ADVICE: [(Advice, &str); 6] = [
     (Advice::LoginAgain, "Call `wx.login` and submit the new code."),
     (
         Advice::LoginThenTap,
@@ -15,6 +15,7 @@ const ADVICE: [(Advice, &str); 5] = [
          submit both. Calling `wx.login` inside the button's callback is the classic mistake: it \
          may replace the session key that the payload was encrypted with.",
     ),
+    (Advice::TapAgain, "Let the guest tap the phone button again and submit the new phone code."),
     (Advice::Refuse, "Do not serve this guest on the strength of this payload."),
     (Advice::TryLater, "The platform is in trouble; the same guest may try again in a minute."),
     (
@@ -30,20 +31,23 @@ const TRIED_AGAIN: &str = "
 ## What is tried again first
 
 A job fails only after the worker has done what can be done within the job's deadline. A
-login code works once, so what may be repeated depends on whether it may have been spent.
+login code or phone code works once, so what may be repeated depends on whether it may have
+been spent.
 
-| WeChat's answer to the exchange | the code | then |
+| WeChat's answer to the exchange or the redeeming | the code | then |
 |---|---|---|
 | none: the call could not be sent (name, connection, TLS) | is untouched | again, 0.05 to 5 s apart, as long as the deadline and the room for waiting jobs allow (a quarter of `worker.concurrency` for one app); then `platform_unavailable` |
 | none that can be read: it broke off, took too long, or was not JSON | may be spent | again, once; then `platform_unavailable` |
 | -1, system busy | may be spent | again, twice at most, 0.2 to 1 s apart; then `platform_unavailable` |
+| the access token cannot be had: its call could not be sent, was not answered, or says -1 | is untouched | again, 0.1 to 2 s apart, as long as the deadline allows; then `platform_unavailable` |
+| the access token is refused: 40001, 40014, 42001 from a call that carries one | is untouched | again, once, with a new one; then `app_misconfigured` |
 | 45011, this minute's quota | is untouched | again in the next minute; if the deadline comes first or there is no room to wait, `platform_rate_limited` |
-| 40163, code used; 40029 after a call that may have spent the code | is spent | the result or session of a call that got there first is looked for, for a while; if there is none, `session_lost` where this job may have spent the code itself, else `code_already_used` |
-| 40029, code invalid, at the first call | | `code_invalid` |
+| 40163, code used; 40029 after a call that may have spent the code | is spent | the result, or after a login code the session, of a call that got there first is looked for, for a while; if there is none, `session_lost` where this job may have spent the code itself, else `code_already_used` |
+| 40029, code invalid, at the first call; for a phone code also 40003, 40013, 43104: it is of another guest or app | | `code_invalid` |
 | 40226 | | `user_blocked` |
 | 45009, the day's quota | | `platform_rate_limited` |
-| 40001, 40013, 40014, 40125, 40243, 41002, 41004, 42001 | | `app_misconfigured` |
-| 40164, 89503, 89506, 89507 | | `ip_not_allowed` |
+| 40001, 40013, 40014, 40125, 40243, 41002, 41004, 42001, 61011; 40002 from the token's call | | `app_misconfigured` |
+| 40164, 89501, 89503, 89506, 89507 | | `ip_not_allowed` |
 | 48001, 48004, 50002, 61003, 61007 | | `app_forbidden` |
 | any other | | `platform_unexpected` |
 ";
@@ -61,9 +65,10 @@ pub(crate) fn markdown() -> String {
          late replaces any failure, and `session_lost` replaces `code_already_used`. To try the \
          same credential once more, submit it with a new `Idempotency-Key`.\n\n\
          ## Codes\n\n\
-         The advice depends on whether the job was a login alone or came with a ciphertext.\n\n\
-         | code | meaning | advice: login alone | advice: with ciphertext |\n\
-         |---|---|---|---|\n",
+         The advice depends on what the job consisted of: a login code alone, a ciphertext (with a \
+         login code or a session), or the phone button's own code.\n\n\
+         | code | meaning | advice: login alone | advice: with ciphertext | advice: phone code |\n\
+         |---|---|---|---|---|\n",
     );
     for code in FailureCode::ALL {
         page.push_str(&row(*code));
@@ -81,23 +86,26 @@ pub(crate) fn markdown() -> String {
 }
 
 fn row(code: FailureCode) -> String {
-    let alone = if applies_to_login_alone(code) {
-        format!("`{}`", code.advice(Shape::LoginAlone).as_str())
-    } else {
-        "–".to_owned()
-    };
-    let advice = code.advice(Shape::WithCiphertext).as_str();
-    format!("| `{}` | {} | {alone} | `{advice}` |\n", code.as_str(), code.message())
+    let mut row = format!("| `{}` | {} |", code.as_str(), code.message());
+    for shape in [Shape::LoginAlone, Shape::WithCiphertext, Shape::PhoneCode] {
+        let _ = if applies_to(code, shape) {
+            write!(row, " `{}` |", code.advice(shape).as_str())
+        } else {
+            write!(row, " – |")
+        };
+    }
+    row.push('\n');
+    row
 }
 
-/// Some codes speak of a ciphertext or a session handle, which a login alone has not.
-fn applies_to_login_alone(code: FailureCode) -> bool {
-    !matches!(
-        code,
-        FailureCode::SessionUnknown
-            | FailureCode::DecryptFailed
-            | FailureCode::WatermarkMismatch
-            | FailureCode::WatermarkStale
-            | FailureCode::NoPhone
-    )
+/// Some codes speak of what not every job has.
+fn applies_to(code: FailureCode, shape: Shape) -> bool {
+    match code {
+        FailureCode::SessionUnknown | FailureCode::DecryptFailed => shape == Shape::WithCiphertext,
+        FailureCode::WatermarkMismatch | FailureCode::WatermarkStale | FailureCode::NoPhone => {
+            shape != Shape::LoginAlone
+        }
+        FailureCode::UserBlocked => shape != Shape::PhoneCode,
+        _ => true,
+    }
 }

@@ -35,6 +35,8 @@ pub(crate) struct Arguments {
 enum Standing {
     Succeeded,
     Failed(Failure, Shape),
+    /// Only that it was erased is kept.
+    Erased,
     /// It has a row that this configuration does not open.
     Closed(&'static str),
 }
@@ -78,13 +80,14 @@ pub(crate) async fn run(arguments: Arguments, file: Option<PathBuf>) -> Done {
     out.flush()?;
     match standing {
         Standing::Failed(..) => Err(Exit::Failed(None)),
-        Standing::Succeeded | Standing::Closed(_) => Ok(()),
+        Standing::Succeeded | Standing::Erased | Standing::Closed(_) => Ok(()),
     }
 }
 
 /// Whether the id's tag proves that it was made here.
 fn is_ours(config: &Config, id: &JobId) -> bool {
-    config.directory.apps().any(|app| config.id_keys.proves(id, &app.client, &app.id))
+    let registry = config.live.now();
+    registry.directory.apps().any(|app| registry.id_keys.proves(id, &app.client, &app.id))
 }
 
 /// The id as logs show it.
@@ -98,8 +101,10 @@ fn tagless(number: u8, key: JobKey) -> JobId {
 
 /// Opens the answer. The row does not say which app it is about; its seal does.
 fn standing(config: &Config, key: JobKey, row: &StoredAnswer) -> Standing {
-    for app in config.directory.apps() {
-        match Answer::open(&config.vault, key, &app.id, &row.answer) {
+    let Some(sealed) = &row.answer else { return Standing::Erased };
+    let registry = config.live.now();
+    for app in registry.directory.apps() {
+        match Answer::open(&registry.vault, key, &app.id, sealed) {
             Ok(Answer { outcome: Outcome::Succeeded(_), .. }) => return Standing::Succeeded,
             Ok(Answer { outcome: Outcome::Failed(failure), shape, .. }) => {
                 return Standing::Failed(failure, shape);
@@ -118,6 +123,7 @@ fn word(standing: &Standing) -> String {
     match standing {
         Standing::Succeeded => "succeeded".to_owned(),
         Standing::Failed(..) => "failed".to_owned(),
+        Standing::Erased => "erased".to_owned(),
         Standing::Closed(why) => format!("finished; how cannot be read: {why}"),
     }
 }

@@ -1,12 +1,17 @@
 //! `quhao serve`, `quhao producer`, `quhao worker`: the roles.
 
+mod reload;
 mod running;
 
 use std::path::PathBuf;
 
-use quhao_common::{config::Config, shutdown, telemetry};
+use quhao_common::{
+    config::{Config, LoadOptions},
+    shutdown, telemetry,
+};
 use tracing::{info, warn};
 
+use self::reload::{Hangups, Reload};
 pub(crate) use self::running::Running;
 use crate::{
     config,
@@ -36,20 +41,25 @@ impl Role {
     }
 }
 
-/// Runs `role` until a signal, then drains.
+/// Runs `role` until a signal to end, then drains. SIGHUP has it read its configuration
+/// again, but not while it drains.
 pub(crate) async fn run(role: Role, file: Option<PathBuf>) -> Done {
+    let options = LoadOptions::of_process(file.clone());
     let config =
         if role == Role::Both { config::load_or_explain(file)? } else { config::load(file)? };
     refuse_half_of_an_embedded_mode(role, &config)?;
     telemetry::init(&config.log)?;
     raise_descriptor_limit(config.http.connections_max);
     let stop = shutdown::signals()?;
+    let hangups = Hangups::listen()?;
     let running = tokio::select! {
         running = Running::start(&config, role) => running?,
         () = stop.cancelled() => return Ok(()),
     };
+    let reload = Reload { options, started_with: config, backend: running.backend().clone() };
     let broken = tokio::select! {
         part = running.broken() => Some(part),
+        never = reload.run(hangups) => match never {},
         () = stop.cancelled() => None,
     };
     running.drain().await;

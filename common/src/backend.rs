@@ -62,6 +62,15 @@ impl Backend {
         Ok(Self { queue: Arc::new(queue), store: Arc::new(store) })
     }
 
+    /// New connections to the servers use what these settings say of where they are; those
+    /// that are there stay. Anything else in the settings does not count. An error changes
+    /// nothing.
+    pub fn retell(&self, queue: &config::Queue, store: &config::Store) -> Result<(), BackendError> {
+        // The store may refuse; the configuration has tried the queue's URL.
+        self.store.retell(store)?;
+        Ok(self.queue.retell(queue)?)
+    }
+
     /// Ends the queue and then the store, so that a settlement finds its database. The
     /// queue has `limit`; the store has its own.
     pub async fn close(&self, limit: Duration) {
@@ -134,7 +143,8 @@ mod tests {
         let scratch = Scratch::new();
         let path = scratch.path("quhao.db");
         let alone = open_store(&store(&path)).await.unwrap();
-        assert_eq!(alone.migrate().await.unwrap(), [crate::store::SCHEMA_VERSION]);
+        let all: Vec<_> = (1..=crate::store::SCHEMA_VERSION).collect();
+        assert_eq!(alone.migrate().await.unwrap(), all);
         alone.close().await;
 
         for other in ["quhao.db", "queue.db"] {

@@ -21,6 +21,11 @@ pub fn submitted(result: &'static str) {
     counter!("quhao_submits_total", "result" => result).increment(1);
 }
 
+/// A client submitted faster than it may. Clients are few, and named by the configuration.
+pub fn rate_limited(client: &str) {
+    counter!("quhao_rate_limited_total", "client" => client.to_owned()).increment(1);
+}
+
 /// A field's transport damage was undone.
 pub fn repaired(field: &'static str, repair: Repair) {
     counter!("quhao_repairs_total", "field" => field, "repair" => repair.as_str()).increment(1);
@@ -83,10 +88,28 @@ pub fn exchange(result: &'static str, took: Duration) {
     histogram!("quhao_exchange_seconds", "result" => result).record(took.as_secs_f64());
 }
 
-/// The platform is called again for a job: after `not_sent`, `unanswered`, `busy` or
-/// `minute_quota`, or at all after a `redelivery`.
+/// The platform is called again for a job: after `not_sent`, `unanswered`, `busy`,
+/// `minute_quota` or `credential_refused`, or at all after a `redelivery`.
 pub fn exchanged_again(cause: &'static str) {
     counter!("quhao_exchanges_repeated_total", "cause" => cause).increment(1);
+}
+
+/// A call to the platform that redeems a phone code ended.
+pub fn redeem(result: &'static str, took: Duration) {
+    histogram!("quhao_redeem_seconds", "result" => result).record(took.as_secs_f64());
+}
+
+/// The platform is called again to redeem a job's phone code: after `not_sent`,
+/// `unanswered`, `busy`, `minute_quota` or `credential_refused`, or at all after a
+/// `redelivery`.
+pub fn redeemed_again(cause: &'static str) {
+    counter!("quhao_redeems_repeated_total", "cause" => cause).increment(1);
+}
+
+/// One try to get a token ended: an `access` token of an app, or the `component`'s.
+pub fn token_fetched(kind: &'static str, result: &'static str, took: Duration) {
+    histogram!("quhao_token_fetch_seconds", "kind" => kind, "result" => result)
+        .record(took.as_secs_f64());
 }
 
 /// A job succeeded.
@@ -117,9 +140,36 @@ pub fn commit_failed(reason: &'static str) {
     counter!("quhao_commits_failed_total", "reason" => reason).increment(1);
 }
 
-/// Rows past their retention were deleted: `answers`, `sessions`.
+/// Rows past their retention were deleted: `answers`, `sessions`, `callbacks`, `erasures`.
 pub fn purged(table: &'static str, rows: u64) {
     counter!("quhao_purged_total", "table" => table).increment(rows);
+}
+
+/// The configuration was read again: `applied` or `refused`.
+pub fn config_reloaded(result: &'static str) {
+    counter!("quhao_config_reloads_total", "result" => result).increment(1);
+}
+
+/// An attempt at a callback ended: `delivered`, or the reason why it does not count.
+pub fn callback_attempt(result: &'static str, took: Duration) {
+    histogram!("quhao_callback_attempt_seconds", "result" => result).record(took.as_secs_f64());
+}
+
+/// A callback was delivered, so long after it became due.
+pub fn callback_delivered(took: Duration) {
+    counter!("quhao_callbacks_total", "state" => "delivered").increment(1);
+    histogram!("quhao_callback_seconds").record(took.as_secs_f64());
+}
+
+/// A callback was given up.
+pub fn callback_failed() {
+    counter!("quhao_callbacks_total", "state" => "failed").increment(1);
+}
+
+/// Callbacks that are being sent.
+pub fn callbacks_under_way(count: usize) {
+    #[expect(clippy::cast_precision_loss, reason = "bounded by callbacks.concurrency")]
+    gauge!("quhao_callbacks_under_way").set(count as f64);
 }
 
 /// Jobs being worked on, and jobs waiting between two attempts.

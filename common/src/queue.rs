@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use time::OffsetDateTime;
 
-use crate::id::JobId;
+use crate::{config, id::JobId};
 
 pub mod amqp;
 pub mod sqlite;
@@ -179,6 +179,15 @@ impl Queue {
         match self {
             Self::Amqp(queue) => queue.stop_taking().await,
             Self::Sqlite(queue) => queue.stop_taking().await,
+        }
+    }
+
+    /// Connections from now on go where `settings` say, those that are there stay. An error
+    /// changes nothing; an embedded queue stays where it is.
+    pub fn retell(&self, settings: &config::Queue) -> Result<(), QueueError> {
+        match self {
+            Self::Amqp(queue) => queue.retell(settings),
+            Self::Sqlite(_) => Ok(()),
         }
     }
 

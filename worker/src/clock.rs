@@ -6,60 +6,56 @@ use std::{sync::Arc, time::Duration};
 use quhao_common::store::Store;
 use time::OffsetDateTime;
 use tokio_util::sync::CancellationToken;
-use tracing::error;
+use tracing::{error, info};
 
-use crate::health::Health;
+use crate::health::{Clock, Health};
 
 const EVERY: Duration = Duration::from_secs(30);
 /// Between two tries while the store does not answer.
 const AGAIN: Duration = Duration::from_millis(500);
+/// Between two comparisons while the clock is wrong.
+const WRONG: Duration = Duration::from_secs(5);
 /// The most that is tolerated.
 const OFF_MAX: Duration = Duration::from_secs(5);
 
-/// Waits until the clocks have been compared. False if they differ, or if `draining`
-/// begins before the store has answered.
-pub async fn compare(store: &Store, health: &Health, draining: &CancellationToken) -> bool {
-    loop {
-        let before = OffsetDateTime::now_utc();
-        // A store that is out of reach says nothing about the clock.
-        if let Ok(theirs) = store.now().await {
-            let Some(off) = difference(before, theirs, OffsetDateTime::now_utc()) else {
-                return true;
-            };
-            let reason = format!("this machine's clock is {off:.1?} off the store's");
-            error!(
-                reason,
-                "this worker takes no more jobs until that is mended and it is restarted"
-            );
-            health.stuck(reason);
-            return false;
-        }
-        tokio::select! {
-            () = tokio::time::sleep(AGAIN) => {}
-            () = draining.cancelled() => return false,
-        }
-    }
-}
-
-/// Compares the clocks every half minute, until `draining` or until they differ.
+/// Compares the clocks until `draining`, and tells `health`.
 pub async fn watch(store: Arc<Store>, health: Arc<Health>, draining: CancellationToken) {
     loop {
+        let before = OffsetDateTime::now_utc();
+        let pause = match store.now().await {
+            // A store that is out of reach says nothing about the clock.
+            Err(_) => AGAIN,
+            Ok(theirs) => {
+                let clock = judged(before, theirs, OffsetDateTime::now_utc());
+                tell(health.clock(clock), clock);
+                if clock == Clock::Right { EVERY } else { WRONG }
+            }
+        };
         tokio::select! {
-            () = tokio::time::sleep(EVERY) => {}
+            () = tokio::time::sleep(pause) => {}
             () = draining.cancelled() => return,
-        }
-        if !compare(&store, &health, &draining).await {
-            return;
         }
     }
 }
 
-/// How far `theirs` lies outside of the time in which it was asked, if it is too far.
-fn difference(
-    before: OffsetDateTime,
-    theirs: OffsetDateTime,
-    after: OffsetDateTime,
-) -> Option<Duration> {
+/// Says so when the clock has become wrong or right.
+fn tell(before: Clock, now: Clock) {
+    match (before, now) {
+        (Clock::Off(_), Clock::Right) => info!("this machine's clock is right again"),
+        (Clock::Unknown | Clock::Right, Clock::Off(off)) => error!(
+            off_seconds = off.as_secs_f64(),
+            "this machine's clock is off the store's; until it is right no more jobs are taken"
+        ),
+        _ => {}
+    }
+}
+
+/// How the clock stands if the store said `theirs` some time between `before` and `after`.
+pub fn judged(before: OffsetDateTime, theirs: OffsetDateTime, after: OffsetDateTime) -> Clock {
     let off = if theirs < before { before - theirs } else { theirs - after };
-    Duration::try_from(off).ok().filter(|off| *off > OFF_MAX)
+    match Duration::try_from(off) {
+        Ok(off) if off > OFF_MAX => Clock::Off(off),
+        // Negative: it lies within.
+        _ => Clock::Right,
+    }
 }

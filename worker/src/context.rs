@@ -3,24 +3,22 @@
 use std::{sync::Arc, time::Duration};
 
 use quhao_common::{
-    app::{App, Directory},
+    app::App,
     config::Config,
     job::Job,
+    registry::{Live, Registry},
     store::Store,
-    vault::Vault,
 };
 
 use crate::platform::{Platform, Platforms};
 
-/// Shared by all jobs, never changed.
+/// Shared by all jobs.
 #[derive(Debug)]
 pub struct Context {
     /// Results and sessions.
     pub store: Arc<Store>,
-    /// Opens and seals.
-    pub vault: Arc<Vault>,
-    /// Clients and apps.
-    pub directory: Arc<Directory>,
+    /// Clients, apps and secrets.
+    pub live: Arc<Live>,
     /// The platforms of this build.
     pub platforms: Platforms,
     /// How long a sibling's result may still be on its way: one call and its commit.
@@ -36,8 +34,7 @@ impl Context {
     pub fn new(config: &Config, store: Arc<Store>, platforms: Platforms) -> Self {
         Self {
             store,
-            vault: Arc::clone(&config.vault),
-            directory: Arc::clone(&config.directory),
+            live: Arc::clone(&config.live),
             platforms,
             sibling_grace: config.platform_timeout() + config.store.statement_timeout,
             retention: config.store.retention,
@@ -51,6 +48,8 @@ impl Context {
 pub struct Taken {
     /// The job.
     pub job: Job,
+    /// Clients, apps and secrets as they were when it was taken.
+    pub registry: Arc<Registry>,
     /// Its app.
     pub app: Arc<App>,
     /// Its app's platform.

@@ -1,30 +1,54 @@
 //! Whether this worker does its work, in words for an operator.
 
 use std::{
-    sync::{
-        Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
+    collections::BTreeSet,
+    sync::atomic::{AtomicBool, Ordering},
     time::Duration,
 };
 
 use quhao_common::queue::{Link, Queue};
 use serde::Serialize;
 use tokio::{sync::watch, time::timeout};
-use tokio_util::sync::CancellationToken;
 use tracing::info;
 
 /// How long a worker keeps what it has fetched while it cannot reach the store. Others may
 /// be able to, and each return counts towards the delivery limit on RabbitMQ before 4.3.
 pub const STORE_BLIP_MAX: Duration = Duration::from_secs(2);
+/// Different obstacles that are told; further ones stop the worker as well.
+const OBSTACLES_MAX: usize = 8;
 
 /// What is known besides the queue's link.
 #[derive(Debug, Default)]
 pub struct Health {
     store_down: watch::Sender<bool>,
-    stuck: Mutex<Option<String>>,
-    stop: CancellationToken,
+    stuck: watch::Sender<Stuck>,
     draining: AtomicBool,
+}
+
+/// What keeps the worker from taking jobs although the store answers.
+#[derive(Debug, Default)]
+struct Stuck {
+    clock: Clock,
+    /// Why jobs that it met cannot be worked on here.
+    obstacles: BTreeSet<String>,
+}
+
+impl Stuck {
+    fn is_stuck(&self) -> bool {
+        self.clock != Clock::Right || !self.obstacles.is_empty()
+    }
+}
+
+/// How this machine's clock stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Clock {
+    /// The store has not been asked yet.
+    #[default]
+    Unknown,
+    /// Near enough to the store's.
+    Right,
+    /// So far off.
+    Off(Duration),
 }
 
 /// What `/readyz` tells.
@@ -61,17 +85,40 @@ impl Health {
         }
     }
 
-    /// The worker met something that it must not touch: it takes no more until somebody
-    /// has mended `reason` and started it again.
-    pub fn stuck(&self, reason: String) {
-        let mut stuck = self.stuck.lock().unwrap_or_else(PoisonError::into_inner);
-        stuck.get_or_insert(reason);
-        self.stop.cancel();
+    /// The worker met a job that it must not touch, for this `reason`. True if that is worth
+    /// telling.
+    pub fn obstacle(&self, reason: &str) -> bool {
+        self.stuck.send_if_modified(|stuck| {
+            stuck.obstacles.len() < OBSTACLES_MAX && stuck.obstacles.insert(reason.to_owned())
+        })
     }
 
-    /// Cancelled when the worker got stuck.
-    pub fn stopped(&self) -> &CancellationToken {
-        &self.stop
+    /// Such jobs are to be tried again. The clock is another matter.
+    pub fn forget_obstacles(&self) {
+        self.stuck.send_modify(|stuck| stuck.obstacles.clear());
+    }
+
+    /// Whether the worker met a job that it must not touch.
+    pub fn has_obstacles(&self) -> bool {
+        !self.stuck.borrow().obstacles.is_empty()
+    }
+
+    /// How the clock stands now; returns how it stood.
+    pub fn clock(&self, now: Clock) -> Clock {
+        let mut before = now;
+        self.stuck.send_modify(|stuck| before = std::mem::replace(&mut stuck.clock, now));
+        before
+    }
+
+    /// Whether the worker must take no jobs now.
+    pub fn is_stuck(&self) -> bool {
+        self.stuck.borrow().is_stuck()
+    }
+
+    /// Waits until the worker must take no jobs, or, if `stuck` is false, until it may.
+    pub async fn until(&self, stuck: bool) {
+        // The sender lives as long as this.
+        let _ = self.stuck.subscribe().wait_for(|now| now.is_stuck() == stuck).await;
     }
 
     /// The worker has begun to drain.
@@ -85,8 +132,25 @@ impl Health {
         if let Link::Down(reason) = queue.taking() {
             reasons.push(reason.to_owned());
         }
-        if let Some(reason) = &*self.stuck.lock().unwrap_or_else(PoisonError::into_inner) {
-            reasons.push(reason.clone());
+        reasons.extend(self.reasons());
+        Readiness { ready: reasons.is_empty(), reasons }
+    }
+
+    /// Why jobs are not done, but for the queue's reasons.
+    pub fn reasons(&self) -> Vec<String> {
+        let mut reasons = Vec::new();
+        {
+            let stuck = self.stuck.borrow();
+            match stuck.clock {
+                Clock::Right => {}
+                Clock::Unknown => reasons.push(
+                    "this machine's clock has not been compared with the store's yet".to_owned(),
+                ),
+                Clock::Off(off) => {
+                    reasons.push(format!("this machine's clock is {off:.1?} off the store's"));
+                }
+            }
+            reasons.extend(stuck.obstacles.iter().cloned());
         }
         if *self.store_down.borrow() {
             reasons.push("the store is out of reach".to_owned());
@@ -94,6 +158,6 @@ impl Health {
         if self.draining.load(Ordering::Relaxed) {
             reasons.push("draining".to_owned());
         }
-        Readiness { ready: reasons.is_empty(), reasons }
+        reasons
     }
 }

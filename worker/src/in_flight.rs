@@ -48,6 +48,11 @@ impl InFlight {
         Some(delivery)
     }
 
+    /// Whether copies wait for what becomes of the job.
+    pub fn is_followed(&self, key: JobKey) -> bool {
+        self.jobs().get(&key).is_some_and(|job| !job.followers.is_empty())
+    }
+
     /// Ends the job: its delivery and all that followed it are settled alike.
     pub fn settle(&self, key: JobKey, delivery: Delivery, verdict: Verdict) {
         let followers = self.leave(key);

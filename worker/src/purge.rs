@@ -19,7 +19,10 @@ pub async fn run(store: Arc<Store>, draining: CancellationToken) {
             Ok(purged) => {
                 metrics::purged("answers", purged.answers);
                 metrics::purged("sessions", purged.sessions);
-                let more = purged.answers.max(purged.sessions) >= u64::from(ROWS_MAX);
+                metrics::purged("callbacks", purged.callbacks);
+                metrics::purged("erasures", purged.erasures);
+                let most = purged.answers.max(purged.sessions).max(purged.callbacks);
+                let more = most.max(purged.erasures) >= u64::from(ROWS_MAX);
                 if more { BREATH } else { EVERY.mul_f64(0.5 + rand::random::<f64>()) }
             }
             Err(error) => {

@@ -102,6 +102,12 @@ impl Running {
             _upkeep: upkeep.drop_guard(),
         })
     }
+
+    /// Queue and store.
+    pub(crate) fn backend(&self) -> &Backend {
+        &self.backend
+    }
+
     /// Where the interface listens, if this process has one.
     pub(crate) fn api(&self) -> Option<SocketAddr> {
         self.api

@@ -26,6 +26,11 @@ pub(super) const CATALOGUE: &[Metric] = &[
         help: "Submissions answered, by result: accepted, or the code of the problem.",
     },
     Metric {
+        name: "quhao_rate_limited_total",
+        kind: Kind::Counter,
+        help: "Submissions refused because their client exceeded its rate, by client.",
+    },
+    Metric {
         name: "quhao_repairs_total",
         kind: Kind::Counter,
         help: "Fields whose transport damage was undone, by field and repair.",
@@ -88,7 +93,22 @@ pub(super) const CATALOGUE: &[Metric] = &[
     Metric {
         name: "quhao_exchanges_repeated_total",
         kind: Kind::Counter,
-        help: "Calls to the platform for a job that may have called before, by cause: not_sent, unanswered, busy, minute_quota, redelivery.",
+        help: "Calls to the platform for a job that may have called before, by cause: not_sent, unanswered, busy, minute_quota, credential_refused, redelivery.",
+    },
+    Metric {
+        name: "quhao_redeem_seconds",
+        kind: Kind::Histogram,
+        help: "Time of a call to the platform that redeems a phone code, by its result.",
+    },
+    Metric {
+        name: "quhao_redeems_repeated_total",
+        kind: Kind::Counter,
+        help: "Calls to redeem the phone code of a job that may have called before, by cause: not_sent, unanswered, busy, minute_quota, credential_refused, redelivery.",
+    },
+    Metric {
+        name: "quhao_token_fetch_seconds",
+        kind: Kind::Histogram,
+        help: "Time of one try to get a token, by kind (access, component) and result: token, or what was in the way.",
     },
     Metric {
         name: "quhao_jobs_total",
@@ -119,7 +139,32 @@ pub(super) const CATALOGUE: &[Metric] = &[
     Metric {
         name: "quhao_purged_total",
         kind: Kind::Counter,
-        help: "Rows deleted after their retention, by table: answers, sessions.",
+        help: "Rows deleted after their retention, by table: answers, sessions, callbacks, erasures.",
+    },
+    Metric {
+        name: "quhao_config_reloads_total",
+        kind: Kind::Counter,
+        help: "Readings of the configuration after SIGHUP, by result: applied, refused.",
+    },
+    Metric {
+        name: "quhao_callback_attempt_seconds",
+        kind: Kind::Histogram,
+        help: "Time of an attempt at a callback, by result: delivered, or why it does not count.",
+    },
+    Metric {
+        name: "quhao_callbacks_total",
+        kind: Kind::Counter,
+        help: "Callbacks that came to their end, by state: delivered, failed.",
+    },
+    Metric {
+        name: "quhao_callback_seconds",
+        kind: Kind::Histogram,
+        help: "Time from a callback's commit to its delivery.",
+    },
+    Metric {
+        name: "quhao_callbacks_under_way",
+        kind: Kind::Gauge,
+        help: "Callbacks that a worker is sending.",
     },
     Metric {
         name: "quhao_slots",

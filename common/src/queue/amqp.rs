@@ -23,10 +23,13 @@ use self::{
     outstanding::Tag,
     publisher::Publisher,
     topology::Topology,
-    wire::Endpoint,
+    wire::{Address, Endpoint},
 };
 use super::{Delivery, Link as LinkState, Parcel, PublishError, QueueError, Roles, Verdict};
-use crate::{config, metrics};
+use crate::{
+    config::{self, QueueUrl},
+    metrics,
+};
 
 mod buffer;
 mod consumer;
@@ -45,6 +48,7 @@ const CHECK_EVERY: Duration = Duration::from_millis(250);
 /// them. Dropping it ends them at once, [`AmqpQueue::close`] in order.
 pub struct AmqpQueue {
     topology: Arc<Topology>,
+    address: Arc<Address>,
     publisher: Option<Publisher>,
     consumer: Option<Consumer>,
     closing: CancellationToken,
@@ -86,21 +90,39 @@ impl AmqpQueue {
         let topology = Arc::new(Topology::new(settings)?);
         let closing = CancellationToken::new();
         let mut tasks = JoinSet::new();
-        let endpoint = |direction| Endpoint::new(settings, direction);
-        let publishing = endpoint(Direction::Publish)?;
+        let address = Arc::new(Address::new(settings)?);
+        let endpoint = |direction| Endpoint::new(settings, &address, direction);
         let publisher = roles.publish.then(|| {
             let (topology, closing) = (topology.clone(), closing.clone());
-            let link = Link::new(Direction::Publish, publishing, topology.clone(), closing);
+            let link = Link::new(
+                Direction::Publish,
+                endpoint(Direction::Publish),
+                topology.clone(),
+                closing,
+            );
             Publisher::start(settings, &topology, link, &mut tasks)
         });
-        let taking = endpoint(Direction::Consume)?;
         let consumer = roles.take_max.map(|take_max| {
             let (topology, closing) = (topology.clone(), closing.clone());
-            let link = Link::new(Direction::Consume, taking, topology.clone(), closing);
+            let link = Link::new(
+                Direction::Consume,
+                endpoint(Direction::Consume),
+                topology.clone(),
+                closing,
+            );
             Consumer::start(take_max, topology, link, &mut tasks)
         });
         let (tasks, limit) = (Mutex::new(tasks), settings.connect_timeout);
-        Ok(Self { topology, publisher, consumer, closing, tasks, limit })
+        Ok(Self { topology, address, publisher, consumer, closing, tasks, limit })
+    }
+
+    /// See [`super::Queue::retell`].
+    pub fn retell(&self, settings: &config::Queue) -> Result<(), QueueError> {
+        match &settings.url {
+            QueueUrl::Amqp(_) => self.address.replace(settings),
+            // Another kind of queue takes a restart.
+            QueueUrl::Sqlite(_) => Ok(()),
+        }
     }
 
     /// See [`super::Queue::publish`].

@@ -11,7 +11,7 @@ use std::{
     net::{Shutdown, TcpStream},
     os::fd::AsFd,
     pin::pin,
-    sync::{Arc, OnceLock, Weak},
+    sync::{Arc, OnceLock, PoisonError, RwLock, Weak},
     time::Duration,
 };
 
@@ -32,10 +32,48 @@ use crate::{
 /// How long a close may take before the socket is shut down.
 const CLOSE_LIMIT: Duration = Duration::from_secs(2);
 
-/// Where the broker is and how to call there. Holds the password.
-#[derive(Clone)]
+/// Where the broker is: as of the last reading of the configuration, in which the
+/// password may be another one.
+pub(super) struct Address(RwLock<AMQPUri>);
+
+impl Address {
+    pub(super) fn new(settings: &config::Queue) -> Result<Self, QueueError> {
+        Ok(Self(RwLock::new(uri(settings)?)))
+    }
+
+    /// Connections from now on go where `settings` say; those that are there stay.
+    pub(super) fn replace(&self, settings: &config::Queue) -> Result<(), QueueError> {
+        let mut uri = uri(settings)?;
+        let mut now = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        // Not part of the URL.
+        uri.query.heartbeat = now.query.heartbeat;
+        *now = uri;
+        Ok(())
+    }
+
+    fn now(&self) -> AMQPUri {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+fn uri(settings: &config::Queue) -> Result<AMQPUri, QueueError> {
+    let config::QueueUrl::Amqp(url) = &settings.url else {
+        return Err(QueueError::Settings("queue.url is not an AMQP URL".to_owned()));
+    };
+    // The parser's own words may quote the URL, and with it the password.
+    let mut uri: AMQPUri = url.expose_secret().parse().map_err(|_: String| {
+        QueueError::Settings(
+            "queue.url cannot be read; expected amqp://USER:PASSWORD@HOST:PORT/VHOST".to_owned(),
+        )
+    })?;
+    let seconds = u16::try_from(settings.heartbeat.as_secs()).unwrap_or(u16::MAX);
+    uri.query.heartbeat = Some(seconds.max(1));
+    Ok(uri)
+}
+
+/// Where the broker is and how to call there.
 pub(super) struct Endpoint {
-    uri: AMQPUri,
+    address: Arc<Address>,
     /// Shown in the broker's list of connections.
     name: String,
     /// Limit of every step of coming up.
@@ -43,21 +81,13 @@ pub(super) struct Endpoint {
 }
 
 impl Endpoint {
-    pub(super) fn new(settings: &config::Queue, direction: Direction) -> Result<Self, QueueError> {
-        let config::QueueUrl::Amqp(url) = &settings.url else {
-            return Err(QueueError::Settings("queue.url is not an AMQP URL".to_owned()));
-        };
-        // The parser's own words may quote the URL, and with it the password.
-        let mut uri: AMQPUri = url.expose_secret().parse().map_err(|_: String| {
-            QueueError::Settings(
-                "queue.url cannot be read; expected amqp://USER:PASSWORD@HOST:PORT/VHOST"
-                    .to_owned(),
-            )
-        })?;
-        let seconds = u16::try_from(settings.heartbeat.as_secs()).unwrap_or(u16::MAX);
-        uri.query.heartbeat = Some(seconds.max(1));
+    pub(super) fn new(
+        settings: &config::Queue,
+        address: &Arc<Address>,
+        direction: Direction,
+    ) -> Self {
         let name = format!("{}.{}", settings.prefix, direction.as_str());
-        Ok(Self { uri, name, limit: settings.connect_timeout })
+        Self { address: Arc::clone(address), name, limit: settings.connect_timeout }
     }
 }
 
@@ -97,7 +127,7 @@ impl Wire {
         let properties =
             ConnectionProperties::default().with_connection_name(endpoint.name.as_str().into());
         let opening = Connection::connector(
-            endpoint.uri.clone(),
+            endpoint.address.now(),
             lapin::runtime::default_runtime()?,
             async move |uri: AMQPUri, runtime| {
                 let connecting = async {

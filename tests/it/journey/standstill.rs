@@ -1,0 +1,218 @@
+//! A worker that meets what it does not know takes nothing, says why, and goes on by
+//! itself.
+
+use std::{fs, path::Path, time::Duration};
+
+use quhao_simulator::Action;
+use quhao_tests::{
+    client::Client,
+    config::{Backing, Mode},
+    folder::Folder,
+    process::Process,
+    reload::{Merchant, Reading, numbered_secret, put, reload, reload_one},
+    wait::{PATIENCE, eventually},
+    world::{Knobs, Producer, Worker, World, phone_job},
+};
+use serde_json::Value;
+
+/// A worker with a configuration of its own, which begins as a copy of the producer's.
+async fn worker_apart(world: &World, folder: &Folder) -> Worker {
+    let text = fs::read_to_string(world.config.path()).unwrap();
+    put(&folder.join("quhao.toml"), &text);
+    let mut process = spawned("worker", &folder.join("quhao.toml"));
+    let metrics = address(&process.said("worker running", PATIENCE).await, "metrics");
+    Worker { process, metrics }
+}
+
+fn spawned(command: &str, config: &Path) -> Process {
+    Process::spawn(&[command.as_ref(), "--config".as_ref(), config.as_os_str()], &[])
+}
+
+fn address(fields: &Value, name: &str) -> String {
+    fields[name].as_str().unwrap().to_owned()
+}
+
+async fn is_ready(metrics: &str, limit: Duration) {
+    let probes = Client::new(metrics, "").with_key(None);
+    eventually("the worker is ready", limit, async || {
+        (probes.get("/readyz").await.status == 200).then_some(())
+    })
+    .await;
+}
+
+async fn is_stuck(metrics: &str, reason: &str) {
+    let probes = Client::new(metrics, "").with_key(None);
+    eventually(&format!("the worker is unready: {reason}"), PATIENCE, async || {
+        let reply = probes.get("/readyz").await;
+        (reply.status == 503 && reply.body["reasons"].to_string().contains(reason)).then_some(())
+    })
+    .await;
+}
+
+/// How often a worker has taken a delivery.
+async fn taken(metrics: &str) -> u64 {
+    let text = Client::new(metrics, "").with_key(None).get("/metrics").await.text;
+    let lines = text.lines().filter(|line| line.starts_with("quhao_deliveries_total"));
+    lines.map(|line| line.rsplit(' ').next().unwrap().parse::<u64>().unwrap()).sum()
+}
+
+async fn accepted(client: &Client, job: &Value) -> String {
+    let reply = client.submit(job).await;
+    assert_eq!(reply.status, 202, "{}", reply.text);
+    reply.text_at("/url").to_owned()
+}
+
+async fn succeeds(client: &Client, url: &str, limit: Duration) {
+    let job = client.wait_until_done(url, limit).await;
+    assert_eq!(job["status"], "succeeded", "{job}");
+}
+
+async fn without_workers() -> World {
+    World::with(Mode::Distributed, Knobs { workers: 0, ..Knobs::default() }).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_worker_without_an_app_goes_on_when_it_is_told_of_it() {
+    let (world, folder) = (without_workers().await, Folder::new());
+    let worker = worker_apart(&world, &folder).await;
+    is_ready(&worker.metrics, PATIENCE).await;
+    let merchant = Merchant::new("late");
+    put(&world.config.folder().join("config.d/late.toml"), &merchant.toml());
+    reload(&world, Reading::Applied).await;
+
+    let (client, orders) = (world.client().with_key(Some(&merchant.api_key)), world.client());
+    let unknown = accepted(&client, &phone_job(&world.simulator.guest(&merchant.app))).await;
+    is_stuck(&worker.metrics, "app wx_late is not configured").await;
+    // A reading that changes nothing about it does not help, and does no harm: were the job
+    // given back each time, the broker would set it aside.
+    for _ in 0..30 {
+        reload_one(&worker.process, &worker.metrics, Reading::Applied).await;
+    }
+    is_stuck(&worker.metrics, "app wx_late is not configured").await;
+    let known = accepted(&orders, &phone_job(&world.guest())).await;
+    reload_one(&worker.process, &worker.metrics, Reading::Applied).await;
+    is_stuck(&worker.metrics, "app wx_late is not configured").await;
+    assert_eq!(world.simulator.counts().calls, 0, "it takes nothing");
+
+    put(&folder.join("config.d/late.toml"), &merchant.toml());
+    reload_one(&worker.process, &worker.metrics, Reading::Applied).await;
+    succeeds(&client, &unknown, PATIENCE).await;
+    succeeds(&orders, &known, PATIENCE).await;
+    is_ready(&worker.metrics, PATIENCE).await;
+    assert_eq!(world.simulator.counts().calls, 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_worker_without_a_seal_key_goes_on_when_it_is_told_of_it() {
+    let (world, folder) = (without_workers().await, Folder::new());
+    let worker = worker_apart(&world, &folder).await;
+    is_ready(&worker.metrics, PATIENCE).await;
+    let further = format!("[secrets]\nseal = ['{}']\n", numbered_secret(9));
+    put(&world.config.folder().join("config.d/seal.toml"), &further);
+    reload(&world, Reading::Applied).await;
+
+    let client = world.client();
+    let url = accepted(&client, &phone_job(&world.guest())).await;
+    is_stuck(&worker.metrics, "sealed with key k9").await;
+    put(&folder.join("config.d/seal.toml"), &further);
+    reload_one(&worker.process, &worker.metrics, Reading::Applied).await;
+    succeeds(&client, &url, PATIENCE).await;
+    is_ready(&worker.metrics, PATIENCE).await;
+}
+
+/// The job goes to who knows the app. The others try again after half a minute, without
+/// anybody's help.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_one_worker_does_not_know_another_one_does() {
+    let (world, folders) = (without_workers().await, [(); 3].map(|()| Folder::new()));
+    let mut workers = Vec::new();
+    for folder in &folders {
+        let worker = worker_apart(&world, folder).await;
+        is_ready(&worker.metrics, PATIENCE).await;
+        workers.push(worker);
+    }
+    let merchant = Merchant::new("late");
+    put(&world.config.folder().join("config.d/late.toml"), &merchant.toml());
+    reload(&world, Reading::Applied).await;
+    let client = world.client().with_key(Some(&merchant.api_key));
+    let urls = [
+        accepted(&client, &phone_job(&world.simulator.guest(&merchant.app))).await,
+        accepted(&client, &phone_job(&world.simulator.guest(&merchant.app))).await,
+    ];
+    for worker in &workers[..2] {
+        is_stuck(&worker.metrics, "app wx_late is not configured").await;
+    }
+    put(&folders[2].join("config.d/late.toml"), &merchant.toml());
+    reload_one(&workers[2].process, &workers[2].metrics, Reading::Applied).await;
+    // A worker that met a job for the second time keeps it until its next try.
+    for url in &urls {
+        succeeds(&client, url, Duration::from_secs(90)).await;
+    }
+    for worker in &workers {
+        is_ready(&worker.metrics, Duration::from_mins(1)).await;
+        assert!(taken(&worker.metrics).await <= 12, "jobs went round and round");
+    }
+    assert_eq!(world.simulator.counts().calls, 2);
+}
+
+/// In the test's own database the function that tells the time is another one.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_worker_whose_clock_was_wrong_goes_on_when_it_is_right() {
+    const WRONG: &str = "
+        create schema wrong;
+        create function wrong.clock_timestamp() returns timestamptz language sql
+            as $$ select pg_catalog.clock_timestamp() + interval '10 seconds' $$;
+        do $$ begin execute
+            format('alter database %I set search_path = wrong, pg_catalog, public',
+                   current_database());
+        end $$";
+    let (world, folder) = (without_workers().await, Folder::new());
+    let Backing::Servers { database, .. } = &world.backing else { unreachable!() };
+    let mut connection = database.connect().await;
+    sqlx::raw_sql(WRONG).execute(&mut connection).await.unwrap();
+    let worker = worker_apart(&world, &folder).await;
+    is_stuck(&worker.metrics, "this machine's clock is 10").await;
+    let client = world.client();
+    let url = accepted(&client, &phone_job(&world.guest())).await;
+    is_stuck(&worker.metrics, "this machine's clock is 10").await;
+    assert_eq!(world.simulator.counts().calls, 0);
+
+    sqlx::raw_sql("drop schema wrong cascade").execute(&mut connection).await.unwrap();
+    succeeds(&client, &url, PATIENCE).await;
+    is_ready(&worker.metrics, PATIENCE).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_embedded_process_without_an_app_goes_on_when_it_is_told_of_it() {
+    let mut world = World::start(Mode::Embedded).await;
+    let merchant = Merchant::new("forgotten");
+    let file = world.config.folder().join("config.d/forgotten.toml");
+    put(&file, &merchant.toml());
+    reload(&world, Reading::Applied).await;
+    let guest = world.simulator.guest(&merchant.app);
+    world.simulator.script_code(&guest.code, [Action::Hang { burn: false }]).unwrap();
+    let client = world.client().with_key(Some(&merchant.api_key));
+    let url = accepted(&client, &phone_job(&guest)).await;
+    eventually("the job is being worked on", PATIENCE, async || {
+        (world.simulator.calls_of(&guest.code) == 1).then_some(())
+    })
+    .await;
+
+    // Its queue outlives it, and the app is forgotten meanwhile.
+    world.producers.clear();
+    fs::remove_file(&file).unwrap();
+    let mut process = spawned("serve", &world.config.path());
+    let fields = process.said("producer listening", PATIENCE).await;
+    let (http, metrics) = (address(&fields, "http"), address(&fields, "metrics"));
+    process.said("worker running", PATIENCE).await;
+    world.producers.push(Producer { process, address: http, metrics });
+    let metrics = world.worker_metrics();
+    is_stuck(&metrics, "app wx_forgotten is not configured").await;
+
+    put(&file, &merchant.toml());
+    reload(&world, Reading::Applied).await;
+    let client = world.client().with_key(Some(&merchant.api_key));
+    succeeds(&client, &url, PATIENCE).await;
+    is_ready(&metrics, PATIENCE).await;
+    assert_eq!(world.simulator.calls_of(&guest.code), 2);
+}

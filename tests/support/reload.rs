@@ -1,0 +1,104 @@
+//! Changing a configuration under running processes.
+
+use std::{fs, path::Path};
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use data_encoding::HEXLOWER;
+use sha2::{Digest, Sha256};
+
+use crate::{
+    client::Client,
+    process::Process,
+    wait::{PATIENCE, eventually},
+    world::World,
+};
+
+/// What became of a reading.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reading {
+    /// It is in force.
+    Applied,
+    /// What was in force is.
+    Refused,
+}
+
+/// Puts `text` in place of what is at `path`, if anything: whoever reads sees the one or the
+/// other, and never a part.
+pub fn put(path: &Path, text: &str) {
+    let part = path.with_extension("part");
+    fs::create_dir_all(path.parent().expect("a folder")).expect("a folder in our own folder");
+    fs::write(&part, text).and_then(|()| fs::rename(&part, path)).expect("a file of our own");
+}
+
+/// Sends SIGHUP to every process of `world`, one after the other, and waits until each has
+/// read its configuration again.
+pub async fn reload(world: &World, reading: Reading) {
+    for producer in &world.producers {
+        reload_one(&producer.process, &producer.metrics, reading).await;
+    }
+    for worker in &world.workers {
+        reload_one(&worker.process, &worker.metrics, reading).await;
+    }
+}
+
+/// The same for one process, whose metrics are at `metrics`.
+pub async fn reload_one(process: &Process, metrics: &str, reading: Reading) {
+    let before = readings(metrics, reading).await;
+    process.signal("HUP");
+    eventually(&format!("a configuration is {reading:?}"), PATIENCE, async || {
+        (readings(metrics, reading).await > before).then_some(())
+    })
+    .await;
+}
+
+/// How often that was the result at the process whose metrics are at `metrics`.
+pub async fn readings(metrics: &str, reading: Reading) -> u64 {
+    let result = match reading {
+        Reading::Applied => "applied",
+        Reading::Refused => "refused",
+    };
+    let wanted = format!("quhao_config_reloads_total{{result=\"{result}\"}} ");
+    let text = Client::new(metrics, "").with_key(None).get("/metrics").await.text;
+    let line = text.lines().find_map(|line| line.strip_prefix(&wanted));
+    line.map_or(0, |count| count.parse().expect("a count"))
+}
+
+/// A numbered secret, as `[secrets]` takes it.
+pub fn numbered_secret(number: u8) -> String {
+    format!("k{number}:{}", STANDARD.encode(rand::random::<[u8; 32]>()))
+}
+
+/// A client and its app, as a file in `config.d/` introduces them.
+#[derive(Debug, Clone)]
+pub struct Merchant {
+    /// The client's name.
+    pub name: String,
+    /// The app.
+    pub app: String,
+    /// The client's API key.
+    pub api_key: String,
+}
+
+impl Merchant {
+    /// One that no other has the name of.
+    pub fn new(name: &str) -> Self {
+        let api_key = format!("qh_{:032x}", rand::random::<u128>());
+        Self { name: name.to_owned(), app: format!("wx_{name}"), api_key }
+    }
+
+    /// Its blocks.
+    pub fn toml(&self) -> String {
+        format!("{}{}", self.client_toml(), self.app_toml())
+    }
+
+    /// The client's block.
+    pub fn client_toml(&self) -> String {
+        let digest = HEXLOWER.encode(&Sha256::digest(self.api_key.as_bytes()));
+        format!("[[clients]]\nname = '{}'\napi_key_sha256 = ['{digest}']\n", self.name)
+    }
+
+    /// The app's block.
+    pub fn app_toml(&self) -> String {
+        format!("[[apps]]\nid = '{}'\nclient = '{}'\nsecret = 's3cret'\n", self.app, self.name)
+    }
+}
