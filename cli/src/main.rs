@@ -2,9 +2,11 @@
 //!
 //! The only `main`: reads the command line and hands over to the module of the command.
 
+mod callbacks;
 mod config;
 mod demo;
 mod docs;
+mod erase;
 mod exit;
 mod failure_codes;
 mod job;
@@ -47,7 +49,8 @@ enum Command {
     /// first.
     ///
     /// SIGTERM or Ctrl-C drains within `drain_seconds`: the producer stops accepting,
-    /// then the worker finishes what it has. A second signal exits at once.
+    /// then the worker finishes what it has. A second signal exits at once. SIGHUP, here
+    /// and for the roles alone, reads clients, apps and secrets again.
     Serve,
     /// Run a producer: HTTP in, queue out. Any number of them
     Producer,
@@ -66,6 +69,18 @@ enum Command {
     /// number or an openid. Exits 1 if the job failed. A `sqlite:` store belongs to one
     /// process, so it can be asked only while no `quhao serve` runs on it.
     Job(job::Arguments),
+    /// List callbacks, or make failed ones due again
+    ///
+    /// Never shows where they go. Talks to the store itself; a `sqlite:` store belongs to
+    /// one process, so it can be asked only while no `quhao serve` runs on it.
+    Callbacks(callbacks::Arguments),
+    /// Erase everything that is kept of one app
+    ///
+    /// Results, sessions and callbacks, whoever owns the app; what jobs that were submitted
+    /// before may still bring is kept out too. Talks to the store itself; a `sqlite:` store
+    /// belongs to one process, so nobody may serve on it meanwhile. To erase one person,
+    /// clients have `POST /v1/erasures`.
+    Erase(erase::Arguments),
     /// Print the effective configuration, secrets masked
     Config(config::Arguments),
     /// Write the generated pages of docs/
@@ -98,6 +113,8 @@ async fn run(cli: Cli) -> Done {
         Command::Migrate(arguments) => migrate::run(arguments, file).await,
         Command::Simulator(arguments) => simulator::run(arguments).await,
         Command::Job(arguments) => job::run(arguments, file).await,
+        Command::Callbacks(arguments) => callbacks::run(arguments, file).await,
+        Command::Erase(arguments) => erase::run(arguments, file).await,
         Command::Config(arguments) => config::run(&arguments, file),
         Command::Docs(arguments) => docs::run(&arguments),
     }

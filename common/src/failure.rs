@@ -65,17 +65,17 @@ macro_rules! failure_codes {
 
 failure_codes! {
     /// The platform does not know the code (on WeChat 40029).
-    CodeInvalid = "code_invalid", "The login code is unknown to the platform, of another app, or expired.";
+    CodeInvalid = "code_invalid", "The code is unknown to the platform, of another app or kind, or expired.";
     /// Somebody used the code before (40163).
-    CodeAlreadyUsed = "code_already_used", "The login code has been used before; each works once.";
+    CodeAlreadyUsed = "code_already_used", "The code has been used before; each works once.";
     /// Too late to be worth anything.
     DeadlineExceeded = "deadline_exceeded", "The job was not done within its deadline.";
     /// The platform took the code, and its answer was lost.
-    SessionLost = "session_lost", "The login code was spent, but the platform's answer was lost on the way.";
+    SessionLost = "session_lost", "The code was spent, but the platform's answer was lost on the way.";
     /// A session handle without a session.
     SessionUnknown = "session_unknown", "The session is unknown or has expired.";
     /// The session key does not open the payload.
-    DecryptFailed = "decrypt_failed", "The payload does not open with this login's session key; log in first, then tap.";
+    DecryptFailed = "decrypt_failed", "The payload does not open with the guest's session keys; log in first, then tap.";
     /// The payload belongs to another app, or says of none.
     WatermarkMismatch = "watermark_mismatch", "The payload was not made for this app.";
     /// The payload is older than the operator allows.

@@ -1,16 +1,33 @@
 //! What a client of the product sees, over HTTP alone.
 
 mod bad_input;
+mod callback_commands;
+mod callback_lost;
+mod callback_refused;
+mod callback_targets;
+mod callback_trouble;
+mod callbacks;
+mod combinations;
 mod commands;
+mod component;
 mod duplicates;
+mod erasure;
 mod errcodes;
 mod isolation;
 mod leaks;
 mod load;
 mod official_example;
 mod operations;
+mod phone_code;
+mod rate_limit;
 mod refused;
+mod reload;
+mod rotation;
+mod sessions;
+mod standstill;
 mod store_lost;
+mod stored_session;
 mod submit;
+mod token;
 mod trouble;
 mod worker_lost;

@@ -58,6 +58,8 @@ pub struct Config {
     pub api_key: String,
     /// The API key of the client `elsewhere`, who owns [`APP_ELSEWHERE`].
     pub api_key_elsewhere: String,
+    /// The secrets that sign the callbacks of `orders`, who is rotating them.
+    pub webhook_secrets: [String; 2],
     secrets: Vec<String>,
     folder: Folder,
 }
@@ -66,6 +68,12 @@ impl Config {
     /// Writes `quhao.toml` for `backing` and a platform at `platform_url`. What `extra`
     /// (TOML, may be empty) says counts over it.
     pub fn write(backing: &Backing, platform_url: &str, extra: &str) -> Self {
+        Self::write_with(backing, platform_url, extra, "")
+    }
+
+    /// The same with further lines (TOML, may be empty) for [`APP`], which no other file can
+    /// change.
+    pub fn write_with(backing: &Backing, platform_url: &str, extra: &str, of_app: &str) -> Self {
         let folder = Folder::new();
         let (api_key, api_key_elsewhere) = (secret_text(), secret_text());
         let (id, seal) = (secret_32(), secret_32());
@@ -88,17 +96,19 @@ impl Config {
              [platforms.wechat]\nbase_url = '{platform_url}'\n\
              [log]\nformat = 'json'\nfilter = 'info'\n"
         );
+        let webhook_secrets = [webhook_secret(), webhook_secret()];
+        let of_orders = format!("webhook_secret = {webhook_secrets:?}\n");
         let owned = [
-            ("orders", &api_key, APP, &app_secret),
-            ("elsewhere", &api_key_elsewhere, APP_ELSEWHERE, &app_secret_elsewhere),
+            ("orders", &api_key, of_orders.as_str(), APP, &app_secret, of_app),
+            ("elsewhere", &api_key_elsewhere, "", APP_ELSEWHERE, &app_secret_elsewhere, ""),
         ];
-        for (client, key, app, app_secret) in owned {
+        for (client, key, of_client, app, app_secret, of_app) in owned {
             let digest = hex(&Sha256::digest(key.as_bytes()));
             let _ = write!(
                 text,
-                "[[clients]]\nname = '{client}'\napi_key_sha256 = ['{digest}']\n\
+                "[[clients]]\nname = '{client}'\napi_key_sha256 = ['{digest}']\n{of_client}\
                  [[apps]]\nid = '{app}'\nclient = '{client}'\nplatform = 'wechat'\n\
-                 secret = '{app_secret}'\n"
+                 secret = '{app_secret}'\n{of_app}"
             );
         }
         put(&folder.join("quhao.toml"), &text);
@@ -115,7 +125,8 @@ impl Config {
             app_secret,
             app_secret_elsewhere,
         ];
-        Self { api_key, api_key_elsewhere, secrets, folder }
+        let secrets = secrets.into_iter().chain(webhook_secrets.clone()).collect();
+        Self { api_key, api_key_elsewhere, webhook_secrets, secrets, folder }
     }
 
     /// The file, for `--config`.
@@ -140,6 +151,10 @@ fn put(path: &Path, text: &str) {
 
 fn secret_32() -> String {
     STANDARD.encode(rand::random::<[u8; 32]>())
+}
+
+fn webhook_secret() -> String {
+    format!("whsec_{}", STANDARD.encode(rand::random::<[u8; 24]>()))
 }
 
 fn secret_text() -> String {

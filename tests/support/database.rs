@@ -132,7 +132,7 @@ async fn drop_abandoned(server: &mut PgConnection) {
     }
 }
 
-async fn migrate(url: &str) {
+pub(crate) async fn migrate(url: &str) {
     let store = open_store(&settings::postgres_at(url)).await.expect("the store opens");
     store.migrate().await.expect("the migrations apply to an empty database");
     store.close().await;

@@ -6,6 +6,8 @@
 //! - [`config`], [`process`], [`client`]: a configuration file, a `quhao` process, its API.
 //! - [`world`]: all of it together, in either mode.
 //! - [`proxy`]: a link to be cut.
+//! - [`reload`]: changing a configuration under running processes.
+//! - [`receiver`]: where callbacks go; [`verifier`]: somebody else's judgement of them.
 //! - [`wait`]: waiting for something to become true; no test sleeps for luck.
 //!
 //! Whatever goes wrong in here ends the test that asked, in plain words.
@@ -17,7 +19,10 @@ pub mod folder;
 pub mod prefix;
 pub mod process;
 pub mod proxy;
+pub mod receiver;
+pub mod reload;
 pub mod services;
 pub mod settings;
+pub mod verifier;
 pub mod wait;
 pub mod world;

@@ -24,13 +24,21 @@ pub struct Knobs {
     pub workers: usize,
     /// Further configuration, in TOML; counts over the usual one.
     pub config: String,
+    /// Further lines of the block of [`APP`], in TOML.
+    pub app: String,
     /// The platform.
     pub simulator: Options,
 }
 
 impl Default for Knobs {
     fn default() -> Self {
-        Self { producers: 1, workers: 1, config: String::new(), simulator: Options::default() }
+        Self {
+            producers: 1,
+            workers: 1,
+            config: String::new(),
+            app: String::new(),
+            simulator: Options::default(),
+        }
     }
 }
 
@@ -80,7 +88,8 @@ impl World {
     pub async fn with(mode: Mode, knobs: Knobs) -> Self {
         let simulator = Simulator::start(knobs.simulator).await.expect("the simulator listens");
         let backing = Backing::new(mode).await;
-        let config = Config::write(&backing, &simulator.base_url(), &knobs.config);
+        let (base_url, extra) = (simulator.base_url(), &knobs.config);
+        let config = Config::write_with(&backing, &base_url, extra, &knobs.app);
         let mut world =
             Self { mode, producers: Vec::new(), workers: Vec::new(), simulator, config, backing };
         match mode {

@@ -44,25 +44,31 @@ impl Attempt {
     pub async fn run(self) {
         let Self { context, in_flight, writer, taken, delivery, mut slot } = self;
         let key = taken.job.id.key();
-        let working = pipeline::work(&context, &taken, &mut slot);
+        let working = async {
+            // Then there is nothing to do but, perhaps, to say so.
+            if taken.job.remaining(OffsetDateTime::now_utc()).is_zero() {
+                return Worked::TooLate;
+            }
+            pipeline::work(&context, &taken, &mut slot).await
+        };
         let done = match AssertUnwindSafe(working).catch_unwind().await {
             Ok(Worked::Done(done)) => *done,
             Ok(Worked::Answered) => {
                 metrics::skipped("known");
                 return in_flight.settle(key, delivery, Verdict::Ack);
             }
-            Ok(Worked::TooLate) => {
+            // Nobody waits for word of it, or a copy lives on.
+            Ok(Worked::TooLate)
+                if taken.job.callback_url.is_none() || in_flight.is_followed(key) =>
+            {
                 metrics::skipped("expired");
                 return in_flight.settle_alone(key, delivery, Verdict::Ack);
             }
+            Ok(Worked::TooLate) => failed(FailureCode::DeadlineExceeded),
             Ok(Worked::HandBack) => return in_flight.settle(key, delivery, Verdict::Return),
             Err(_) => {
                 error!("working on a job panicked; the job ends, the worker goes on");
-                Done {
-                    outcome: Outcome::Failed(Failure::from(FailureCode::DeadLettered)),
-                    openid: None,
-                    session: None,
-                }
+                failed(FailureCode::DeadLettered)
             }
         };
         let now = OffsetDateTime::now_utc();
@@ -72,8 +78,12 @@ impl Attempt {
             ),
             Outcome::Failed(failure) => metrics::job_failed(failure.code),
         }
-        let finished = record::finished(&context, &taken.job, done, now);
+        let finished = record::finished(&context, &taken, done, now);
         // The writer outlives every attempt; without it the delivery comes again elsewhere.
         let _ = writer.send(Item { finished, delivery, slot }).await;
     }
+}
+
+fn failed(code: FailureCode) -> Done {
+    Done { outcome: Outcome::Failed(Failure::from(code)), openid: None, session: None }
 }

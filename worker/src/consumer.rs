@@ -12,21 +12,25 @@ use quhao_common::{
     job::Job,
     metrics,
     queue::{Delivery, Queue, Verdict},
+    registry::Registry,
 };
 use time::OffsetDateTime;
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, time::timeout};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{Instrument, error, info_span, warn};
 
 use crate::{
     attempt::Attempt,
-    clock,
     context::{Context, Taken},
     health::{Health, STORE_BLIP_MAX},
     in_flight::InFlight,
     slots::{Slot, Slots},
     writer::Item,
 };
+
+mod standstill;
+
+use self::standstill::Obstacles;
 
 /// Deliveries that are sorted out with one question to the store.
 const GULP_MAX: usize = 64;
@@ -53,26 +57,38 @@ pub struct Consumer {
 }
 
 impl Consumer {
-    /// Takes deliveries until `draining`, or until it meets what it must not touch.
+    /// Takes deliveries until `draining`.
     pub async fn run(self, draining: CancellationToken) {
-        // Deadlines are judged by the clock, so nothing is taken before it was compared.
-        let compared = clock::compare(&self.context.store, &self.health, &draining);
-        if compared.await {
-            self.take(&draining).await;
+        let mut obstacles = Obstacles::new(self.context.live.changes());
+        tokio::select! {
+            // Deadlines are judged by the clock, so nothing is taken before it was
+            // compared; while that takes long, nothing is fetched either.
+            _ = timeout(STORE_BLIP_MAX, self.health.until(false)) => {}
+            () = draining.cancelled() => {}
         }
+        self.take(&mut obstacles, &draining).await;
         self.queue.stop_taking().await;
+        obstacles.give_back();
     }
 
-    async fn take(&self, draining: &CancellationToken) {
-        loop {
+    async fn take(&self, obstacles: &mut Obstacles, draining: &CancellationToken) {
+        while !draining.is_cancelled() {
+            if self.health.is_stuck() {
+                self.sit_out(obstacles, draining).await;
+                continue;
+            }
             tokio::select! {
                 deliveries = self.next() => match deliveries {
-                    Some(deliveries) => self.gulp(deliveries, draining).await,
+                    Some(deliveries) => {
+                        if !self.gulp(deliveries, obstacles, draining).await {
+                            self.sit_out(obstacles, draining).await;
+                        }
+                    }
                     None => break,
                 },
-                () = self.health.store_lost() => self.sit_out(draining).await,
-                () = self.health.stopped().cancelled() => break,
-                () = draining.cancelled() => break,
+                () = self.health.store_lost() => self.sit_out(obstacles, draining).await,
+                () = self.health.until(true) => {}
+                () = draining.cancelled() => {}
             }
         }
     }
@@ -84,36 +100,31 @@ impl Consumer {
         self.queue.next(free.min(GULP_MAX)).await
     }
 
-    /// While this worker cannot reach the store, others may: what it has fetched goes back,
-    /// and it takes nothing until the store answers.
-    async fn sit_out(&self, draining: &CancellationToken) {
-        self.queue.pause_taking().await;
-        while self.context.store.now().await.is_err() {
-            tokio::select! {
-                () = tokio::time::sleep(STORE_PAUSE) => {}
-                () = draining.cancelled() => return,
-            }
-        }
-        self.health.store_answers();
-        self.queue.resume_taking();
-    }
-
-    async fn gulp(&self, deliveries: Vec<Delivery>, draining: &CancellationToken) {
+    /// Sorts deliveries out and starts what there is to work on. False if the store does
+    /// not answer: then nothing was started.
+    async fn gulp(
+        &self,
+        deliveries: Vec<Delivery>,
+        obstacles: &mut Obstacles,
+        draining: &CancellationToken,
+    ) -> bool {
         let now = OffsetDateTime::now_utc();
-        let mut taken = Vec::with_capacity(deliveries.len());
+        let registry = self.context.live.now();
+        let (mut taken, mut left) = (Vec::with_capacity(deliveries.len()), Vec::new());
         for delivery in deliveries {
             let redelivered = delivery.redelivered;
-            let Some((job, delivery)) = self.open(delivery) else { continue };
+            let opened = self.open(&registry, delivery, &mut left);
+            let Some((job, delivery)) = opened else { continue };
             let queued = (now - job.created_at).try_into().unwrap_or(Duration::ZERO);
             metrics::taken(queued, redelivered);
-            if job.remaining(now).is_zero() {
+            if job.remaining(now).is_zero() && !must_tell(&registry, &job) {
                 // No row: whoever asks is told by the deadline in the poll URL.
                 metrics::skipped("expired");
                 delivery.settle(Verdict::Ack);
                 continue;
             }
-            let Some(ready) = self.prepare(job, redelivered) else {
-                delivery.settle(Verdict::Return);
+            let Some(ready) = self.prepare(&registry, job, redelivered) else {
+                left.push(delivery);
                 continue;
             };
             // Entered before the store is asked: a copy that comes later either finds this
@@ -123,18 +134,23 @@ impl Consumer {
                 taken.push((ready, delivery));
             }
         }
-        if !taken.is_empty() {
-            self.start_unknown(taken, draining).await;
-        }
+        self.leave(left, obstacles).await;
+        taken.is_empty() || self.start_unknown(taken, draining).await
     }
 
-    /// The job inside, or `None` after having dealt with a body that cannot be read.
-    fn open(&self, delivery: Delivery) -> Option<(Job, Delivery)> {
-        match envelope::open(&self.context.vault, &delivery.body) {
+    /// The job inside, or `None` after having dealt with a body that cannot be read;
+    /// `left` gets what others may be able to read.
+    fn open(
+        &self,
+        registry: &Registry,
+        delivery: Delivery,
+        left: &mut Vec<Delivery>,
+    ) -> Option<(Job, Delivery)> {
+        match envelope::open(&registry.vault, &delivery.body) {
             Ok(job) => Some((job, delivery)),
             Err(error) if error.is_ours_to_mend() => {
-                self.get_stuck(error.to_string());
-                delivery.settle(Verdict::Return);
+                self.get_stuck(&error.to_string());
+                left.push(delivery);
                 None
             }
             Err(error) => {
@@ -146,26 +162,27 @@ impl Consumer {
         }
     }
 
-    fn prepare(&self, job: Job, redelivered: bool) -> Option<Taken> {
-        let app = self.context.directory.app(&job.app).filter(|app| app.client == job.client);
+    fn prepare(&self, registry: &Arc<Registry>, job: Job, redelivered: bool) -> Option<Taken> {
+        let app = registry.directory.app_of(&job.client, &job.app);
         let Some(app) = app else {
-            self.get_stuck(format!("app {} is not configured for its client", job.app));
+            self.get_stuck(&format!("app {} is not configured for its client", job.app));
             return None;
         };
         let Some(platform) = self.context.platforms.get(&app.platform) else {
-            self.get_stuck(format!("platform {} is not part of this build", app.platform));
+            self.get_stuck(&format!("platform {} is not part of this build", app.platform));
             return None;
         };
-        Some(Taken { app: Arc::clone(app), platform: Arc::clone(platform), job, redelivered })
+        let (app, platform) = (Arc::clone(app), Arc::clone(platform));
+        Some(Taken { app, platform, registry: Arc::clone(registry), job, redelivered })
     }
 
-    fn get_stuck(&self, reason: String) {
-        error!(reason, "this worker takes no more jobs until that is mended and it is restarted");
-        self.health.stuck(reason);
-    }
-
-    /// Settles what has an answer already, and starts the rest.
-    async fn start_unknown(&self, taken: Vec<(Taken, Delivery)>, draining: &CancellationToken) {
+    /// Settles what has an answer already, and starts the rest; gives it back and returns
+    /// false if the store does not tell.
+    async fn start_unknown(
+        &self,
+        taken: Vec<(Taken, Delivery)>,
+        draining: &CancellationToken,
+    ) -> bool {
         let keys: Vec<_> = taken.iter().map(|(taken, _)| taken.job.id.key()).collect();
         let known = self.known(&keys, draining).await;
         if known.is_none() {
@@ -196,9 +213,7 @@ impl Consumer {
                 }
             }
         }
-        if known.is_none() {
-            self.sit_out(draining).await;
-        }
+        known.is_some()
     }
 
     /// Which of `keys` have an answer; `None` if the store does not say in time, or the
@@ -246,4 +261,11 @@ impl Consumer {
         };
         self.tasks.spawn(attempt.run().instrument(span));
     }
+}
+
+/// Whether somebody is to be told that `job` came too late: then it gets an answer like any
+/// other, which its attempt makes without a call.
+fn must_tell(registry: &Registry, job: &Job) -> bool {
+    // A job of an app that nobody knows any more is no reason to stop when it is over.
+    job.callback_url.is_some() && registry.directory.app_of(&job.client, &job.app).is_some()
 }

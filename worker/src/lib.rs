@@ -20,19 +20,23 @@ pub mod context;
 pub mod slots;
 pub mod attempt;
 pub mod pipeline;
+pub mod calls;
 pub mod exchange;
+pub mod redeem;
 pub mod verdict;
 pub mod sibling;
 pub mod session;
 pub mod platform;
 pub mod record;
 pub mod writer;
+pub mod callback;
 pub mod depth;
 pub mod purge;
 pub mod health;
 pub mod clock;
 pub mod ops;
 
+use callback::Callbacks;
 use consumer::Consumer;
 use context::Context;
 use health::Health;
@@ -61,6 +65,7 @@ pub fn platforms(config: &Config) -> Result<Platforms, reqwest::Error> {
 pub struct Worker {
     backend: Backend,
     context: Arc<Context>,
+    callbacks: Callbacks,
     settings: config::Worker,
     drain: Duration,
     door: Door,
@@ -79,7 +84,9 @@ impl Worker {
     ) -> std::io::Result<Self> {
         let (listen, header_timeout) = (config.worker.metrics_listen, config.http.header_timeout);
         let door = Door::bind(listen, OPS_CONNECTIONS_MAX, header_timeout).await?;
+        let callbacks = Callbacks::new(config, Arc::clone(&backend.store));
         Ok(Self {
+            callbacks: callbacks.map_err(std::io::Error::other)?,
             context: Arc::new(Context::new(config, Arc::clone(&backend.store), platforms)),
             backend,
             settings: config.worker.clone(),
@@ -110,6 +117,7 @@ impl Worker {
             store: Arc::clone(&self.backend.store),
             in_flight: Arc::clone(&in_flight),
             health: Arc::clone(&health),
+            callbacks_due: self.callbacks.due(),
             batch_max: self.settings.batch_max,
         };
         let consumer = Consumer {
@@ -137,40 +145,48 @@ impl Worker {
         let purge = tokio::spawn(purge::run(Arc::clone(&self.backend.store), shutdown.clone()));
         let mut writer = tokio::spawn(writer.run(items));
         let mut consumer = tokio::spawn(consumer.run(shutdown.clone()));
+        let mut callbacks = tokio::spawn(self.callbacks.run(shutdown.clone()));
 
         tokio::select! {
             () = shutdown.cancelled() => {}
             // There is a sender left, so it has broken.
             _ = &mut writer => return error!("the writer broke; this worker ends"),
             () = broken(&mut consumer) => return error!("the consumer broke; this worker ends"),
+            () = broken(&mut callbacks) => return error!("the callbacks broke; this worker ends"),
         }
         drop(sender);
         health.drain();
         let drained = async {
-            // One that took its leave has been waited for.
-            if !consumer.is_finished() {
-                let _ = (&mut consumer).await;
-            }
+            over(&mut consumer).await;
             jobs.close();
             jobs.wait().await;
             // The consumer and every job have dropped their sender by now.
             let _ = (&mut writer).await;
+            over(&mut callbacks).await;
         };
         if tokio::time::timeout(self.drain, drained).await.is_err() {
             warn!("the drain took too long; what is not committed will be delivered again");
             // In this order: slots that the writer frees must not start another job.
             consumer.abort();
             writer.abort();
+            callbacks.abort();
         }
         ended.cancel();
         let _ = (ops.await, clock.await, depth.await, purge.await);
     }
 }
 
-/// Waits until the consumer has broken. One that took its leave is no reason to end: it
-/// says why, and what was taken is still worked on.
-async fn broken(consumer: &mut JoinHandle<()>) {
-    if consumer.await.is_ok() {
+/// Waits until `task` has broken. One that took its leave is no reason to end: it says why,
+/// and what was taken is still worked on.
+async fn broken(task: &mut JoinHandle<()>) {
+    if task.await.is_ok() {
         std::future::pending::<()>().await;
+    }
+}
+
+/// Waits until `task` has ended, unless that was waited for before.
+async fn over(task: &mut JoinHandle<()>) {
+    if !task.is_finished() {
+        let _ = task.await;
     }
 }

@@ -15,7 +15,7 @@ use quhao_common::{
     queue::{Delivery, Verdict},
     store::{Finished, Store, StoreError},
 };
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tracing::{error, warn};
 
 use crate::{health::Health, in_flight::InFlight, slots::Slot};
@@ -42,6 +42,8 @@ pub struct Writer {
     pub in_flight: Arc<InFlight>,
     /// Whom to tell how the store is.
     pub health: Arc<Health>,
+    /// Whom to tell that callbacks are due.
+    pub callbacks_due: Arc<Notify>,
     /// Outcomes in one commit at most.
     pub batch_max: usize,
 }
@@ -91,6 +93,9 @@ impl Writer {
                 Ok(()) => {
                     metrics::committed(rows.len(), started.elapsed());
                     self.health.store_answers();
+                    if rows.iter().any(|row| row.callback) {
+                        self.callbacks_due.notify_one();
+                    }
                     return Ok(());
                 }
                 Err(error @ StoreError::Unavailable(_)) => {

@@ -1,0 +1,216 @@
+//! Word of results: claims callbacks that are due, sends them, records what became of it.
+//!
+//! A callback is due from the commit that wrote its answer, so none is lost. It is sent at
+//! least once: who dies between sending and recording leaves it to the next claim, after the
+//! lease, under the same `webhook-id`.
+
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
+
+use futures_util::FutureExt;
+use quhao_common::{
+    app::ClientName,
+    config::Config,
+    metrics,
+    registry::Live,
+    store::{Attempted, Claim, DueCallback, Store, StoreError},
+};
+use tokio::{
+    sync::Notify,
+    task::{JoinError, JoinSet},
+    time::{MissedTickBehavior, interval, sleep},
+};
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info, warn};
+
+pub mod attempt;
+pub mod guard;
+pub mod judgement;
+pub mod reason;
+pub mod request;
+pub mod resolver;
+pub mod sender;
+pub mod share;
+
+use attempt::Attempts;
+use sender::Sender;
+use share::Share;
+
+/// Between two looks at what is due: retries, and what other workers left.
+const EVERY: Duration = Duration::from_secs(1);
+/// How long recording an attempt may take before others may claim its callback.
+const RECORD_MAX: Duration = Duration::from_secs(10);
+/// Between two tries to record, while nothing else is done any more.
+const AGAIN: Duration = Duration::from_millis(500);
+
+/// The callbacks of one worker.
+#[derive(Debug)]
+pub struct Callbacks {
+    store: Arc<Store>,
+    live: Arc<Live>,
+    attempts: Arc<Attempts>,
+    due: Arc<Notify>,
+    concurrency: usize,
+    lease: Duration,
+}
+
+/// What is under way, and what has ended and is not recorded yet.
+#[derive(Debug)]
+struct Work {
+    share: Share,
+    tasks: JoinSet<(ClientName, Option<Attempted>)>,
+    ended: Vec<Attempted>,
+    /// There was more to claim when it was last looked.
+    more: bool,
+    store_down: bool,
+}
+
+impl Callbacks {
+    /// Those that `config` describes. Must be built before `due` is notified.
+    pub fn new(config: &Config, store: Arc<Store>) -> Result<Self, reqwest::Error> {
+        let settings = &config.callbacks;
+        let sender = Sender::new(settings)?;
+        Ok(Self {
+            store,
+            live: Arc::clone(&config.live),
+            attempts: Arc::new(Attempts::new(settings, sender)),
+            due: Arc::new(Notify::new()),
+            concurrency: settings.concurrency,
+            lease: settings.timeout + RECORD_MAX,
+        })
+    }
+
+    /// To be notified after a commit that made callbacks due.
+    pub fn due(&self) -> Arc<Notify> {
+        Arc::clone(&self.due)
+    }
+
+    /// Sends what is due until `draining`; then ends the attempts that are under way and
+    /// records them. What is not recorded comes again after its lease.
+    pub async fn run(self, draining: CancellationToken) {
+        let mut work = Work::new(self.concurrency);
+        let mut look = interval(EVERY);
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                _ = look.tick() => work.more = true,
+                () = self.due.notified() => work.more = true,
+                Some(ended) = work.tasks.join_next() => work.end(ended),
+                () = draining.cancelled() => break,
+            }
+            self.record(&mut work).await;
+            // Who cannot record would claim what it must not forget.
+            if work.more && work.ended.is_empty() && !draining.is_cancelled() {
+                self.claim(&mut work).await;
+            }
+        }
+        while let Some(ended) = work.tasks.join_next().await {
+            work.end(ended);
+            self.record(&mut work).await;
+        }
+        while !work.ended.is_empty() {
+            sleep(AGAIN).await;
+            self.record(&mut work).await;
+        }
+    }
+
+    /// Claims and starts as many as there is room for.
+    async fn claim(&self, work: &mut Work) {
+        loop {
+            let max = work.share.claim_max();
+            if max == 0 {
+                return;
+            }
+            let except = work.share.busy();
+            let claim = Claim {
+                max: u32::try_from(max).unwrap_or(u32::MAX),
+                lease: self.lease,
+                except: &except,
+            };
+            let claimed = match self.store.claim_callbacks(claim).await {
+                Ok(claimed) => claimed,
+                Err(error) => {
+                    work.more = false;
+                    return work.store_fails(&error);
+                }
+            };
+            work.store_answers();
+            let all = claimed.len() < max;
+            for due in claimed {
+                self.start(due, work);
+            }
+            if all {
+                work.more = !except.is_empty();
+                return;
+            }
+        }
+    }
+
+    fn start(&self, due: DueCallback, work: &mut Work) {
+        let (attempts, registry) = (Arc::clone(&self.attempts), self.live.now());
+        let client = due.client.clone();
+        work.share.enter(&client);
+        work.tasks.spawn(async move {
+            let attempted = AssertUnwindSafe(attempts.make(due, &registry)).catch_unwind().await;
+            (client, attempted.ok())
+        });
+        metrics::callbacks_under_way(work.share.total());
+    }
+
+    /// Records what has ended. What the store cannot take now is kept; what it will never
+    /// take is left to the next claim.
+    async fn record(&self, work: &mut Work) {
+        while let Some(ended) = work.tasks.try_join_next() {
+            work.end(ended);
+        }
+        if work.ended.is_empty() {
+            return;
+        }
+        match self.store.record_callbacks(&work.ended).await {
+            Ok(()) => {
+                work.ended.clear();
+                work.store_answers();
+            }
+            Err(error @ StoreError::Unavailable(_)) => work.store_fails(&error),
+            Err(error) => {
+                error!(%error, "the store refused what became of callbacks; they come again");
+                work.ended.clear();
+            }
+        }
+    }
+}
+
+impl Work {
+    fn new(concurrency: usize) -> Self {
+        Self {
+            share: Share::new(concurrency),
+            tasks: JoinSet::new(),
+            ended: Vec::new(),
+            more: false,
+            store_down: false,
+        }
+    }
+
+    fn end(&mut self, ended: Result<(ClientName, Option<Attempted>), JoinError>) {
+        // A task is never aborted while there is somebody to hear of it, and panics are
+        // caught inside.
+        let Ok((client, attempted)) = ended else { return };
+        self.share.leave(&client);
+        metrics::callbacks_under_way(self.share.total());
+        if attempted.is_none() {
+            error!("sending a callback panicked; it comes again after its lease");
+        }
+        self.ended.extend(attempted);
+    }
+
+    fn store_fails(&mut self, error: &StoreError) {
+        if !std::mem::replace(&mut self.store_down, true) {
+            warn!(%error, "callbacks wait until the store is back");
+        }
+    }
+
+    fn store_answers(&mut self) {
+        if std::mem::replace(&mut self.store_down, false) {
+            info!("callbacks go on");
+        }
+    }
+}
