@@ -12,7 +12,9 @@ use time::OffsetDateTime;
 
 use crate::{
     context::{Context, Taken},
-    pipeline::Done, platform::Session, session,
+    pipeline::Done,
+    platform::Session,
+    session,
 };
 
 /// The row of `job`, sealed.
@@ -25,9 +27,7 @@ pub fn finished(context: &Context, taken: &Taken, done: Done, now: OffsetDateTim
     };
     let phone_hash = match &done.outcome {
         Outcome::Succeeded(success) => match &success.opened {
-            Opened::Phone(phone) => {
-                Some(vault.hash(HashOf::Phone, app, phone.e164.as_bytes()))
-            }
+            Opened::Phone(phone) => Some(vault.hash(HashOf::Phone, app, phone.e164.as_bytes())),
             Opened::Nothing | Opened::OpenData(_) => None,
         },
         Outcome::Failed(_) => None,
