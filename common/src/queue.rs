@@ -5,6 +5,9 @@
 //! - [`Queue::publish`] returns `Ok` once the queue has taken responsibility, durably.
 //! - A delivery is handed to one worker at a time, and again (flagged `redelivered`) if
 //!   that worker ends without settling it. It may be handed out twice all the same.
+//! - What comes back too often is handed out once more as [`Lane::Dead`], and so is what
+//!   nobody took in time.
+//! - An outcome that was handed over is handed out before jobs.
 //! - Settling consumes the delivery, so settling twice does not compile.
 //! - [`Queue::next`] waits through outages; the links mend themselves.
 //! - An envelope past its `expires_at` may be delivered; the worker judges by the job.
@@ -16,7 +19,11 @@ use time::OffsetDateTime;
 use crate::{config, id::JobId};
 
 pub mod amqp;
+pub mod delivery;
 pub mod sqlite;
+
+use self::delivery::Receipt;
+pub use self::delivery::{Death, Delivery, Lane, Verdict};
 
 /// One envelope to be carried.
 #[derive(Debug, Clone)]
@@ -71,52 +78,26 @@ pub enum QueueError {
     Timeout,
 }
 
-/// What to do with a delivery.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
-    /// Its outcome is committed: forget it.
-    Ack,
-    /// This worker cannot do it now: hand it to another, or to this one later.
-    Return,
-    /// Nobody will ever be able to read it: set it aside.
-    DeadLetter,
-}
-
-/// One hand-over of an envelope to this process.
-#[must_use = "a delivery that is not settled is delivered again"]
-#[derive(Debug)]
-pub struct Delivery {
-    /// What the producer published.
-    pub body: Vec<u8>,
-    /// Whether the queue may have handed it out before. A hint, never a proof.
-    pub redelivered: bool,
-    receipt: Receipt,
-}
-
-#[derive(Debug)]
-enum Receipt {
-    Amqp(amqp::Receipt),
-    Sqlite(sqlite::Receipt),
-}
-
-impl Delivery {
-    /// Ends it. Does not wait; a settlement that the queue did not hear of is counted,
-    /// and the delivery comes again.
-    pub fn settle(self, verdict: Verdict) {
-        match self.receipt {
-            Receipt::Amqp(receipt) => receipt.settle(verdict),
-            Receipt::Sqlite(receipt) => receipt.settle(verdict),
-        }
-    }
-}
-
 /// What this process does with the queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Roles {
-    /// Whether it publishes.
+    /// Whether it publishes jobs or hands outcomes over.
     pub publish: bool,
     /// Whether it takes deliveries, and how many it holds unsettled at most.
     pub take_max: Option<u16>,
+}
+
+/// How many envelopes wait, and for what.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Depths {
+    /// Jobs, to be worked on.
+    pub jobs: u64,
+    /// Jobs that no binding wanted: they are worked on all the same.
+    pub unrouted: u64,
+    /// Outcomes, to be committed.
+    pub resume: u64,
+    /// What was set aside.
+    pub dead: u64,
 }
 
 /// How one direction of the queue stands.
@@ -124,6 +105,9 @@ pub struct Roles {
 pub enum Link {
     /// Working.
     Up,
+    /// Working, but whoever publishes was asked to wait, in words for an operator. So was
+    /// every other process.
+    Held(&'static str),
     /// Not working, in words for an operator.
     Down(&'static str),
 }
@@ -143,6 +127,22 @@ impl Queue {
         match self {
             Self::Amqp(queue) => queue.publish(parcel).await,
             Self::Sqlite(queue) => queue.publish(parcel).await,
+        }
+    }
+
+    /// Whether it takes outcomes.
+    pub fn hands_over(&self) -> bool {
+        matches!(self, Self::Amqp(_))
+    }
+
+    /// Gives an outcome that this process cannot commit to others, and waits, at most as
+    /// long as configured, until it is safe. `body` is what [`crate::resume::seal`] made.
+    ///
+    /// An embedded queue refuses: it lies where the outcome could not be committed.
+    pub async fn hand_over(&self, id: JobId, body: Vec<u8>) -> Result<(), PublishError> {
+        match self {
+            Self::Amqp(queue) => queue.hand_over(id, body).await,
+            Self::Sqlite(_) => Err(PublishError::Unavailable),
         }
     }
 
@@ -199,11 +199,19 @@ impl Queue {
         }
     }
 
-    /// How many envelopes wait to be taken.
+    /// How many jobs wait to be taken.
     pub async fn depth(&self) -> Result<u64, QueueError> {
         match self {
             Self::Amqp(queue) => queue.depth().await,
             Self::Sqlite(queue) => queue.depth().await,
+        }
+    }
+
+    /// The same, and what else waits.
+    pub async fn depths(&self) -> Result<Depths, QueueError> {
+        match self {
+            Self::Amqp(queue) => queue.depths().await,
+            Self::Sqlite(queue) => queue.depths().await,
         }
     }
 

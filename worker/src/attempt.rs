@@ -11,38 +11,78 @@ use quhao_common::{
 };
 use time::OffsetDateTime;
 use tokio::sync::mpsc;
-use tracing::error;
+use tokio_util::{sync::DropGuard, task::TaskTracker};
+use tracing::{Instrument, error, info_span};
 
 use crate::{
     context::{Context, Taken},
+    dead,
     in_flight::InFlight,
     pipeline::{self, Done, Worked},
     record,
     slots::Slot,
-    writer::Item,
+    writer::{Held, Item, Place},
 };
+
+/// What attempts are started with.
+#[derive(Debug, Clone)]
+pub struct Starter {
+    /// What jobs are worked on with.
+    pub context: Arc<Context>,
+    /// Which ones are being worked on.
+    pub in_flight: Arc<InFlight>,
+    /// Where outcomes go.
+    pub writer: mpsc::Sender<Item>,
+    /// The jobs' tasks.
+    pub tasks: TaskTracker,
+}
+
+impl Starter {
+    /// Has `taken` worked on in `slot`. `alone` is dropped when it is done with.
+    pub fn start(&self, taken: Taken, delivery: Delivery, slot: Slot, alone: Option<DropGuard>) {
+        let (id, app) = (taken.job.id, &taken.app.id);
+        let span = info_span!("job", %id, %app, trace = tracing::field::Empty);
+        if let Some(traceparent) = &taken.job.traceparent {
+            span.record("trace", traceparent.as_str());
+        }
+        let attempt = Attempt {
+            context: Arc::clone(&self.context),
+            in_flight: Arc::clone(&self.in_flight),
+            writer: self.writer.clone(),
+            taken,
+            delivery,
+            slot,
+            alone,
+        };
+        self.tasks.spawn(attempt.run().instrument(span));
+    }
+
+    /// Has an outcome committed for which nothing is worked on. Does not wait.
+    pub fn commit(&self, item: Item) {
+        let writer = self.writer.clone();
+        self.tasks.spawn(async move {
+            // The writer outlives every sender; without it the delivery comes again.
+            let _ = writer.send(item).await;
+        });
+    }
+}
 
 /// A job in its slot, with what hangs on it.
 #[derive(Debug)]
-pub struct Attempt {
-    /// What it is worked on with.
-    pub context: Arc<Context>,
-    /// Whose copies to settle.
-    pub in_flight: Arc<InFlight>,
-    /// Where its outcome goes.
-    pub writer: mpsc::Sender<Item>,
-    /// The job.
-    pub taken: Taken,
-    /// What to settle when it ends.
-    pub delivery: Delivery,
-    /// What to free when it ends.
-    pub slot: Slot,
+struct Attempt {
+    context: Arc<Context>,
+    in_flight: Arc<InFlight>,
+    writer: mpsc::Sender<Item>,
+    taken: Taken,
+    delivery: Delivery,
+    slot: Slot,
+    alone: Option<DropGuard>,
 }
 
 impl Attempt {
     /// Works on the job and hands its outcome on. A panic ends the job, not the process.
-    pub async fn run(self) {
-        let Self { context, in_flight, writer, taken, delivery, mut slot } = self;
+    async fn run(self) {
+        let Self { context, in_flight, writer, taken, delivery, mut slot, alone } = self;
         let key = taken.job.id.key();
         let working = async {
             // Then there is nothing to do but, perhaps, to say so.
@@ -51,6 +91,7 @@ impl Attempt {
             }
             pipeline::work(&context, &taken, &mut slot).await
         };
+        let mut told_from = None;
         let done = match AssertUnwindSafe(working).catch_unwind().await {
             Ok(Worked::Done(done)) => *done,
             Ok(Worked::Answered) => {
@@ -64,7 +105,11 @@ impl Attempt {
                 metrics::skipped("expired");
                 return in_flight.settle_alone(key, delivery, Verdict::Ack);
             }
-            Ok(Worked::TooLate) => failed(FailureCode::DeadlineExceeded),
+            Ok(Worked::TooLate) => {
+                let code = FailureCode::DeadlineExceeded;
+                told_from = Some(dead::told_from(&taken.job, code, context.grace));
+                failed(code)
+            }
             Ok(Worked::HandBack) => return in_flight.settle(key, delivery, Verdict::Return),
             Err(_) => {
                 error!("working on a job panicked; the job ends, the worker goes on");
@@ -78,9 +123,12 @@ impl Attempt {
             ),
             Outcome::Failed(failure) => metrics::job_failed(failure.code),
         }
-        let finished = record::finished(&context, &taken, done, now);
+        let mut finished = record::finished(&context, &taken, done, now);
+        finished.callback = finished.callback.map(|at_once| told_from.unwrap_or(at_once));
+        let place = Place::Worked { slot, alone };
+        let item = Item { finished, held: Held { id: taken.job.id, delivery, place } };
         // The writer outlives every attempt; without it the delivery comes again elsewhere.
-        let _ = writer.send(Item { finished, delivery, slot }).await;
+        let _ = writer.send(item).await;
     }
 }
 

@@ -8,7 +8,10 @@ use std::{
 
 use quhao_common::queue::{Link, Queue};
 use serde::Serialize;
-use tokio::{sync::watch, time::timeout};
+use tokio::{
+    sync::watch,
+    time::{Instant, timeout},
+};
 use tracing::info;
 
 /// How long a worker keeps what it has fetched while it cannot reach the store. Others may
@@ -20,9 +23,39 @@ const OBSTACLES_MAX: usize = 8;
 /// What is known besides the queue's link.
 #[derive(Debug, Default)]
 pub struct Health {
-    store_down: watch::Sender<bool>,
+    store_down: watch::Sender<StoreDown>,
     stuck: watch::Sender<Stuck>,
     draining: AtomicBool,
+}
+
+/// What is asked of the store. One may work and the other not: a read-only or a full
+/// database answers every question and takes nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StoreUse {
+    /// Which jobs have an answer.
+    Look,
+    /// The commit of outcomes.
+    Commit,
+}
+
+/// Since when the store has been out of reach, for each use.
+#[derive(Debug, Default)]
+struct StoreDown {
+    look: Option<Instant>,
+    commit: Option<Instant>,
+}
+
+impl StoreDown {
+    fn of(&mut self, of: StoreUse) -> &mut Option<Instant> {
+        match of {
+            StoreUse::Look => &mut self.look,
+            StoreUse::Commit => &mut self.commit,
+        }
+    }
+
+    fn since(&self) -> Option<Instant> {
+        self.look.into_iter().chain(self.commit).min()
+    }
 }
 
 /// What keeps the worker from taking jobs although the store answers.
@@ -61,14 +94,33 @@ pub struct Readiness {
 }
 
 impl Health {
-    /// The store was asked and answered, or did not. True if that is a change.
-    pub fn store(&self, up: bool) -> bool {
-        self.store_down.send_replace(!up) == up
+    /// The store does not do what was asked of it. True if that is news.
+    pub fn store_fails(&self, at: StoreUse) -> bool {
+        self.store_down.send_if_modified(|down| {
+            let news = down.since().is_none();
+            down.of(at).get_or_insert_with(Instant::now);
+            news
+        })
     }
 
-    /// The store was asked and answered.
-    pub fn store_answers(&self) {
-        if self.store(true) {
+    /// Whether the store has been out of reach for longer than a blip.
+    pub fn is_store_lost(&self) -> bool {
+        self.store_down.borrow().since().is_some_and(|since| since.elapsed() > STORE_BLIP_MAX)
+    }
+
+    /// Whether outcomes cannot be committed at the moment.
+    pub fn commits_fail(&self) -> bool {
+        self.store_down.borrow().commit.is_some()
+    }
+
+    /// The store did what was asked of it.
+    pub fn store_answers(&self, at: StoreUse) {
+        let is_back = self.store_down.send_if_modified(|down| {
+            let was_down = down.since().is_some();
+            *down.of(at) = None;
+            was_down && down.since().is_none()
+        });
+        if is_back {
             info!("the store is back");
         }
     }
@@ -78,8 +130,9 @@ impl Health {
         let mut down = self.store_down.subscribe();
         loop {
             // The sender lives as long as this.
-            let _ = down.wait_for(|down| *down).await;
-            if timeout(STORE_BLIP_MAX, down.wait_for(|down| !*down)).await.is_err() {
+            let _ = down.wait_for(|down| down.since().is_some()).await;
+            let is_back = down.wait_for(|down| down.since().is_none());
+            if timeout(STORE_BLIP_MAX, is_back).await.is_err() {
                 return;
             }
         }
@@ -152,7 +205,7 @@ impl Health {
             }
             reasons.extend(stuck.obstacles.iter().cloned());
         }
-        if *self.store_down.borrow() {
+        if self.store_down.borrow().since().is_some() {
             reasons.push("the store is out of reach".to_owned());
         }
         if self.draining.load(Ordering::Relaxed) {

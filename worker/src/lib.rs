@@ -10,17 +10,24 @@ use quhao_common::{
     http_server::{Door, OPS_CONNECTIONS_MAX},
     metrics::Exporter,
 };
-use tokio::{sync::mpsc, task::JoinHandle};
+use tokio::{
+    sync::mpsc,
+    task::{JoinHandle, JoinSet},
+};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{error, info, warn};
 
 pub mod consumer;
+pub mod dead;
 pub mod in_flight;
+pub mod known;
 pub mod context;
 pub mod slots;
+pub mod suspects;
 pub mod attempt;
 pub mod pipeline;
 pub mod calls;
+pub mod circuit;
 pub mod exchange;
 pub mod redeem;
 pub mod verdict;
@@ -29,6 +36,7 @@ pub mod session;
 pub mod platform;
 pub mod record;
 pub mod writer;
+pub mod drain;
 pub mod callback;
 pub mod depth;
 pub mod purge;
@@ -36,23 +44,21 @@ pub mod health;
 pub mod clock;
 pub mod ops;
 
+use attempt::Starter;
 use callback::Callbacks;
 use consumer::Consumer;
 use context::Context;
+use drain::Drain;
 use health::Health;
-use in_flight::InFlight;
 use platform::{Platforms, wechat};
 use slots::Slots;
+use suspects::Suspects;
 use writer::Writer;
 
-/// Most deliveries that a quorum queue lets one consumer hold.
-const TAKE_MAX: usize = 2000;
-
 /// How many deliveries a worker with these settings holds unsettled: those in working
-/// slots and those in the side list.
+/// slots and those in the side lists.
 pub fn take_max(settings: &config::Worker) -> u16 {
-    let held = settings.concurrency + slots::waiting_max(settings.concurrency);
-    u16::try_from(held.min(TAKE_MAX)).unwrap_or(u16::MAX)
+    u16::try_from(slots::held_max(settings.concurrency)).unwrap_or(u16::MAX)
 }
 
 /// The platforms of this build, as `config` sets them up.
@@ -67,15 +73,16 @@ pub struct Worker {
     context: Arc<Context>,
     callbacks: Callbacks,
     settings: config::Worker,
-    drain: Duration,
+    /// A commit that takes longer is slow.
+    slow: Duration,
     door: Door,
     metrics_address: SocketAddr,
     exporter: Exporter,
 }
 
 impl Worker {
-    /// Binds the metrics listener. The backend's queue must have been opened for taking
-    /// [`take_max`].
+    /// Binds the metrics listener. The backend's queue must have been opened for publishing
+    /// and for taking [`take_max`].
     pub async fn bind(
         config: &Config,
         backend: Backend,
@@ -90,7 +97,7 @@ impl Worker {
             context: Arc::new(Context::new(config, Arc::clone(&backend.store), platforms)),
             backend,
             settings: config.worker.clone(),
-            drain: config.drain,
+            slow: config.store.statement_timeout,
             metrics_address: door.address(),
             door,
             exporter,
@@ -102,77 +109,88 @@ impl Worker {
         self.metrics_address
     }
 
-    /// Works until `shutdown`, then drains: takes no more, ends what it has, commits,
-    /// settles. Returns within the configured time in any case; what is not committed by
-    /// then stays unsettled and is delivered again.
-    pub async fn run(self, shutdown: CancellationToken) {
+    /// Works until `shutdown`, then drains: takes no more, ends what it has, commits or hands
+    /// over, settles. Returns within `limit` in any case; what is not committed by then stays
+    /// unsettled and is delivered again.
+    pub async fn run(self, shutdown: CancellationToken, limit: Duration) {
         info!(metrics = %self.metrics_address, "worker running");
         let health = Arc::new(Health::default());
-        let in_flight = Arc::new(InFlight::default());
+        let drain = Arc::new(Drain::new(limit, self.backend.queue.hands_over()));
         let (sender, items) = mpsc::channel(self.settings.concurrency);
         let jobs = TaskTracker::new();
-        let ended = CancellationToken::new();
-
-        let writer = Writer {
-            store: Arc::clone(&self.backend.store),
-            in_flight: Arc::clone(&in_flight),
-            health: Arc::clone(&health),
-            callbacks_due: self.callbacks.due(),
-            batch_max: self.settings.batch_max,
+        let starter = Starter {
+            context: Arc::clone(&self.context),
+            in_flight: Arc::default(),
+            writer: sender,
+            tasks: jobs.clone(),
         };
+        let writer = self.writer(&starter, &health, &drain);
+        let slots = Slots::new(self.settings.concurrency, shutdown.clone());
+        let suspects = Arc::new(Suspects::default());
         let consumer = Consumer {
             queue: Arc::clone(&self.backend.queue),
-            context: Arc::clone(&self.context),
-            slots: Slots::new(self.settings.concurrency, shutdown.clone()),
-            in_flight,
+            starter: starter.clone(),
+            slots: Arc::clone(&slots),
+            suspects: Arc::clone(&suspects),
             health: Arc::clone(&health),
-            tasks: jobs.clone(),
-            writer: sender.clone(),
         };
-        let ops = tokio::spawn(ops::serve(
-            self.door,
-            Arc::clone(&health),
-            Arc::clone(&self.backend.queue),
-            self.exporter,
-            ended.clone(),
-        ));
-        let clock = tokio::spawn(clock::watch(
-            Arc::clone(&self.backend.store),
-            Arc::clone(&health),
-            shutdown.clone(),
-        ));
-        let depth = tokio::spawn(depth::watch(Arc::clone(&self.backend.queue), shutdown.clone()));
-        let purge = tokio::spawn(purge::run(Arc::clone(&self.backend.store), shutdown.clone()));
+        let callbacks = self.callbacks.run(shutdown.clone());
+        let ended = CancellationToken::new();
+        let mut ops = JoinSet::new();
+        let queue = Arc::clone(&self.backend.queue);
+        ops.spawn(ops::serve(self.door, Arc::clone(&health), queue, self.exporter, ended.clone()));
+        ops.spawn(circuit::watch(Arc::clone(&self.context.circuits), ended.clone()));
+        let store = Arc::clone(&self.backend.store);
+        ops.spawn(clock::watch(Arc::clone(&store), Arc::clone(&health), shutdown.clone()));
+        ops.spawn(purge::run(store, shutdown.clone()));
+        ops.spawn(depth::watch(self.backend.queue, shutdown.clone()));
         let mut writer = tokio::spawn(writer.run(items));
+        let mut suspects = tokio::spawn(suspects.run(starter, slots, shutdown.clone()));
         let mut consumer = tokio::spawn(consumer.run(shutdown.clone()));
-        let mut callbacks = tokio::spawn(self.callbacks.run(shutdown.clone()));
+        let mut callbacks = tokio::spawn(callbacks);
 
         tokio::select! {
             () = shutdown.cancelled() => {}
             // There is a sender left, so it has broken.
             _ = &mut writer => return error!("the writer broke; this worker ends"),
+            () = broken(&mut suspects) => return error!("the suspects broke; this worker ends"),
             () = broken(&mut consumer) => return error!("the consumer broke; this worker ends"),
             () = broken(&mut callbacks) => return error!("the callbacks broke; this worker ends"),
         }
-        drop(sender);
+        drain.begin(health.is_store_lost());
         health.drain();
         let drained = async {
+            over(&mut suspects).await;
             over(&mut consumer).await;
             jobs.close();
             jobs.wait().await;
-            // The consumer and every job have dropped their sender by now.
+            // All of them have dropped their senders by now.
             let _ = (&mut writer).await;
             over(&mut callbacks).await;
         };
-        if tokio::time::timeout(self.drain, drained).await.is_err() {
+        if tokio::time::timeout(limit, drained).await.is_err() {
             warn!("the drain took too long; what is not committed will be delivered again");
             // In this order: slots that the writer frees must not start another job.
             consumer.abort();
+            suspects.abort();
             writer.abort();
             callbacks.abort();
         }
         ended.cancel();
-        let _ = (ops.await, clock.await, depth.await, purge.await);
+        ops.join_all().await;
+    }
+
+    fn writer(&self, starter: &Starter, health: &Arc<Health>, drain: &Arc<Drain>) -> Writer {
+        Writer {
+            context: Arc::clone(&self.context),
+            queue: Arc::clone(&self.backend.queue),
+            in_flight: Arc::clone(&starter.in_flight),
+            health: Arc::clone(health),
+            callbacks_due: self.callbacks.due(),
+            drain: Arc::clone(drain),
+            batch_max: self.settings.batch_max,
+            slow: self.slow,
+        }
     }
 }
 

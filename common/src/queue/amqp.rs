@@ -4,7 +4,8 @@
 //! - `wire`: one connection; `link`: keeping one up
 //! - `publisher`, `consumer`: the two directions, each with a connection and a task that
 //!   owns its channel; `properties`: what goes along with an envelope
-//! - `buffer`, `outstanding`: deliveries on their way in, settlements on their way back
+//! - `lane`, `buffer`, `outstanding`: deliveries on their way in, settlements on their way
+//!   back
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -21,19 +22,24 @@ use self::{
     error::{LinkError, within},
     link::{Direction, Link, Standing},
     outstanding::Tag,
+    properties::Letter,
     publisher::Publisher,
     topology::Topology,
     wire::{Address, Endpoint},
 };
-use super::{Delivery, Link as LinkState, Parcel, PublishError, QueueError, Roles, Verdict};
+use super::{
+    Delivery, Depths, Link as LinkState, Parcel, PublishError, QueueError, Roles, Verdict,
+};
 use crate::{
     config::{self, QueueUrl},
+    id::JobId,
     metrics,
 };
 
 mod buffer;
 mod consumer;
 mod error;
+mod lane;
 mod link;
 mod outstanding;
 mod properties;
@@ -127,8 +133,17 @@ impl AmqpQueue {
 
     /// See [`super::Queue::publish`].
     pub async fn publish(&self, parcel: Parcel) -> Result<(), PublishError> {
+        self.send(Letter::Job(parcel)).await
+    }
+
+    /// See [`super::Queue::hand_over`].
+    pub async fn hand_over(&self, id: JobId, body: Vec<u8>) -> Result<(), PublishError> {
+        self.send(Letter::Outcome { id, body }).await
+    }
+
+    async fn send(&self, letter: Letter) -> Result<(), PublishError> {
         match &self.publisher {
-            Some(publisher) if !self.closing.is_cancelled() => publisher.publish(parcel).await,
+            Some(publisher) if !self.closing.is_cancelled() => publisher.publish(letter).await,
             _ => Err(PublishError::Unavailable),
         }
     }
@@ -179,9 +194,22 @@ impl AmqpQueue {
 
     /// See [`super::Queue::depth`].
     pub async fn depth(&self) -> Result<u64, QueueError> {
+        let [jobs, unrouted] = self.waiting([&self.topology.jobs, &self.topology.unrouted]).await?;
+        Ok(jobs + unrouted)
+    }
+
+    /// See [`super::Queue::depths`].
+    pub async fn depths(&self) -> Result<Depths, QueueError> {
+        let Topology { jobs, unrouted, resume, dead, .. } = &*self.topology;
+        let [jobs, unrouted, resume, dead] = self.waiting([jobs, unrouted, resume, dead]).await?;
+        Ok(Depths { jobs, unrouted, resume, dead })
+    }
+
+    /// How many messages are ready in each of these queues.
+    async fn waiting<const N: usize>(&self, queues: [&String; N]) -> Result<[u64; N], QueueError> {
         let asked = match self.connection() {
             Ok(connection) => {
-                let depth = self.topology.depth(&connection);
+                let depth = topology::waiting(&connection, queues);
                 within(self.limit, "asking for the depth", depth).await
             }
             Err(cause) => Err(cause),
@@ -217,7 +245,7 @@ impl AmqpQueue {
         }
         match &*publisher.standing.borrow() {
             Standing::Up(lane) if lane.blocked() => {
-                LinkState::Down("the broker has blocked publishers (memory or disk alarm)")
+                LinkState::Held("the broker has blocked publishers (memory or disk alarm)")
             }
             Standing::Up(lane) if lane.connected() => LinkState::Up,
             Standing::Up(_) | Standing::Connecting => LinkState::Down("connecting to the broker"),

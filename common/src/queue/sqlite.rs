@@ -5,7 +5,7 @@
 //! again, and when the process ends, however it ends, everything it held is free. So
 //! there are no leases with a time, nothing to renew, and handing a delivery back costs no
 //! write. What is on disk is only how often an envelope was handed out: that tells a
-//! redelivery, and sets aside a job that kills the process each time.
+//! redelivery, and ends a job that kills the process each time.
 
 use std::{
     sync::{
@@ -23,7 +23,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use self::held::Held;
 pub use self::held::Receipt;
-use super::{Delivery, Parcel, PublishError, QueueError, Roles};
+use super::{Delivery, Depths, Parcel, PublishError, QueueError, Roles};
 use crate::{
     config, metrics,
     sqlite::{Database, DatabaseError},
@@ -169,6 +169,17 @@ impl SqliteQueue {
             .await?;
         let out = self.taking.as_ref().map_or(0, |taking| taking.held.count());
         Ok(u64::try_from(length).unwrap_or(0).saturating_sub(out as u64))
+    }
+
+    /// See [`super::Queue::depths`]. There are no outcomes on their way, and no bindings
+    /// that a job could miss.
+    pub async fn depths(&self) -> Result<Depths, QueueError> {
+        let jobs = self.depth().await?;
+        let aside = self
+            .database
+            .read(self.confirm_timeout, |connection| Box::pin(rows::aside(connection)))
+            .await?;
+        Ok(Depths { jobs, dead: u64::try_from(aside).unwrap_or(0), ..Depths::default() })
     }
 }
 

@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use quhao_common::{
     id::JobId,
-    queue::{Parcel, PublishError, Queue, Roles, Verdict},
+    queue::{Death, Lane, Parcel, PublishError, Queue, Roles, Verdict},
 };
 use quhao_tests::{
     config::Mode,
@@ -18,7 +18,7 @@ use super::ground::{Ground, close, take, take_one};
 in_both_modes!(
     an_acked_delivery_is_gone,
     a_returned_delivery_comes_again,
-    a_dead_lettered_delivery_does_not_come_again,
+    a_dead_lettered_delivery_does_not_come_again_as_a_job,
     a_full_queue_refuses_and_takes_again_when_there_is_room,
     the_depth_is_what_waits,
     many_publish_at_once_and_nothing_is_lost_or_doubled,
@@ -85,11 +85,16 @@ async fn a_returned_delivery_comes_again(mode: Mode) {
     close(&backend).await;
 }
 
-async fn a_dead_lettered_delivery_does_not_come_again(mode: Mode) {
+async fn a_dead_lettered_delivery_does_not_come_again_as_a_job(mode: Mode) {
     let ground = Ground::new(mode).await;
     let backend = ground.open_for_both().await;
     publish(&backend.queue, b"nobody can read this").await;
     take_one(&backend.queue).await.settle(Verdict::DeadLetter);
+    if mode == Mode::Distributed {
+        let dead = take_one(&backend.queue).await;
+        assert_eq!(dead.lane, Lane::Dead(Death::Rejected));
+        dead.settle(Verdict::Ack);
+    }
     assert_empty(&backend.queue).await;
     close(&backend).await;
 

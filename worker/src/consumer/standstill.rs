@@ -4,19 +4,27 @@
 use std::{sync::Arc, time::Duration};
 
 use quhao_common::{
+    id::JobKey,
     queue::{Delivery, Verdict},
     registry::Registry,
 };
-use tokio::{sync::watch, time::Instant};
+use tokio::{
+    sync::watch,
+    time::{Instant, sleep_until},
+};
 use tokio_util::sync::CancellationToken;
 use tracing::error;
 
 use super::{Consumer, STORE_PAUSE};
+use crate::health::StoreUse;
 
 /// How long a worker leaves to others what it cannot work on, before it tries again. With
 /// the longest life of a job this makes some ten returns, of the twenty that a broker
 /// allows.
 const TRY_AGAIN: Duration = Duration::from_secs(30);
+
+/// A key to ask the store for when it is the asking that matters.
+const NOBODYS: JobKey = JobKey::from_bytes([0; 16]);
 
 /// What this worker met and cannot work on.
 #[derive(Debug)]
@@ -25,6 +33,11 @@ pub(super) struct Obstacles {
     /// the next try, or a fleet that lacks the same app would use up their returns in no
     /// time.
     held: Vec<Delivery>,
+    /// What was set aside and cannot be read here: no reason to take no jobs. Bounded by
+    /// what the queue hands out of it.
+    unread: Vec<Delivery>,
+    /// Until when the unread ones are kept.
+    unread_until: Instant,
     /// Tells of every change of apps and keys.
     changes: watch::Receiver<Arc<Registry>>,
 }
@@ -32,13 +45,50 @@ pub(super) struct Obstacles {
 impl Obstacles {
     /// None yet; `changes` are looked at from now on.
     pub(super) fn new(changes: watch::Receiver<Arc<Registry>>) -> Self {
-        Self { held: Vec::new(), changes }
+        let (held, unread, unread_until) = (Vec::new(), Vec::new(), Instant::now());
+        Self { held, unread, unread_until, changes }
     }
 
     /// Everything goes to others.
     pub(super) fn give_back(&mut self) {
-        for delivery in self.held.drain(..) {
+        for delivery in self.held.drain(..).chain(self.unread.drain(..)) {
             delivery.settle(Verdict::Return);
+        }
+    }
+
+    /// Keeps what was set aside and cannot be read, for a while.
+    pub(super) fn keep_unread(&mut self, unread: Vec<Delivery>) {
+        if unread.is_empty() {
+            return;
+        }
+        if self.unread.is_empty() {
+            let again_seconds = TRY_AGAIN.as_secs();
+            error!(
+                again_seconds,
+                "what was set aside cannot be read here, for want of a key or of a newer build; \
+                 it is left to others"
+            );
+            self.unread_until = Instant::now() + TRY_AGAIN;
+        }
+        self.unread.extend(unread);
+    }
+
+    /// Waits until there are unread ones that may be readable now. Those that were kept for
+    /// long enough go to others meanwhile.
+    pub(super) async fn unread_again(&mut self) -> Vec<Delivery> {
+        loop {
+            if self.unread.is_empty() {
+                std::future::pending::<()>().await;
+            }
+            tokio::select! {
+                // The sender lives as long as this worker.
+                Ok(()) = self.changes.changed() => return std::mem::take(&mut self.unread),
+                () = sleep_until(self.unread_until) => {
+                    for delivery in self.unread.drain(..) {
+                        delivery.settle(Verdict::Return);
+                    }
+                }
+            }
         }
     }
 }
@@ -78,14 +128,16 @@ impl Consumer {
     /// better off: what this worker has fetched goes back.
     pub(super) async fn sit_out(&self, obstacles: &mut Obstacles, draining: &CancellationToken) {
         self.queue.pause_taking().await;
+        self.suspects.give_back(&self.starter.in_flight);
         loop {
-            while self.context.store.now().await.is_err() {
-                tokio::select! {
-                    () = tokio::time::sleep(STORE_PAUSE) => {}
-                    () = draining.cancelled() => return,
+            let answers = async {
+                while !self.store_is_back().await {
+                    tokio::time::sleep(STORE_PAUSE).await;
                 }
+            };
+            if draining.run_until_cancelled(answers).await.is_none() {
+                return;
             }
-            self.health.store_answers();
             if !self.health.is_stuck() {
                 break;
             }
@@ -97,6 +149,17 @@ impl Consumer {
         self.queue.resume_taking();
     }
 
+    /// Whether the store does again what this worker needs it for: tell which jobs have an
+    /// answer, and take outcomes. A commit that failed is tried by the writer until it
+    /// succeeds.
+    async fn store_is_back(&self) -> bool {
+        if self.context().store.known(&[NOBODYS]).await.is_err() {
+            return false;
+        }
+        self.health.store_answers(StoreUse::Look);
+        !self.health.commits_fail()
+    }
+
     /// Waits until nothing is in the way any more, or so it seems: after a while it is
     /// worth another try, since the jobs that were in the way may have ended elsewhere.
     async fn get_unstuck(&self, obstacles: &mut Obstacles, draining: &CancellationToken) {
@@ -106,7 +169,8 @@ impl Consumer {
                 // The sender lives as long as this worker.
                 Ok(()) = obstacles.changes.changed() => {
                     self.health.forget_obstacles();
-                    let held = std::mem::take(&mut obstacles.held);
+                    let mut held = std::mem::take(&mut obstacles.held);
+                    held.append(&mut obstacles.unread);
                     if !self.gulp(held, obstacles, draining).await {
                         return;
                     }

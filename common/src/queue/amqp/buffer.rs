@@ -1,5 +1,6 @@
 //! Deliveries between the task that owns the channel and the workers that take them.
-//! Bounded by the prefetch.
+//! Bounded by the prefetch. Outcomes go before jobs: they only need to be committed, and
+//! somebody has waited for them for longer.
 
 use std::{
     collections::VecDeque,
@@ -9,15 +10,33 @@ use std::{
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
-use crate::queue::Delivery;
+use crate::queue::{Delivery, Lane};
 
 pub(super) struct Buffer {
-    ready: Mutex<VecDeque<Delivery>>,
+    ready: Mutex<Ready>,
     arrived: Notify,
     /// Set once nothing is to be handed out any more.
     pub(super) stopped: CancellationToken,
     /// Whether nothing is to be fetched for now.
     pub(super) paused: watch::Sender<bool>,
+}
+
+#[derive(Default)]
+struct Ready {
+    outcomes: VecDeque<Delivery>,
+    others: VecDeque<Delivery>,
+}
+
+impl Ready {
+    fn len(&self) -> usize {
+        self.outcomes.len() + self.others.len()
+    }
+
+    fn take(&mut self, max: usize) -> Vec<Delivery> {
+        let first = self.outcomes.len().min(max);
+        let then = self.others.len().min(max - first);
+        self.outcomes.drain(..first).chain(self.others.drain(..then)).collect()
+    }
 }
 
 impl Buffer {
@@ -50,9 +69,8 @@ impl Buffer {
 
     fn take(&self, max: usize) -> Vec<Delivery> {
         let mut ready = self.lock();
-        let count = ready.len().min(max);
-        let taken = ready.drain(..count).collect();
-        if !ready.is_empty() {
+        let taken = ready.take(max);
+        if ready.len() > 0 {
             // One arrival may have brought work for several callers.
             self.arrived.notify_one();
         }
@@ -60,16 +78,24 @@ impl Buffer {
     }
 
     pub(super) fn put(&self, deliveries: impl IntoIterator<Item = Delivery>) {
-        self.lock().extend(deliveries);
+        {
+            let mut ready = self.lock();
+            for delivery in deliveries {
+                match delivery.lane {
+                    Lane::Resume => ready.outcomes.push_back(delivery),
+                    Lane::Jobs { .. } | Lane::Dead(_) => ready.others.push_back(delivery),
+                }
+            }
+        }
         self.arrived.notify_one();
     }
 
     /// Everything that was not handed out.
     pub(super) fn drain(&self) -> Vec<Delivery> {
-        self.lock().drain(..).collect()
+        self.lock().take(usize::MAX)
     }
 
-    fn lock(&self) -> MutexGuard<'_, VecDeque<Delivery>> {
+    fn lock(&self) -> MutexGuard<'_, Ready> {
         self.ready.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -19,12 +19,10 @@ use tokio::{
 use self::owner::Owner;
 use super::{
     link::{Link, Standing},
+    properties::Letter,
     topology::Topology,
 };
-use crate::{
-    config, metrics,
-    queue::{Parcel, PublishError},
-};
+use crate::{config, metrics, queue::PublishError};
 
 mod owner;
 
@@ -55,7 +53,7 @@ impl Lane {
 
 /// One publish on its way to the owner.
 struct Request {
-    parcel: Parcel,
+    letter: Letter,
     /// Whoever sets it first has the say: the owner publishes, or the caller has given up
     /// before anything was sent.
     claimed: Arc<AtomicBool>,
@@ -88,15 +86,15 @@ impl Publisher {
         Self { standing, window, confirm_timeout: settings.confirm_timeout }
     }
 
-    pub(super) async fn publish(&self, parcel: Parcel) -> Result<(), PublishError> {
-        let published = self.attempt(parcel).await;
+    pub(super) async fn publish(&self, letter: Letter) -> Result<(), PublishError> {
+        let published = self.attempt(letter).await;
         if let Err(refusal) = published {
             metrics::publish_refused(refusal.as_str());
         }
         published
     }
 
-    async fn attempt(&self, parcel: Parcel) -> Result<(), PublishError> {
+    async fn attempt(&self, letter: Letter) -> Result<(), PublishError> {
         let requests = match &*self.standing.borrow() {
             Standing::Up(lane) if lane.connected() && !lane.blocked() => lane.requests.clone(),
             _ => return Err(PublishError::Unavailable),
@@ -104,7 +102,7 @@ impl Publisher {
         let place = self.window.clone().try_acquire_owned().map_err(|_| PublishError::Full)?;
         let claimed = Arc::new(AtomicBool::new(false));
         let (reply, answer) = oneshot::channel();
-        let request = Request { parcel, claimed: claimed.clone(), reply, place };
+        let request = Request { letter, claimed: claimed.clone(), reply, place };
         requests.try_send(request).map_err(|refused| match refused {
             mpsc::error::TrySendError::Full(_) => PublishError::Full,
             mpsc::error::TrySendError::Closed(_) => PublishError::Unavailable,

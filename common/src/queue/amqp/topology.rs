@@ -1,10 +1,12 @@
 //! What quhao needs at the broker, by name.
 //!
 //! ```text
-//! exchange P (direct) ──jobs──▶ queue P.jobs ─┐ rejected, expired, or
-//!    │ alternate                              ├─ back too often ──▶ exchange P.dead ──▶ queue P.dead
-//!    └──▶ exchange P.unrouted ──▶ queue P.unrouted ┘
+//! exchange P (direct) ──jobs────▶ queue P.jobs ───┐ rejected, expired, or
+//!    │       └──────────resume──▶ queue P.resume ─┼─ back too often ──▶ exchange P.dead ──▶ queue P.dead
+//!    └ alternate ▶ exchange P.unrouted ──▶ queue P.unrouted ┘
 //! ```
+//!
+//! Workers take from all four queues.
 //!
 //! All queues are durable quorum queues. Arguments cannot be changed later, so only what
 //! must not be missing is an argument; everything tunable is left to policies. Where the
@@ -29,6 +31,12 @@ use crate::{config, queue::QueueError};
 
 /// The routing key of a job.
 pub(super) const JOBS_KEY: &str = "jobs";
+/// The routing key of an outcome.
+pub(super) const RESUME_KEY: &str = "resume";
+
+/// Outcomes that wait for the store, in bytes: of two thousand each, all that sixty workers
+/// of the largest size hold. Beyond it publishes are refused.
+const RESUME_BYTES_MAX: i64 = 256 << 20;
 
 /// Dead letters are for a look at what went wrong, not for keeping: an envelope is worth
 /// nothing after minutes.
@@ -44,7 +52,8 @@ pub(super) struct Topology {
     pub(super) exchange: String,
     pub(super) jobs: String,
     pub(super) unrouted: String,
-    dead: String,
+    pub(super) resume: String,
+    pub(super) dead: String,
     length_max: i64,
     delivery_limit: i64,
     refused: Mutex<BTreeSet<String>>,
@@ -68,6 +77,7 @@ impl Topology {
             exchange: prefix.clone(),
             jobs: format!("{prefix}.jobs"),
             unrouted: format!("{prefix}.unrouted"),
+            resume: format!("{prefix}.resume"),
             dead: format!("{prefix}.dead"),
             length_max: i64::try_from(settings.length_max).unwrap_or(i64::MAX),
             delivery_limit: i64::from(settings.delivery_limit),
@@ -93,15 +103,6 @@ impl Topology {
         Ok(channel.close(200, "OK".into()).await?)
     }
 
-    /// How many messages wait in the queues that workers take from.
-    pub(super) async fn depth(&self, connection: &Connection) -> Result<u64, lapin::Error> {
-        let channel = connection.create_channel().await?;
-        let jobs = declare_passively(&channel, &self.jobs).await?;
-        let unrouted = declare_passively(&channel, &self.unrouted).await?;
-        channel.close(200, "OK".into()).await?;
-        Ok(u64::from(jobs) + u64::from(unrouted))
-    }
-
     fn parts(&self) -> Vec<Part> {
         let exchange = |name: &String, kind, arguments| Part::Exchange {
             name: name.clone(),
@@ -113,7 +114,7 @@ impl Topology {
             exchange: exchange.clone(),
             key,
         };
-        let working = |name: &String| Part::Queue {
+        let working = |name: &String, length: (&'static str, i64)| Part::Queue {
             name: name.clone(),
             arguments: table(vec![
                 ("x-queue-type", text("quorum")),
@@ -121,9 +122,10 @@ impl Topology {
                 ("x-dead-letter-strategy", text("at-least-once")),
                 ("x-overflow", text("reject-publish")),
                 ("x-delivery-limit", AMQPValue::LongLongInt(self.delivery_limit)),
-                ("x-max-length", AMQPValue::LongLongInt(self.length_max)),
+                (length.0, AMQPValue::LongLongInt(length.1)),
             ]),
         };
+        let of_jobs = |name| working(name, ("x-max-length", self.length_max));
         let dead = Part::Queue {
             name: self.dead.clone(),
             arguments: table(vec![
@@ -140,11 +142,13 @@ impl Topology {
             dead,
             bound(&self.dead, &self.dead, ""),
             exchange(&self.unrouted, ExchangeKind::Fanout, vec![]),
-            working(&self.unrouted),
+            of_jobs(&self.unrouted),
             bound(&self.unrouted, &self.unrouted, ""),
             exchange(&self.exchange, ExchangeKind::Direct, alternate),
-            working(&self.jobs),
+            of_jobs(&self.jobs),
             bound(&self.jobs, &self.exchange, JOBS_KEY),
+            working(&self.resume, ("x-max-length-bytes", RESUME_BYTES_MAX)),
+            bound(&self.resume, &self.exchange, RESUME_KEY),
         ]
     }
 
@@ -220,6 +224,20 @@ impl Part {
             Self::Binding { queue, exchange, .. } => format!("binding {exchange} to {queue}"),
         }
     }
+}
+
+/// How many messages are ready in each of these queues, which must be there.
+pub(super) async fn waiting<const N: usize>(
+    connection: &Connection,
+    queues: [&String; N],
+) -> Result<[u64; N], lapin::Error> {
+    let channel = connection.create_channel().await?;
+    let mut waiting = [0; N];
+    for (waiting, queue) in waiting.iter_mut().zip(queues) {
+        *waiting = u64::from(declare_passively(&channel, queue).await?);
+    }
+    channel.close(200, "OK".into()).await?;
+    Ok(waiting)
 }
 
 /// The number of ready messages of a queue that must be there.

@@ -3,7 +3,10 @@
 use sqlx::SqliteConnection;
 use time::OffsetDateTime;
 
-use crate::{envelope::unix_ms, queue::Parcel};
+use crate::{
+    envelope::unix_ms,
+    queue::{Death, Lane, Parcel},
+};
 
 /// Envelopes that are kept after they were set aside, for a look by hand.
 const DEAD_MAX: i64 = 1000;
@@ -28,12 +31,14 @@ DELETE FROM queue
    AND (expires_at < ?1
         OR id NOT IN (SELECT id FROM queue WHERE dead = 1 ORDER BY id DESC LIMIT ?2))";
 const LENGTH: &str = "SELECT held FROM queue_length";
+const ASIDE: &str = "SELECT count(*) FROM queue WHERE dead = 1";
 
 /// An envelope that was taken.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Row {
     pub(super) id: i64,
     pub(super) body: Vec<u8>,
+    pub(super) lane: Lane,
     pub(super) redelivered: bool,
 }
 
@@ -44,10 +49,8 @@ pub(super) struct Take {
     pub(super) rows: Vec<Row>,
     /// How many were looked at: fewer than asked for means that there are no more.
     pub(super) found: usize,
-    /// How many were past their deadline, and were dropped.
-    pub(super) expired: usize,
-    /// The jobs that came back too often, and were set aside.
-    pub(super) dead: Vec<String>,
+    /// The jobs that came back too often even as dead ones, and were set aside.
+    pub(super) aside: Vec<String>,
 }
 
 /// Adds `parcel`, unless `length_max` are there already.
@@ -69,10 +72,9 @@ pub(super) async fn insert(
     Ok(true)
 }
 
-/// Takes the oldest `max` that are not `out`. One that came back more than
-/// `delivery_limit` times is set aside. One past its deadline is dropped: a job without an
-/// answer reads as `deadline_exceeded` by itself, so nobody has to work on it, and a
-/// backlog from before an outage does not stand in the way of jobs that can still be done.
+/// Takes the oldest `max` that are not `out`. One past its deadline, or that came back more
+/// than `delivery_limit` times, is taken as a dead one: somebody may have to be told. If
+/// that does not end it either, it is set aside.
 pub(super) async fn take(
     connection: &mut SqliteConnection,
     out: Vec<i64>,
@@ -86,23 +88,31 @@ pub(super) async fn take(
         .await?;
     let now = unix_ms(OffsetDateTime::now_utc());
     let mut take = Take { found: found.len(), ..Take::default() };
-    let (mut expired, mut dead) = (Vec::new(), Vec::new());
+    let mut aside = Vec::new();
     for (id, job, expires_at, attempts, body) in found {
-        if expires_at <= now {
-            expired.push(id);
-        } else if attempts - 1 > i64::from(delivery_limit) {
-            dead.push(id);
-            take.dead.push(job);
+        let unsettled = u32::try_from(attempts - 1).unwrap_or(u32::MAX);
+        if let Some(lane) = lane(expires_at <= now, unsettled, delivery_limit) {
+            take.rows.push(Row { id, body, lane, redelivered: unsettled > 0 });
         } else {
-            take.rows.push(Row { id, body, redelivered: attempts > 1 });
+            aside.push(id);
+            take.aside.push(job);
         }
     }
-    take.expired = expired.len();
     // RETURNING gives no order.
     take.rows.sort_by_key(|row| row.id);
-    remove(connection, &expired).await?;
-    set_aside(connection, &dead).await?;
+    set_aside(connection, &aside).await?;
     Ok(take)
+}
+
+/// The lane of an envelope that was `unsettled` so often; `None` if it is for no lane any
+/// more.
+fn lane(expired: bool, unsettled: u32, delivery_limit: u32) -> Option<Lane> {
+    match unsettled.saturating_sub(delivery_limit) {
+        2.. => None,
+        _ if expired => Some(Lane::Dead(Death::Expired)),
+        1 => Some(Lane::Dead(Death::DeliveryLimit)),
+        0 => Some(Lane::Jobs { unsettled }),
+    }
 }
 
 /// Forgets envelopes.
@@ -133,6 +143,11 @@ pub(super) async fn set_aside(
 /// How many envelopes there are that were not set aside.
 pub(super) async fn length(connection: &mut SqliteConnection) -> Result<i64, sqlx::Error> {
     sqlx::query_scalar(LENGTH).fetch_one(connection).await
+}
+
+/// How many were.
+pub(super) async fn aside(connection: &mut SqliteConnection) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar(ASIDE).fetch_one(connection).await
 }
 
 async fn count_out(

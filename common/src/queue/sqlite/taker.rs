@@ -77,15 +77,13 @@ impl Taker {
     }
 
     fn hand_over(&self, take: rows::Take) {
-        if take.expired > 0 {
-            tracing::info!(jobs = take.expired, "jobs past their deadline were dropped");
-        }
-        for job in take.dead {
+        for job in take.aside {
             tracing::error!(job, "a job came back too often and was set aside");
         }
         for row in take.rows {
             let receipt = Receipt::Sqlite(self.held.hold(row.id));
-            let delivery = Delivery { body: row.body, redelivered: row.redelivered, receipt };
+            let rows::Row { body, lane, redelivered, .. } = row;
+            let delivery = Delivery { body, lane, redelivered, receipt };
             // Closed when taking was stopped: dropped, it is free again.
             let _ = self.deliver.try_send(delivery);
         }

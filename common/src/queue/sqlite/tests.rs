@@ -1,6 +1,5 @@
 use std::{collections::BTreeSet, path::Path, sync::Arc, time::Duration};
 
-use futures_util::future::join_all;
 use time::OffsetDateTime;
 
 use super::SqliteQueue;
@@ -11,6 +10,7 @@ use crate::{
     sqlite::{Database, scratch::Scratch},
 };
 
+mod dead;
 mod killed;
 
 const LIMIT: Duration = Duration::from_secs(10);
@@ -210,58 +210,6 @@ async fn stopping_ends_those_who_wait_and_frees_what_was_not_handed_out() {
     let queue = opened(&path, |_| {}).await;
     let numbers: Vec<u16> = taken(&queue, 5).await.iter().map(number).collect();
     assert_eq!(numbers, [1, 2, 3, 4, 5]);
-    queue.close(LIMIT).await;
-}
-
-#[tokio::test]
-async fn a_job_that_comes_back_too_often_is_set_aside() {
-    let scratch = Scratch::new();
-    let path = scratch.path("quhao.db");
-    let queue = opened(&path, |settings| settings.delivery_limit = 3).await;
-    queue.publish(parcel(7)).await.unwrap();
-    for _ in 0..=3 {
-        taken(&queue, 1).await.remove(0).settle(Verdict::Return);
-    }
-    nothing_comes(&queue).await;
-    queue.publish(parcel(8)).await.unwrap();
-    taken(&queue, 1).await.remove(0).settle(Verdict::DeadLetter);
-    comes_to(&queue, 0, 0).await;
-    queue.close(LIMIT).await;
-
-    let queue = opened(&path, |_| {}).await;
-    nothing_comes(&queue).await;
-    let kept = "SELECT count(*) FROM queue WHERE dead = 1";
-    let kept: i64 = queue
-        .database
-        .read(LIMIT, move |connection| {
-            Box::pin(async move { sqlx::query_scalar(kept).fetch_one(connection).await })
-        })
-        .await
-        .unwrap();
-    assert_eq!(kept, 2);
-    queue.close(LIMIT).await;
-}
-
-#[tokio::test]
-async fn a_backlog_past_its_deadline_is_dropped() {
-    let scratch = Scratch::new();
-    let path = scratch.path("quhao.db");
-    let queue = opened_as(&path, Roles { publish: true, take_max: None }, |_| {}).await;
-    let published = join_all((0..600).map(|at| {
-        let mut parcel = parcel(at);
-        if at != 300 {
-            parcel.expires_at = OffsetDateTime::now_utc() - time::Duration::SECOND;
-        }
-        queue.publish(parcel)
-    }));
-    assert!(published.await.iter().all(Result::is_ok));
-    assert!(queue.next(1).await.is_none(), "this process takes nothing");
-    assert_eq!(queue.depth().await.unwrap(), 600);
-    queue.close(LIMIT).await;
-
-    let queue = opened(&path, |_| {}).await;
-    assert_eq!(number(&taken(&queue, 1).await[0]), 300);
-    comes_to(&queue, 0, 1).await;
     queue.close(LIMIT).await;
 }
 

@@ -1,12 +1,15 @@
 //! One channel's deliveries, from the subscription to the settlement.
 //!
-//! Both queues are subscribed to on one channel. So there is one sequence of delivery
-//! tags, and acks for both coalesce; trouble with either ends both, which a new
-//! connection mends.
+//! All queues are subscribed to on one channel. So there is one sequence of delivery
+//! tags, and acks for all coalesce; trouble with one ends all, which a new connection
+//! mends.
 
 use std::{pin::Pin, time::Duration};
 
-use futures_util::{FutureExt, Stream, StreamExt, future, stream};
+use futures_util::{
+    FutureExt, Stream, StreamExt, future,
+    stream::{self, PollNext},
+};
 use lapin::{
     Acker, Channel,
     message::Delivery as Message,
@@ -25,6 +28,7 @@ use crate::{
         amqp::{
             CHECK_EVERY, Receipt,
             error::{LinkError, within},
+            lane::{Source, lane},
             outstanding::{Outstanding, Round, Tag},
             topology::{Topology, short},
             wire::Wire,
@@ -32,10 +36,14 @@ use crate::{
     },
 };
 
-/// The share of the prefetch that the unrouted queue gets: it is empty but for trouble.
-const UNROUTED_SHARE: u16 = 8;
+/// The part of the prefetch that each of the other queues gets: they are empty but for
+/// trouble.
+const SHARE: u16 = 8;
 
-type Messages = Pin<Box<dyn Stream<Item = Result<Message, LinkError>> + Send>>;
+type Messages = Pin<Box<dyn Stream<Item = Result<Arrival, LinkError>> + Send>>;
+
+/// A message, and what it was subscribed to.
+type Arrival = (Source, Message);
 
 /// One channel's work in hand.
 pub(super) struct Session {
@@ -43,6 +51,10 @@ pub(super) struct Session {
     /// What the broker sends; empty once unsubscribed.
     pub(super) messages: Messages,
     pub(super) subscribed: bool,
+    /// How often this channel has subscribed. Part of each subscription's name: a quorum
+    /// queue that meets a name again, whose deliveries are still out, sends these once more
+    /// (seen with 3.10).
+    subscriptions: u32,
     pub(super) outstanding: Outstanding<Acker>,
     /// Goes along with each delivery. Receipts of an earlier channel lead nowhere.
     receipts: mpsc::UnboundedSender<(Tag, Verdict)>,
@@ -62,33 +74,56 @@ impl Session {
         let messages = stream::empty().boxed();
         let (receipts, settlements) = mpsc::unbounded_channel();
         let outstanding = Outstanding::new();
-        let mut session =
-            Self { channel, messages, subscribed: false, outstanding, receipts, settlements };
+        let mut session = Self {
+            channel,
+            messages,
+            subscribed: false,
+            subscriptions: 0,
+            outstanding,
+            receipts,
+            settlements,
+        };
         if subscribe {
             session.subscribe(topology, take_max, wire.limit).await?;
         }
         Ok(session)
     }
 
-    /// Subscribes to both queues.
+    /// Subscribes to all queues. What arrives from each is looked at in turn, but outcomes
+    /// before all else.
     pub(super) async fn subscribe(
         &mut self,
         topology: &Topology,
         take_max: u16,
         limit: Duration,
     ) -> Result<(), LinkError> {
-        let jobs = subscribe(&self.channel, &topology.jobs, take_max);
-        let jobs = within(limit, "subscribing", jobs).await?;
-        let share = (take_max / UNROUTED_SHARE).max(1);
-        let unrouted = subscribe(&self.channel, &topology.unrouted, share);
-        let unrouted = within(limit, "subscribing", unrouted).await?;
-        self.messages = stream::select(jobs, unrouted).boxed();
+        let share = (take_max / SHARE).max(1);
+        self.subscriptions += 1;
+        let [resume, jobs, unrouted, dead] =
+            [&topology.resume, &topology.jobs, &topology.unrouted, &topology.dead]
+                .map(|queue| (queue.as_str(), self.subscription(queue)));
+        let channel = self.channel.clone();
+        let subscribing = async {
+            let resume = subscribe(&channel, Source::Resume, resume, share).await?;
+            let jobs = subscribe(&channel, Source::Jobs, jobs, take_max).await?;
+            let unrouted = subscribe(&channel, Source::Jobs, unrouted, share).await?;
+            let dead = subscribe(&channel, Source::Dead, dead, share).await?;
+            let others = stream::select(jobs, stream::select(unrouted, dead));
+            let first = |(): &mut ()| PollNext::Left;
+            Ok::<_, lapin::Error>(stream::select_with_strategy(resume, others, first))
+        };
+        self.messages = within(limit, "subscribing", subscribing).await?.boxed();
         self.subscribed = true;
         Ok(())
     }
 
+    /// The name of the subscription to `queue`.
+    fn subscription(&self, queue: &str) -> String {
+        format!("{queue}.{}", self.subscriptions)
+    }
+
     /// One message and what else is there already, at most `room`.
-    pub(super) fn take(&mut self, first: Message, room: usize) -> Result<Vec<Delivery>, LinkError> {
+    pub(super) fn take(&mut self, first: Arrival, room: usize) -> Result<Vec<Delivery>, LinkError> {
         let mut deliveries = vec![self.accept(first)];
         while deliveries.len() < room
             && let Some(Some(message)) = self.messages.next().now_or_never()
@@ -98,12 +133,13 @@ impl Session {
         Ok(deliveries)
     }
 
-    fn accept(&mut self, message: Message) -> Delivery {
+    fn accept(&mut self, (source, message): Arrival) -> Delivery {
         let tag = message.delivery_tag;
         self.outstanding.insert(tag, message.acker);
         let receipt = Receipt { tag, settlements: self.receipts.clone() };
         Delivery {
             body: message.data,
+            lane: lane(source, message.properties.headers().as_ref()),
             redelivered: message.redelivered,
             receipt: queue::Receipt::Amqp(receipt),
         }
@@ -118,14 +154,13 @@ impl Session {
     ) -> Result<(), LinkError> {
         self.subscribed = false;
         let ending = async {
-            for queue in [&topology.jobs, &topology.unrouted] {
+            for queue in [&topology.jobs, &topology.unrouted, &topology.resume, &topology.dead] {
                 let options = BasicCancelOptions { nowait: false };
-                // A subscription's name is its queue's.
-                self.channel.basic_cancel(short(queue), options).await?;
+                self.channel.basic_cancel(short(&self.subscription(queue)), options).await?;
             }
             while let Some(message) = self.messages.next().await {
                 // Each subscription ends in an error, this time a wanted one.
-                let Ok(message) = message else { continue };
+                let Ok((_, message)) = message else { continue };
                 self.outstanding.insert(message.delivery_tag, message.acker);
                 self.outstanding.settle(message.delivery_tag, Verdict::Return);
             }
@@ -191,18 +226,19 @@ async fn tell_one(acker: &Acker, verdict: Verdict) -> Result<bool, lapin::Error>
     }
 }
 
-/// Subscribes with a prefetch of its own: each subscription has the one that was set
-/// last before it. Its end is an error.
+/// Subscribes to a queue under a name with a prefetch of its own: each subscription has the
+/// one that was set last before it. Its end is an error.
 async fn subscribe(
     channel: &Channel,
-    queue: &str,
+    source: Source,
+    (queue, name): (&str, String),
     prefetch: u16,
-) -> Result<impl Stream<Item = Result<Message, LinkError>> + Send + 'static, lapin::Error> {
+) -> Result<impl Stream<Item = Result<Arrival, LinkError>> + Send + use<>, lapin::Error> {
     channel.basic_qos(prefetch, BasicQosOptions { global: false }).await?;
     let options =
         BasicConsumeOptions { no_local: false, no_ack: false, exclusive: false, nowait: false };
-    let (queue, tag) = (short(queue), short(queue));
-    let consumer = channel.basic_consume(queue, tag, options, FieldTable::default()).await?;
-    let messages = consumer.map(|message| message.map_err(LinkError::from));
+    let (queue, name) = (short(queue), short(&name));
+    let consumer = channel.basic_consume(queue, name, options, FieldTable::default()).await?;
+    let messages = consumer.map(move |message| Ok((source, message?)));
     Ok(messages.chain(stream::once(future::ready(Err(LinkError::Unsubscribed)))))
 }

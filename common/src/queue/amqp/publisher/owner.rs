@@ -26,13 +26,13 @@ use super::{Lane, Request};
 use crate::{
     metrics,
     queue::{
-        Parcel, PublishError,
+        PublishError,
         amqp::{
             CHECK_EVERY,
             error::{LinkError, within},
             link::Link,
-            properties::properties,
-            topology::{JOBS_KEY, short},
+            properties::Letter,
+            topology::short,
             wire::Wire,
         },
     },
@@ -186,11 +186,11 @@ impl Owner {
         if !request.claim() {
             return None;
         }
-        let Request { parcel, reply, place, .. } = request;
+        let Request { letter, reply, place, .. } = request;
         let (channel, exchange) = (channel.clone(), short(&self.exchange));
         let sending = async move {
             let started = Instant::now();
-            let published = publish(&channel, exchange, &parcel).await;
+            let published = publish(&channel, exchange, &letter).await;
             if published.is_ok() {
                 metrics::confirmed(started.elapsed());
             }
@@ -230,12 +230,12 @@ async fn drain(open: &mut FuturesUnordered<Sending>, wire: &Wire) {
 async fn publish(
     channel: &Channel,
     exchange: ShortString,
-    parcel: &Parcel,
+    letter: &Letter,
 ) -> Result<Confirmation, (PublishError, lapin::Error)> {
     let options = BasicPublishOptions { mandatory: false, immediate: false };
-    let properties = properties(parcel, OffsetDateTime::now_utc());
+    let properties = letter.properties(OffsetDateTime::now_utc());
     let confirm = channel
-        .basic_publish(exchange, JOBS_KEY.into(), options, &parcel.body, properties)
+        .basic_publish(exchange, letter.key().into(), options, letter.body(), properties)
         .await
         .map_err(|error| (PublishError::Unavailable, error))?;
     confirm.await.map_err(|error| (PublishError::Unconfirmed, error))

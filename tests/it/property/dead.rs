@@ -1,0 +1,22 @@
+//! What becomes of what was set aside, for every way to get there.
+
+use quhao_common::{failure::FailureCode, queue::Death};
+use quhao_worker::dead::{Burial, judge};
+
+const DEATHS: [Death; 4] = [Death::Expired, Death::DeliveryLimit, Death::Rejected, Death::Other];
+
+#[test]
+fn every_job_that_was_set_aside_has_an_answer_by_now_or_by_its_deadline() {
+    for death in DEATHS {
+        for (over, told) in [(false, false), (false, true), (true, false), (true, true)] {
+            let expected = match (death, over, told) {
+                (Death::Expired, _, false) | (Death::Other, true, false) => Burial::Forget,
+                (Death::Expired, _, true) | (Death::Other, true, true) => {
+                    Burial::Record(FailureCode::DeadlineExceeded)
+                }
+                _ => Burial::Record(FailureCode::DeadLettered),
+            };
+            assert_eq!(judge(death, over, told), expected, "{death:?} {over} {told}");
+        }
+    }
+}

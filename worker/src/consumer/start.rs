@@ -1,0 +1,84 @@
+//! What becomes of jobs that a worker can work on: those that have an answer need nothing,
+//! the others begin.
+
+use std::{collections::HashSet, time::Instant};
+
+use quhao_common::{
+    id::JobKey,
+    queue::{Delivery, Verdict},
+};
+use tokio_util::sync::CancellationToken;
+use tracing::warn;
+
+use super::{Consumer, STORE_PAUSE};
+use crate::{
+    context::Taken,
+    health::{STORE_BLIP_MAX, StoreUse},
+    known,
+    suspects::is_suspect,
+};
+
+impl Consumer {
+    /// Settles what has an answer already, and starts the rest; gives it back and returns
+    /// false if the store does not tell.
+    pub(super) async fn start_unknown(
+        &self,
+        taken: Vec<(Taken, Delivery)>,
+        draining: &CancellationToken,
+    ) -> bool {
+        let keys: Vec<_> = taken.iter().map(|(taken, _)| taken.job.id.key()).collect();
+        let known = draining.run_until_cancelled(self.known(&keys)).await.flatten();
+        if known.is_none() {
+            // First, or what goes back would come again at once.
+            self.queue.pause_taking().await;
+        }
+        let in_flight = &self.starter.in_flight;
+        let mut copies = Vec::new();
+        for (taken, delivery) in taken {
+            let key = taken.job.id.key();
+            match &known {
+                None => in_flight.settle(key, delivery, Verdict::Return),
+                // Its slot may be kept by an outcome that cannot be committed.
+                Some(_) if draining.is_cancelled() => {
+                    in_flight.settle(key, delivery, Verdict::Return);
+                }
+                Some(known) if known.contains(&key) => copies.push((taken, delivery)),
+                Some(_) if is_suspect(delivery.lane) => self.suspects.admit(taken, delivery),
+                Some(_) => {
+                    // There was a free one a moment ago; jobs from the side list may have
+                    // been quicker, and give it back soon.
+                    tokio::select! {
+                        slot = self.slots.take() => self.starter.start(taken, delivery, slot, None),
+                        () = draining.cancelled() => {
+                            in_flight.settle(key, delivery, Verdict::Return);
+                        }
+                    }
+                }
+            }
+        }
+        known::settle(self.context(), in_flight, copies).await;
+        known.is_some()
+    }
+
+    /// Which of `keys` have an answer; `None` if the store does not say in time.
+    async fn known(&self, keys: &[JobKey]) -> Option<HashSet<JobKey>> {
+        let began = Instant::now();
+        loop {
+            match self.context().store.known(keys).await {
+                Ok(known) => {
+                    self.health.store_answers(StoreUse::Look);
+                    return Some(known);
+                }
+                Err(error) => {
+                    if self.health.store_fails(StoreUse::Look) {
+                        warn!(%error, "no jobs are started until the store is back");
+                    }
+                }
+            }
+            if began.elapsed() > STORE_BLIP_MAX {
+                return None;
+            }
+            tokio::time::sleep(STORE_PAUSE).await;
+        }
+    }
+}
