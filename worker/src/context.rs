@@ -9,8 +9,12 @@ use quhao_common::{
     registry::{Live, Registry},
     store::Store,
 };
+use time::OffsetDateTime;
 
-use crate::platform::{Platform, Platforms};
+use crate::{
+    circuit::Circuits,
+    platform::{Platform, Platforms},
+};
 
 /// Shared by all jobs.
 #[derive(Debug)]
@@ -21,8 +25,12 @@ pub struct Context {
     pub live: Arc<Live>,
     /// The platforms of this build.
     pub platforms: Platforms,
+    /// Which apps are left alone for a while.
+    pub circuits: Arc<Circuits>,
     /// How long a sibling's result may still be on its way: one call and its commit.
     pub sibling_grace: Duration,
+    /// How long after its deadline a job's outcome may still be on its way.
+    pub grace: Duration,
     /// How long answers are kept after their job's deadline.
     pub retention: Duration,
     /// How long sessions are kept after their exchange.
@@ -36,7 +44,9 @@ impl Context {
             store,
             live: Arc::clone(&config.live),
             platforms,
+            circuits: Arc::default(),
             sibling_grace: config.platform_timeout() + config.store.statement_timeout,
+            grace: config.grace(),
             retention: config.store.retention,
             session_retention: config.store.session_retention,
         }
@@ -54,6 +64,8 @@ pub struct Taken {
     pub app: Arc<App>,
     /// Its app's platform.
     pub platform: Arc<dyn Platform>,
+    /// When it was taken.
+    pub taken_at: OffsetDateTime,
     /// The queue may have handed it out before.
     pub redelivered: bool,
 }

@@ -35,7 +35,7 @@ pub async fn exchange(
     slot: &mut Slot,
 ) -> Exchanged {
     let once = || taken.platform.exchange(&taken.app, code);
-    match calls::call(taken, Call::Exchange, slot, once).await {
+    match calls::call(context, taken, Call::Exchange, slot, once).await {
         Called::Given(session) => Exchanged::Fresh(session),
         Called::Spent(otherwise) => match sibling::look(context, taken, Some(code), slot).await {
             Found::Answer => Exchanged::Answered,

@@ -10,6 +10,7 @@ use quhao_common::{
     outcome::Opened,
     phone::{Encrypted, LoginCode, Phone, PhoneCode, SessionKey},
 };
+use serde_json::value::RawValue;
 use time::OffsetDateTime;
 
 pub mod wechat;
@@ -37,7 +38,7 @@ pub struct Redeemed {
 }
 
 /// The calls that spend a code.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Call {
     /// A login code for a session.
     Exchange,
@@ -159,6 +160,10 @@ pub trait Platform: Send + Sync + fmt::Debug {
         payload: Payload<'_>,
         now: OffsetDateTime,
     ) -> Result<Decrypted, FailureCode>;
+
+    /// The number in an object that [`Platform::decrypt`] opened as it is, if it would have
+    /// passed where a number is expected. Pure.
+    fn phone_in(&self, open_data: &RawValue) -> Option<Phone>;
 }
 
 /// The platforms of this build, by the name that the configuration uses.

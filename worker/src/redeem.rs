@@ -35,7 +35,7 @@ pub async fn redeem(
     slot: &mut Slot,
 ) -> Redemption {
     let once = || taken.platform.redeem(&taken.app, code, openid);
-    match calls::call(taken, Call::Redeem, slot, once).await {
+    match calls::call(context, taken, Call::Redeem, slot, once).await {
         Called::Given(redeemed) => Redemption::Fresh(redeemed),
         // A number is kept nowhere but in its job's own answer.
         Called::Spent(otherwise) => match sibling::look(context, taken, None, slot).await {

@@ -6,7 +6,7 @@
 use std::time::{Duration, Instant};
 
 use quhao_common::{
-    job::Job,
+    job::{Job, Work},
     phone::LoginCode,
     session_handle::HandleKey,
     store::{Store, StoreError, StoredSession},
@@ -18,6 +18,7 @@ use tracing::debug;
 use crate::{
     context::{Context, Taken},
     health::STORE_BLIP_MAX,
+    platform::Call,
     slots::{List, NoWait, Slot},
 };
 
@@ -153,6 +154,16 @@ where
     }
 }
 
+/// Where `job` waits: what it looks for is in place of its call.
+fn list(job: &Job) -> List {
+    List::Later(match job.work {
+        Work::PhoneCode { .. } => Call::Redeem,
+        Work::Login { .. } | Work::LoginAndDecrypt { .. } | Work::StoredSession { .. } => {
+            Call::Exchange
+        }
+    })
+}
+
 /// Until when it is worth asking again.
 struct Patience {
     until: OffsetDateTime,
@@ -184,7 +195,7 @@ impl Patience {
         if OffsetDateTime::now_utc() + PAUSE >= self.until {
             return Pause::NoMore;
         }
-        match slot.wait(List::Retry, &job.app, PAUSE).await {
+        match slot.wait(list(job), &job.app, PAUSE).await {
             Ok(()) => Pause::Over,
             Err(NoWait::Crowded) => Pause::Crowded,
             Err(NoWait::Draining) => Pause::Draining,

@@ -1,10 +1,13 @@
 //! Where a job may be while this process holds it: in a working slot, or waiting.
 //!
-//! Working slots are what `worker.concurrency` bounds. A job that has to wait between two
-//! calls gives its slot away and sits in a side list: at most a quarter of the
-//! concurrency for one app, so that one app's trouble does not fill a worker. Jobs that wait
-//! for a credential have a list of their own, so that they take no room from those that
-//! need none.
+//! Working slots are what `worker.concurrency` bounds. A job that has to wait before a call
+//! gives its slot away and sits in a side list: of one app at most a quarter of the
+//! concurrency for each kind of call, and no more than there is room left for others, so
+//! that one app's trouble does not fill a worker. Jobs that wait for a credential have a
+//! list of their own, so that they take no room from those that need none.
+//!
+//! All of them are unsettled deliveries, so what the queue hands out at most is counted
+//! here, too ([`held_max`]).
 
 use std::{
     collections::HashMap,
@@ -15,6 +18,13 @@ use std::{
 use quhao_common::{app::AppId, metrics};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
+
+use crate::platform::Call;
+
+/// Most deliveries that a quorum queue lets one consumer hold.
+const HELD_MAX: usize = 2000;
+/// Jobs that a list has room for at most: what waits in both leaves half of what may be held.
+const WAITING_MAX: usize = HELD_MAX / 4;
 
 /// The slots of one worker.
 #[derive(Debug)]
@@ -31,10 +41,18 @@ type Waiting = HashMap<(List, AppId), usize>;
 /// The side lists. Each has room for [`waiting_max`] jobs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum List {
-    /// Of jobs that will call again.
-    Retry,
+    /// Of jobs that will call, or look for a sibling's result: later, or when their app is no
+    /// longer left alone. An app may have as many for the one call as for the other.
+    Later(Call),
     /// Of jobs that have no credential to call with.
     Credential,
+}
+
+impl List {
+    /// Whether jobs in this list and in `other` share their room.
+    fn shares_with(self, other: Self) -> bool {
+        matches!(self, Self::Credential) == matches!(other, Self::Credential)
+    }
 }
 
 /// Why a job could not wait here.
@@ -60,7 +78,13 @@ pub fn waiting_max_per_app(concurrency: usize) -> usize {
 
 /// Jobs of all apps together that may wait at once in a list.
 pub fn waiting_max(concurrency: usize) -> usize {
-    concurrency
+    concurrency.min(WAITING_MAX)
+}
+
+/// Jobs that a worker may hold at once: with full lists there are still as many to work on
+/// as there are slots, or as the queue hands out.
+pub fn held_max(concurrency: usize) -> usize {
+    (concurrency + 2 * waiting_max(concurrency)).min(HELD_MAX)
 }
 
 impl Slots {
@@ -92,12 +116,18 @@ impl Slots {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         let all: usize = waiting
             .iter()
-            .filter(|((in_list, _), _)| *in_list == list)
+            .filter(|((other, _), _)| list.shares_with(*other))
             .map(|(_, count)| count)
             .sum();
+        let room = waiting_max(self.working_max).saturating_sub(all);
+        let max = match list {
+            // The more apps crowd it, the fewer of each: another finds room.
+            List::Later(_) => max.min(room),
+            List::Credential => max,
+        };
         let place = (list, app.clone());
         let here = waiting.get(&place).copied().unwrap_or(0);
-        if here >= max || all >= waiting_max(self.working_max) {
+        if room == 0 || here >= max {
             return Err(NoWait::Crowded);
         }
         waiting.insert(place.clone(), here + 1);
@@ -139,20 +169,31 @@ impl Drop for Slot {
 impl Slot {
     /// Waits for `pause` in `list`, then for a working slot.
     pub async fn wait(&mut self, list: List, app: &AppId, pause: Duration) -> Result<(), NoWait> {
+        self.wait_until(list, app, tokio::time::sleep(pause)).await
+    }
+
+    /// Waits for `until` in `list`, then for a working slot.
+    pub async fn wait_until<T>(
+        &mut self,
+        list: List,
+        app: &AppId,
+        until: impl Future<Output = T>,
+    ) -> Result<T, NoWait> {
         let max = waiting_max_per_app(self.slots.working_max);
         let entered = self.slots.enter(list, app, max)?;
-        self.away(entered, tokio::time::sleep(pause)).await.ok_or(NoWait::Draining)
+        self.away(entered, until).await.ok_or(NoWait::Draining)
     }
 
     /// Waits for `until`, which gives `app` its credential, then for a working slot. All
-    /// that wait go on together, so they may fill the whole list; a job that finds no room
+    /// that wait go on together, so they may be half of the list; a job that finds no room
     /// there keeps its slot. `None` if the worker is draining. `until` must end soon.
     pub async fn wait_for_credential<T>(
         &mut self,
         app: &AppId,
         until: impl Future<Output = T>,
     ) -> Option<T> {
-        match self.slots.enter(List::Credential, app, waiting_max(self.slots.working_max)) {
+        let max = waiting_max(self.slots.working_max).div_ceil(2);
+        match self.slots.enter(List::Credential, app, max) {
             Ok(entered) => self.away(entered, until).await,
             Err(_) => self.slots.draining.run_until_cancelled(until).await,
         }

@@ -24,9 +24,9 @@ const CREDENTIAL_BACKOFF: Backoff =
 const REFUSED_PAUSE: (Duration, Duration) =
     (Duration::from_millis(200), Duration::from_millis(600));
 const CONNECT_BACKOFF: Backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(5));
-const MINUTE: Duration = Duration::from_mins(1);
+pub(crate) const MINUTE: Duration = Duration::from_mins(1);
 /// Spread after the turn of a minute, so that waiting jobs do not all call at once.
-const MINUTE_SPREAD: Duration = Duration::from_secs(3);
+pub(crate) const MINUTE_SPREAD: Duration = Duration::from_secs(3);
 
 /// What happened to a job before.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

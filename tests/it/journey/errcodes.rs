@@ -1,13 +1,13 @@
 //! Every error that `jscode2session` can give ends in its failure code and advice.
 
-use std::time::Duration;
+use std::{fmt::Write, time::Duration};
 
 use quhao_simulator::{Action, LoginSpec};
 use quhao_tests::{
     client::Client,
-    config::{APP, Mode},
+    config::Mode,
     in_both_modes,
-    world::{World, phone_job},
+    world::{Knobs, World, phone_job},
 };
 use serde_json::{Value, json};
 
@@ -47,15 +47,24 @@ const ROWS: &[(i64, usize, &str, &str, &str)] = &[
 in_both_modes!(every_errcode_has_its_failure_and_advice, a_passing_trouble_is_retried_to_success);
 
 async fn every_errcode_has_its_failure_and_advice(mode: Mode) {
-    let world = World::start(mode).await;
+    // Each has an app of its own: what one makes of an error says nothing of the others.
+    let app = |errcode: i64, shape: &str| format!("wx{}{shape}", errcode.unsigned_abs());
+    let mut config = String::new();
+    for (errcode, ..) in ROWS {
+        for id in [app(*errcode, "alone"), app(*errcode, "with")] {
+            let _ = write!(config, "[[apps]]\nid = '{id}'\nclient = 'orders'\nsecret = 's'\n");
+        }
+    }
+    let world = World::with(mode, Knobs { config, ..Knobs::default() }).await;
     let mut jobs = Vec::new();
     for (errcode, times, code, advice_alone, advice_with) in ROWS {
-        let guest = world.guest();
-        let login = world.simulator.login(&LoginSpec::new(APP));
+        let guest = world.simulator.guest(&app(*errcode, "with"));
+        let login = world.simulator.login(&LoginSpec::new(&app(*errcode, "alone")));
         for used in [&guest.code, &login.code] {
             world.simulator.script_code(used, vec![Action::Errcode(*errcode); *times]).unwrap();
         }
-        let alone = submit(world.client(), json!({"code": login.code}));
+        let alone = json!({"app_id": app(*errcode, "alone"), "code": login.code});
+        let alone = submit(world.client(), alone);
         jobs.push((*errcode, *code, *advice_alone, alone));
         let with = submit(world.client(), phone_job(&guest));
         jobs.push((*errcode, *code, *advice_with, with));

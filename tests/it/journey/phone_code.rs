@@ -1,6 +1,6 @@
 //! The phone button's own code: redeemed at the platform, with an access token.
 
-use std::time::Duration;
+use std::{fmt::Write, time::Duration};
 
 use quhao_simulator::{Action, Endpoint, Options, PhonePayload, Tap, TapSpec, Watermark};
 use quhao_tests::{
@@ -144,14 +144,22 @@ async fn a_number_is_judged_like_a_decrypted_one(mode: Mode) {
 }
 
 async fn every_errcode_has_its_failure_and_advice(mode: Mode) {
-    let world = World::start(mode).await;
+    // Each has an app of its own: what one makes of an error says nothing of the others.
+    let app = |errcode: i64| format!("wx{}", errcode.unsigned_abs());
+    let mut config = String::new();
+    for (errcode, ..) in ROWS {
+        let id = app(*errcode);
+        let _ = write!(config, "[[apps]]\nid = '{id}'\nclient = 'orders'\nsecret = 's'\n");
+    }
+    let world = World::with(mode, Knobs { config, ..Knobs::default() }).await;
     let redeems = world.simulator.at(Endpoint::Getuserphonenumber);
     let mut jobs = Vec::new();
     for (errcode, times, code, advice) in ROWS {
-        let tap = tap(&world);
+        let tap = world.simulator.tap(TapSpec::new(&app(*errcode)));
         let actions = vec![Action::Errcode(*errcode); *times];
         redeems.script_for(&tap.phone_code, actions).unwrap();
-        let job = tokio::spawn(end(world.client(), json!({"phone_code": tap.phone_code})));
+        let job = json!({"app_id": tap.app_id, "phone_code": tap.phone_code});
+        let job = tokio::spawn(end(world.client(), job));
         jobs.push((*errcode, *times, *code, *advice, tap, job));
     }
     for (errcode, times, code, advice, tap, job) in jobs {

@@ -1,0 +1,62 @@
+//! Guests who come at a steady pace and wait for their answers.
+
+use std::time::{Duration, Instant};
+
+use quhao_tests::client::Client;
+use serde_json::Value;
+use tokio::task::{JoinHandle, JoinSet};
+
+/// Longest that a guest waits.
+const LIMIT: Duration = Duration::from_secs(90);
+
+/// Guests of one app.
+pub(super) struct Crowd {
+    pub(super) client: Client,
+    /// Guests a second.
+    pub(super) rate: u32,
+}
+
+/// How a guest's job ended.
+#[derive(Debug)]
+pub(super) struct Ended {
+    /// Why it failed, if it did.
+    pub(super) code: Option<String>,
+    /// From the submit on.
+    pub(super) took: Duration,
+}
+
+impl Crowd {
+    /// One guest after the other submits one of `jobs`, whatever becomes of the others.
+    pub(super) fn come(self, jobs: Vec<Value>) -> JoinHandle<Vec<Ended>> {
+        tokio::spawn(async move {
+            let (mut guests, mut next) = (JoinSet::new(), tokio::time::Instant::now());
+            for job in jobs {
+                tokio::time::sleep_until(next).await;
+                next += Duration::from_secs(1) / self.rate;
+                guests.spawn(attend(self.client.clone(), job));
+            }
+            guests.join_all().await
+        })
+    }
+}
+
+async fn attend(client: Client, job: Value) -> Ended {
+    let began = Instant::now();
+    let reply = client.submit_and_wait(&job, 20).await;
+    let mut job = match reply.status {
+        200 | 202 => reply.body,
+        status => panic!("{status}: {}", reply.text),
+    };
+    if !matches!(job["status"].as_str(), Some("succeeded" | "failed")) {
+        let url = job["url"].as_str().expect("where to look").to_owned();
+        job = client.wait_until_done(&url, LIMIT).await;
+    }
+    Ended { code: job["error"]["code"].as_str().map(str::to_owned), took: began.elapsed() }
+}
+
+/// What 19 of 20 of them waited at most.
+pub(super) fn p95(ends: &[Ended]) -> Duration {
+    let mut times: Vec<_> = ends.iter().map(|end| end.took).collect();
+    times.sort_unstable();
+    times[times.len() * 95 / 100]
+}

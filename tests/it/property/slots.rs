@@ -1,0 +1,93 @@
+//! Who may wait, and that there is always room to work.
+
+use std::{future::pending, sync::Arc};
+
+use quhao_common::app::AppId;
+use quhao_worker::{
+    platform::Call,
+    slots::{List, NoWait, Slots, held_max, waiting_max, waiting_max_per_app},
+};
+use tokio::task::{JoinHandle, yield_now};
+use tokio_util::sync::CancellationToken;
+
+const CONCURRENCY: usize = 16;
+const LATER: List = List::Later(Call::Exchange);
+
+struct Worker {
+    slots: Arc<Slots>,
+    draining: CancellationToken,
+    waiting: Vec<JoinHandle<Result<(), NoWait>>>,
+}
+
+impl Worker {
+    fn new() -> Self {
+        let draining = CancellationToken::new();
+        let slots = Slots::new(CONCURRENCY, draining.clone());
+        Self { slots, draining, waiting: Vec::new() }
+    }
+
+    /// Has jobs of `app` wait in `list` until there is no more room for them; how many do.
+    async fn crowd(&mut self, app: &str, list: List) -> usize {
+        let app = AppId::new(app).unwrap();
+        for count in 0..=CONCURRENCY {
+            let (mut slot, app) = (self.slots.take().await, app.clone());
+            let job = tokio::spawn(async move { slot.wait_until(list, &app, pending()).await });
+            while !job.is_finished() && self.slots.free().await < CONCURRENCY {
+                yield_now().await;
+            }
+            if job.is_finished() {
+                assert_eq!(job.await.unwrap(), Err(NoWait::Crowded));
+                return count;
+            }
+            self.waiting.push(job);
+        }
+        panic!("one app fills the whole list");
+    }
+}
+
+#[tokio::test]
+async fn an_app_has_a_quarter_at_most_and_the_more_crowd_it_the_fewer_of_each() {
+    let mut worker = Worker::new();
+    let quarter = waiting_max_per_app(CONCURRENCY);
+    let mut counts = Vec::new();
+    for app in ["a", "b", "c", "d", "e"] {
+        counts.push(worker.crowd(app, LATER).await);
+    }
+    assert_eq!(counts[0], quarter);
+    assert!(counts.is_sorted_by(|one, next| one >= next), "{counts:?}");
+    assert!(counts.iter().all(|count| *count >= 1), "another finds room: {counts:?}");
+    assert!(counts.iter().sum::<usize>() < waiting_max(CONCURRENCY), "{counts:?}");
+    // None of them takes room from those that wait for a credential, nor any slot.
+    assert_eq!(worker.crowd("a", List::Credential).await, quarter);
+    assert_eq!(worker.slots.free().await, CONCURRENCY);
+}
+
+#[tokio::test]
+async fn one_kind_of_call_takes_no_room_from_the_other() {
+    let mut worker = Worker::new();
+    let quarter = waiting_max_per_app(CONCURRENCY);
+    assert_eq!(worker.crowd("a", List::Later(Call::Redeem)).await, quarter);
+    assert_eq!(worker.crowd("a", LATER).await, quarter);
+    assert_eq!(worker.crowd("a", LATER).await, 0);
+}
+
+#[tokio::test]
+async fn a_drain_ends_every_wait() {
+    let mut worker = Worker::new();
+    worker.crowd("a", LATER).await;
+    worker.draining.cancel();
+    for job in worker.waiting.drain(..) {
+        assert_eq!(job.await.unwrap(), Err(NoWait::Draining));
+    }
+}
+
+#[test]
+fn what_waits_leaves_enough_to_work_on() {
+    for concurrency in 1..=2000 {
+        let (held, waiting) = (held_max(concurrency), 2 * waiting_max(concurrency));
+        let room = held - waiting;
+        assert!(room >= concurrency.min(1000), "{concurrency}: {room} with full lists");
+        assert!(held <= 2000, "a quorum queue hands out no more to one consumer");
+        assert!(waiting_max_per_app(concurrency) <= waiting_max(concurrency).max(1));
+    }
+}
