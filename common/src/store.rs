@@ -11,8 +11,9 @@
 //!   failure that was not sent yet.
 //! - A session keeps its current and its previous key, ordered by the time of the
 //!   exchange; the keys shift only when they differ.
-//! - After a commit everybody who listens hears which keys are finished. News may be
-//!   lost; whoever waits asks again every second.
+//! - After a commit everybody who listens hears which keys are finished, and how long
+//!   their jobs had waited and took. News may be lost; whoever waits asks again every
+//!   second.
 //! - Every call ends within the configured time limit.
 
 use std::collections::HashSet;
@@ -31,6 +32,8 @@ pub mod batch;
 pub mod callback;
 pub mod erasure;
 pub mod finished;
+pub mod news;
+pub mod pace;
 pub mod postgres;
 pub mod sqlite;
 pub mod stored;
@@ -41,6 +44,8 @@ pub use self::{
     },
     erasure::{AppCursor, AppErased, AppErasure, Erased, Erasure, Tombstone},
     finished::{Ending, Finished, KeyFingerprint, NewSession},
+    news::{News, Told},
+    pace::{Heard, Pace},
     stored::{StoredAnswer, StoredKey, StoredSession},
 };
 
@@ -87,15 +92,6 @@ pub struct Schema {
 /// The newest migration that this build knows, and the oldest that it can work with.
 pub const SCHEMA_VERSION: i64 = 2;
 
-/// What listeners hear.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum News {
-    /// These are finished.
-    Finished(Vec<JobKey>),
-    /// Some are, or news may have been lost: look at all.
-    Anything,
-}
-
 /// The stream of news of one listener.
 #[derive(Debug)]
 pub enum Feed {
@@ -106,8 +102,8 @@ pub enum Feed {
 }
 
 impl Feed {
-    /// The next piece of news. Waits through outages and reports [`News::Anything`]
-    /// after each. Safe to drop while waiting.
+    /// The next piece of news. Waits through outages and reports [`News::lost`] after
+    /// each. Safe to drop while waiting.
     pub async fn next(&mut self) -> News {
         match self {
             Self::Postgres(feed) => feed.next().await,
@@ -148,6 +144,15 @@ impl Store {
     /// Which of `keys` have an answer.
     pub async fn known(&self, keys: &[JobKey]) -> Result<HashSet<JobKey>, StoreError> {
         each!(self, store => store.known(keys).await)
+    }
+
+    /// Keeps answers, and word of them, until the given times at least; says which of
+    /// them there still are.
+    pub async fn prolong(
+        &self,
+        until: &[(JobKey, OffsetDateTime)],
+    ) -> Result<HashSet<JobKey>, StoreError> {
+        each!(self, store => store.prolong(until).await)
     }
 
     /// Commits a batch of outcomes with their sessions, and tells listeners.

@@ -1,13 +1,11 @@
 //! `POST /v1/erasures`.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use axum::{Json, extract::State};
 use quhao_common::{
     app::App,
-    envelope::{from_unix_ms, unix_ms},
-    job::DEADLINE_SECONDS,
-    store::{Erasure, StoreError},
+    store::{Erased, Erasure, StoreError, erasure::GUESTS_OF_PHONE_MAX},
     vault::{HashOf, KeyedHash},
 };
 use serde::Serialize;
@@ -16,7 +14,7 @@ use utoipa::ToSchema;
 use zeroize::Zeroizing;
 
 use crate::{
-    Edge, Limits,
+    Edge,
     auth::Authenticated,
     body::AuthenticatedJson,
     fields::Fields,
@@ -122,37 +120,41 @@ async fn erase_everything(
     caller: &Authenticated,
     app: &App,
     person: Person,
-) -> Result<quhao_common::store::Erased, StoreError> {
+) -> Result<Erased, StoreError> {
     let (store, vault) = (&edge.backend.store, &caller.registry.vault);
     let client = &caller.client.name;
-    let now = OffsetDateTime::now_utc();
     // As fine as the times of jobs: what was accepted by now is in it, what comes later not.
-    let erased_at = from_unix_ms(unix_ms(now)).unwrap_or(now);
-    let (openids, phone_hashes) = match person {
-        Person::Openid(openid) => (vec![openid], Vec::new()),
-        Person::E164(number) => {
-            let hashes = vault.hashes(HashOf::Phone, app.id.as_str(), number.as_bytes());
-            (store.guests_of_phone(client, &app.id, &hashes).await?, hashes)
+    let erased_at = OffsetDateTime::now_utc().truncate_to_millisecond();
+    let purge_at = erased_at + edge.limits.erasure_retention;
+    let erasure = |openids: Vec<String>, phone_hashes: Vec<KeyedHash>, number: &[KeyedHash]| {
+        let of_guest = |openid: &String| -> Vec<KeyedHash> {
+            vault.hashes(HashOf::Guest, app.id.as_str(), openid.as_bytes())
+        };
+        let guests = openids.iter().flat_map(of_guest);
+        let subjects = number.iter().copied().chain(guests).collect();
+        let (client, app) = (client.clone(), app.id.clone());
+        Erasure { client, app, openids, phone_hashes, subjects, erased_at, purge_at }
+    };
+    let number = match person {
+        Person::Openid(openid) => {
+            return store.erase_person(&erasure(vec![openid], vec![], &[])).await;
         }
+        Person::E164(number) => number,
     };
-    let of_guest = |openid: &String| -> Vec<KeyedHash> {
-        vault.hashes(HashOf::Guest, app.id.as_str(), openid.as_bytes())
-    };
-    let subjects = phone_hashes.iter().copied().chain(openids.iter().flat_map(of_guest)).collect();
-    let erasure = Erasure {
-        client: client.clone(),
-        app: app.id.clone(),
-        openids,
-        phone_hashes,
-        subjects,
-        erased_at,
-        purge_at: erased_at + remembered(&edge.limits),
-    };
-    store.erase_person(&erasure).await
-}
-
-/// How long an erasure is remembered: longer than any row that an earlier job can write.
-fn remembered(limits: &Limits) -> Duration {
-    let latest = Duration::from_secs(*DEADLINE_SECONDS.end()) + limits.grace;
-    limits.retention.max(limits.session_retention) + latest
+    let hashes = vault.hashes(HashOf::Phone, app.id.as_str(), number.as_bytes());
+    // The record first: what the number leads to from then on stays the same.
+    let mut erased = store.erase_person(&erasure(vec![], vec![], &hashes)).await?;
+    loop {
+        let guests = store.guests_of_phone(client, &app.id, &hashes).await?;
+        // While there are more, the number itself stays: it leads to the others.
+        let last = guests.len() < GUESTS_OF_PHONE_MAX as usize;
+        let of_number = if last { hashes.clone() } else { Vec::new() };
+        let part = erasure(guests, of_number, &hashes);
+        let Erased { answers, sessions } = store.erase_person(&part).await?;
+        erased.answers += answers;
+        erased.sessions += sessions;
+        if last {
+            return Ok(erased);
+        }
+    }
 }

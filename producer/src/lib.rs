@@ -2,9 +2,10 @@
 //! computes its id, seals it and publishes it once. It writes nothing else, so it works
 //! while the store is down.
 //!
-//! Where things are: every route and limit in `router`, every HTTP status in `problem`,
-//! accepting and draining connections in `server`.
+//! Where things are: every route and limit in `router`, every HTTP status in
+//! `problem_code`, accepting and draining connections in `quhao_common::http_server`.
 
+mod admission;
 mod auth;
 mod body;
 mod docs;
@@ -37,13 +38,14 @@ use quhao_common::{
 use tokio_util::sync::CancellationToken;
 
 pub use crate::openapi::openapi_json;
-use crate::{ops::StoreProbe, rate::Rates, wait::Waiters};
+use crate::{admission::Admission, ops::StoreProbe, rate::Rates, wait::Waiters};
 
 /// What every handler needs.
 pub(crate) struct Edge {
     pub(crate) backend: Backend,
     pub(crate) live: Arc<Live>,
     pub(crate) rates: Rates,
+    pub(crate) admission: Admission,
     pub(crate) waiters: Waiters,
     pub(crate) store_probe: StoreProbe,
     /// Cancelled once the producer only finishes what it has.
@@ -65,8 +67,8 @@ pub(crate) struct Limits {
     pub(crate) grace: Duration,
     /// How long answers are kept after the deadline.
     pub(crate) retention: Duration,
-    /// How long sessions are kept after their last exchange.
-    pub(crate) session_retention: Duration,
+    /// How long an erasure is remembered.
+    pub(crate) erasure_retention: Duration,
     /// Whether callbacks may go in the clear.
     pub(crate) callbacks_plain_http: bool,
 }
@@ -85,7 +87,7 @@ impl Limits {
                 + Duration::from_secs(5),
             grace: config.grace(),
             retention: store.retention,
-            session_retention: store.session_retention,
+            erasure_retention: config.erasure_retention(),
             callbacks_plain_http: config.callbacks.allow_http,
         }
     }
@@ -127,6 +129,7 @@ impl Producer {
             backend,
             live: Arc::clone(&config.live),
             rates: Rates::default(),
+            admission: Admission::default(),
             waiters: Waiters::new(http.waiters_max, draining.clone()),
             store_probe: StoreProbe::default(),
             draining,
@@ -154,11 +157,12 @@ impl Producer {
         let drained = CancellationToken::new();
         let stop_after_us = drained.clone().drop_guard();
 
-        let waiting = tokio::spawn(wait::watch_store(
-            edge.waiters.clone(),
-            Arc::clone(&edge.backend.store),
-            drained.clone(),
-        ));
+        let waiting = tokio::spawn(wait::watch_store(Arc::clone(&edge), drained.clone()));
+        let (watched, stop) = (Arc::clone(&edge), drained.clone());
+        let admitting =
+            tokio::spawn(
+                async move { watched.admission.watch(&watched.backend.queue, stop).await },
+            );
         // Probes and metrics stay while the API drains: that is when they are looked at.
         let probes = tokio::spawn(metrics.serve(
             router::ops(Arc::clone(&edge), exporter),
@@ -176,7 +180,7 @@ impl Producer {
         }
 
         drop(stop_after_us);
-        for task in [waiting, probes] {
+        for task in [waiting, admitting, probes] {
             if let Err(error) = task.await {
                 // Its text would quote the panic's.
                 tracing::error!(panic = error.is_panic(), "a task of the producer broke");

@@ -1,5 +1,6 @@
 //! The API's description, from the routes and from what their types say.
 
+use quhao_common::job_object::event::EventObject;
 use utoipa::{
     PartialSchema, ToSchema,
     openapi::{
@@ -16,6 +17,7 @@ use crate::{
     router,
 };
 
+mod callbacks;
 pub(crate) mod erasure;
 pub(crate) mod problems;
 pub(crate) mod submission;
@@ -30,10 +32,11 @@ request's own if it was 1 to 64 visible ASCII characters. Only bytes that are no
 and heads of more than 256 fields or 128 KiB, get an answer without a body.";
 
 /// What operations are sorted by, in reading order.
-const TAGS: [(&str, &str); 4] = [
+const TAGS: [(&str, &str); 5] = [
     ("jobs", "Submit what a mini-program has of its guest, and ask for what came of it."),
     ("sessions", "A guest's session decrypts later payloads without a new login."),
     ("erasure", "Results, sessions and callbacks go before their retention is over."),
+    (callbacks::TAG, "Requests that your server answers: word of results, if a job asks for it."),
     ("operations", "For those who run quhao."),
 ];
 
@@ -52,10 +55,13 @@ fn complete(api: &mut OpenApi) {
     api.info = Info::new("quhao", env!("CARGO_PKG_VERSION"));
     api.info.description = Some(ABOUT.to_owned());
     api.info.license = Some(License::new("MIT"));
+    api.webhooks = Some(callbacks::webhooks());
     api.tags = Some(TAGS.iter().map(|(name, about)| tag(name, about)).collect());
     let components = api.components.get_or_insert_with(Components::new);
     let mut schemas = vec![(ProblemBody::name().into_owned(), ProblemBody::schema())];
     ProblemBody::schemas(&mut schemas);
+    schemas.push((EventObject::name().into_owned(), EventObject::schema()));
+    EventObject::schemas(&mut schemas);
     components.schemas.extend(schemas);
     components.add_security_scheme(
         "api_key",

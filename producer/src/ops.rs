@@ -11,7 +11,7 @@ use axum::{
     http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
-use quhao_common::{metrics::Exporter, queue::Link, store::Store};
+use quhao_common::{clock::off_by, metrics::Exporter, queue::Link, store::Store};
 use serde::Serialize;
 use time::OffsetDateTime;
 use tokio::{sync::Mutex, time::Instant};
@@ -24,8 +24,6 @@ use crate::{Edge, openapi_json};
 const PROBE_LIMIT: Duration = Duration::from_millis(300);
 /// How long what a probe found is believed.
 const BELIEVED: Duration = Duration::from_secs(1);
-/// How far our clock may be off the store's: deadlines are judged on both.
-const CLOCK_OFF_MAX: Duration = Duration::from_secs(5);
 
 /// One answer for all probes of a second.
 #[derive(Debug, Default)]
@@ -40,15 +38,12 @@ impl StoreProbe {
         {
             return part;
         }
+        let before = OffsetDateTime::now_utc();
         let part = match tokio::time::timeout(PROBE_LIMIT, store.now()).await {
-            Ok(Ok(now)) => {
-                let off = (now - OffsetDateTime::now_utc()).unsigned_abs();
-                if off > CLOCK_OFF_MAX {
-                    Part::down("its clock and this process's are more than 5 seconds apart")
-                } else {
-                    Part::UP
-                }
+            Ok(Ok(theirs)) if off_by(before, theirs, OffsetDateTime::now_utc()).is_some() => {
+                Part::down("its clock and this process's are more than 5 seconds apart")
             }
+            Ok(Ok(_)) => Part::UP,
             Ok(Err(_)) => Part::down("cannot be read"),
             Err(_) => Part::down("did not answer in time"),
         };
@@ -78,11 +73,13 @@ impl Part {
 /// Whether to send requests here, and what does not work.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Readiness {
-    /// Whether submits are taken: the queue is up and this process is not about to end.
+    /// Whether to send requests here: this process has its link to the queue and is not
+    /// about to end. What every producer meets alike does not count.
     ready: bool,
     /// Whether this process finishes what it has and takes no more.
     draining: bool,
-    /// This process's link to the queue. Not ready without it.
+    /// The queue. Not ready without a link to it; a broker that takes nothing from anybody
+    /// for a while is only named.
     queue: Part,
     /// The store. Submits are taken without it too, so it does not count for `ready`.
     store: Part,
@@ -111,13 +108,15 @@ pub(crate) async fn livez() -> Json<Liveness> {
         (status = 503, description = "No: see which part is not up", body = Readiness),
     ))]
 pub(crate) async fn readyz(State(edge): State<Arc<Edge>>) -> Response {
-    let queue = match edge.backend.queue.publishing() {
-        Link::Up => Part::UP,
-        Link::Down(reason) => Part::down(reason),
+    let (queue, linked) = match edge.backend.queue.publishing() {
+        Link::Up => (Part::UP, true),
+        // Another producer would not be any better off.
+        Link::Held(reason) => (Part::down(reason), true),
+        Link::Down(reason) => (Part::down(reason), false),
     };
     let draining = edge.draining.is_cancelled();
     let store = edge.store_probe.ask(&edge.backend.store).await;
-    let readiness = Readiness { ready: queue.up && !draining, draining, queue, store };
+    let readiness = Readiness { ready: linked && !draining, draining, queue, store };
     let status = if readiness.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, Json(readiness)).into_response()
 }
@@ -131,7 +130,6 @@ pub(crate) async fn openapi() -> Response {
 }
 
 /// `/metrics`, on the listener of its own.
-pub(crate) async fn metrics(State(exporter): State<Exporter>) -> Response {
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], exporter.render())
-        .into_response()
+pub(crate) async fn metrics(State(exporter): State<Exporter>) -> Exporter {
+    exporter
 }

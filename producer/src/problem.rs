@@ -1,6 +1,6 @@
 //! What a client is told when a request is not done: RFC 9457, always.
 
-use std::{borrow::Cow, error::Error, sync::Arc};
+use std::{borrow::Cow, error::Error, sync::Arc, time::Duration};
 
 use axum::{
     http::{HeaderValue, header},
@@ -117,9 +117,9 @@ impl Problem {
         self
     }
 
-    /// Knows better when it makes sense to try again, in seconds.
-    pub(crate) fn retry_after(mut self, seconds: u32) -> Self {
-        self.retry_after = Some(seconds);
+    /// Knows better when it makes sense to try again.
+    pub(crate) fn retry_after(mut self, wait: Duration) -> Self {
+        self.retry_after = Some(whole_seconds(wait));
         self
     }
 
@@ -151,6 +151,12 @@ impl Problem {
             url: self.job.as_ref().map(|job| job.url.as_str()),
         }
     }
+}
+
+/// Rounded up, and one at least: that is what `Retry-After` can say.
+fn whole_seconds(wait: Duration) -> u32 {
+    let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+    u32::try_from(seconds.max(1)).unwrap_or(u32::MAX)
 }
 
 /// Why a request was not done (RFC 9457).
@@ -236,6 +242,13 @@ mod tests {
     fn a_code_has_one_name() {
         for code in ProblemCode::ALL {
             assert_eq!(body(&Problem::from(*code))["code"], code.as_str());
+        }
+    }
+
+    #[test]
+    fn a_wait_is_told_in_whole_seconds() {
+        for (millis, seconds) in [(0, 1), (1, 1), (1000, 1), (1001, 2), (59_999, 60)] {
+            assert_eq!(whole_seconds(Duration::from_millis(millis)), seconds, "{millis}");
         }
     }
 

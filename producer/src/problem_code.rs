@@ -78,6 +78,8 @@ problem_codes! {
         "Internal error", "A fault in quhao. The x-request-id leads its operator to the cause.";
     Overloaded = "overloaded", SERVICE_UNAVAILABLE, retry Some(2),
         "Overloaded", "The queue is full and the job was not taken. The same submission may be sent again; it stays the same job.";
+    WouldExpire = "would_expire", SERVICE_UNAVAILABLE, retry Some(1),
+        "Would expire", "So many jobs wait that this one would reach its deadline first, and it was not taken. The same submission may be sent again; it stays the same job.";
     BrokerUnavailable = "broker_unavailable", SERVICE_UNAVAILABLE, retry Some(5),
         "Broker unavailable", "The queue is out of reach and the job was not taken. The same submission may be sent again; it stays the same job.";
     Unconfirmed = "unconfirmed", SERVICE_UNAVAILABLE, retry Some(1),

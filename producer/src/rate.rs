@@ -52,7 +52,7 @@ impl Rates {
     pub(crate) fn take(&self, caller: &Authenticated) -> Result<(), Problem> {
         self.count(&caller.client, &caller.registry.directory).map_err(|wait| {
             metrics::rate_limited(caller.client.name.as_str());
-            Problem::from(ProblemCode::RateLimited).retry_after(whole_seconds(wait))
+            Problem::from(ProblemCode::RateLimited).retry_after(wait)
         })
     }
 
@@ -69,12 +69,6 @@ impl Rates {
         let Some(cell) = cells.get(&client.name) else { return Ok(()) };
         cell.limiter.check().map_err(|until| until.wait_time_from(self.clock.now()))
     }
-}
-
-/// Rounded up, and one at least: that is what `Retry-After` can say.
-fn whole_seconds(wait: Duration) -> u32 {
-    let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
-    u32::try_from(seconds.max(1)).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]
@@ -139,12 +133,5 @@ mod tests {
             assert_eq!(rates.count(&client, &directory(&[&client])), Ok(()));
         }
         assert_eq!(rates.cells.lock().expect("not poisoned").len(), 1);
-    }
-
-    #[test]
-    fn a_wait_is_told_in_whole_seconds() {
-        for (millis, seconds) in [(0, 1), (1, 1), (1000, 1), (1001, 2), (59_999, 60)] {
-            assert_eq!(whole_seconds(Duration::from_millis(millis)), seconds, "{millis}");
-        }
     }
 }

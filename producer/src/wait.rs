@@ -1,7 +1,8 @@
 //! Requests that wait for a result (`Prefer: wait=N`).
 //!
 //! One listener and one batched query serve all of them: a waiter costs an entry in a
-//! map, neither a connection nor a query. News may be lost; then the tick finds it.
+//! map, neither a connection nor a query. News may be lost; then the tick finds it. What
+//! news tell of the queue is passed on to `admission.rs`.
 
 use std::{
     collections::HashMap,
@@ -13,7 +14,7 @@ use futures_util::FutureExt;
 use quhao_common::{
     id::JobKey,
     metrics,
-    store::{Feed, News, Store, StoredAnswer},
+    store::{Feed, News, Store, StoredAnswer, Told},
 };
 use time::OffsetDateTime;
 use tokio::{
@@ -21,6 +22,8 @@ use tokio::{
     time::{Instant, MissedTickBehavior},
 };
 use tokio_util::sync::CancellationToken;
+
+use crate::Edge;
 
 /// How often all keys are asked for, whatever the news.
 const TICK: Duration = Duration::from_secs(1);
@@ -179,7 +182,8 @@ enum Due {
 }
 
 /// Asks the store on behalf of all waiters, until `stop`.
-pub(crate) async fn watch_store(waiters: Waiters, store: Arc<Store>, stop: CancellationToken) {
+pub(crate) async fn watch_store(edge: Arc<Edge>, stop: CancellationToken) {
+    let (waiters, store) = (&edge.waiters, &edge.backend.store);
     let mut feed = store.listen();
     let mut tick = tokio::time::interval(TICK);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -188,7 +192,14 @@ pub(crate) async fn watch_store(waiters: Waiters, store: Arc<Store>, stop: Cance
         let due = tokio::select! {
             () = stop.cancelled() => return,
             _ = tick.tick() => Due::All,
-            news = feed.next() => gather_news(news, &mut feed),
+            news = feed.next() => {
+                let news = gather_news(news, &mut feed);
+                edge.admission.hear(&news);
+                match news.told {
+                    Told::Finished(keys) => Due::Some(keys),
+                    Told::Anything => Due::All,
+                }
+            }
             () = waiters.0.arrivals.notified() => {
                 tokio::time::sleep(GATHER).await;
                 Due::Some(Vec::new())
@@ -196,7 +207,7 @@ pub(crate) async fn watch_store(waiters: Waiters, store: Arc<Store>, stop: Cance
         };
         let asking = async {
             for keys in waiters.keys(&due).chunks(KEYS_MAX) {
-                let answers = ask(&store, keys, &mut readable).await;
+                let answers = ask(store, keys, &mut readable).await;
                 waiters.tell(keys, answers, OffsetDateTime::now_utc());
             }
         };
@@ -208,18 +219,9 @@ pub(crate) async fn watch_store(waiters: Waiters, store: Arc<Store>, stop: Cance
 }
 
 /// What has been told up to now, for one query.
-fn gather_news(first: News, feed: &mut Feed) -> Due {
-    let mut keys = Vec::new();
-    let mut next = Some(first);
-    for _ in 0..NEWS_MAX {
-        match next {
-            Some(News::Finished(finished)) => keys.extend(finished),
-            Some(News::Anything) => return Due::All,
-            None => break,
-        }
-        next = feed.next().now_or_never();
-    }
-    Due::Some(keys)
+fn gather_news(first: News, feed: &mut Feed) -> News {
+    let more = std::iter::from_fn(|| feed.next().now_or_never());
+    more.take(NEWS_MAX).fold(first, News::then)
 }
 
 /// `None` if the store cannot be read, which is logged once per outage.

@@ -1,9 +1,11 @@
 //! From an outcome to what the store commits. Pure but for the nonces of sealing.
 
+use std::time::Duration;
+
 use quhao_common::{
     answer::Answer,
     outcome::{Opened, Outcome},
-    phone::LoginCode,
+    phone::{LoginCode, Phone},
     session_handle::HandleKey,
     store::{Ending, Finished, NewSession},
     vault::HashOf,
@@ -17,6 +19,12 @@ use crate::{
     session,
 };
 
+/// How much longer an answer is kept than its own job's URL can ask for it.
+///
+/// Copies of the job that come while it is being worked on are settled by its outcome, and
+/// their URLs live on: by one longest deadline at most, and some seconds.
+const LATER_COPIES: Duration = Duration::from_mins(5);
+
 /// The row of `job`, sealed.
 pub fn finished(context: &Context, taken: &Taken, done: Done, now: OffsetDateTime) -> Finished {
     let (job, vault) = (&taken.job, &taken.registry.vault);
@@ -25,13 +33,8 @@ pub fn finished(context: &Context, taken: &Taken, done: Done, now: OffsetDateTim
         Outcome::Succeeded(_) => Ending::Succeeded,
         Outcome::Failed(failure) => Ending::Failed(failure.code),
     };
-    let phone_hash = match &done.outcome {
-        Outcome::Succeeded(success) => match &success.opened {
-            Opened::Phone(phone) => Some(vault.hash(HashOf::Phone, app, phone.e164.as_bytes())),
-            Opened::Nothing | Opened::OpenData(_) => None,
-        },
-        Outcome::Failed(_) => None,
-    };
+    let phone_hash = phone_of(taken, &done.outcome)
+        .map(|phone| vault.hash(HashOf::Phone, app, phone.e164.as_bytes()));
     let key = job.id.key();
     Finished {
         key,
@@ -40,8 +43,9 @@ pub fn finished(context: &Context, taken: &Taken, done: Done, now: OffsetDateTim
         ending,
         created_at: job.created_at,
         expires_at: job.expires_at,
+        taken_at: (!taken.redelivered).then_some(taken.taken_at),
         finished_at: now,
-        purge_at: job.expires_at + context.retention,
+        purge_at: job.expires_at + LATER_COPIES + context.retention,
         answer: Answer::new(job, done.outcome).seal(vault, key, &job.app),
         guest_hash: done
             .openid
@@ -49,11 +53,22 @@ pub fn finished(context: &Context, taken: &Taken, done: Done, now: OffsetDateTim
             .map(|openid| vault.hash(HashOf::Guest, app, openid.as_bytes())),
         openid: done.openid,
         phone_hash,
-        callback: job.callback_url.is_some(),
+        callback: job.callback_url.is_some().then_some(job.created_at),
         session: done
             .session
             .zip(job.work.login_code())
             .map(|(session, code)| new_session(context, taken, &session, code)),
+    }
+}
+
+/// The number that the owner of the job gets to know, asked for or not: an erasure by number
+/// must find it.
+fn phone_of(taken: &Taken, outcome: &Outcome) -> Option<Phone> {
+    let Outcome::Succeeded(success) = outcome else { return None };
+    match &success.opened {
+        Opened::Nothing => None,
+        Opened::Phone(phone) => Some(phone.clone()),
+        Opened::OpenData(object) => taken.platform.phone_in(object),
     }
 }
 

@@ -45,6 +45,9 @@ pub struct Finished {
     pub created_at: OffsetDateTime,
     /// Its deadline.
     pub expires_at: OffsetDateTime,
+    /// When a worker took it from the queue; `None` if that tells nothing of how long jobs
+    /// wait there: it had been taken before, or did not come as a job.
+    pub taken_at: Option<OffsetDateTime>,
     /// When the outcome was known.
     pub finished_at: OffsetDateTime,
     /// When the row may go.
@@ -57,8 +60,8 @@ pub struct Finished {
     pub guest_hash: Option<KeyedHash>,
     /// The number's keyed hash, for look-up and erasure.
     pub phone_hash: Option<KeyedHash>,
-    /// Whether word of it has to be sent.
-    pub callback: bool,
+    /// Word of it has to be sent, but not before this: a time that is over means at once.
+    pub callback: Option<OffsetDateTime>,
     /// The session that the exchange gave, to be kept with the same commit.
     pub session: Option<NewSession>,
 }

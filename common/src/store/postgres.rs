@@ -15,6 +15,7 @@ use crate::{
     store::StoreError,
 };
 
+pub(crate) mod address;
 mod answers;
 mod app_erasure;
 mod callbacks;
@@ -121,6 +122,7 @@ mod tests {
         spawnable(store.migrate());
         spawnable(store.schema());
         spawnable(store.known(&[]));
+        spawnable(store.prolong(&[]));
         spawnable(store.finish(&[]));
         spawnable(store.answers(&[]));
         spawnable(store.session_of_code(client, app, &[]));

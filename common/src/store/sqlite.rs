@@ -13,7 +13,8 @@ use time::OffsetDateTime;
 use tokio::sync::broadcast;
 
 use super::{
-    Finished, News, Purged, Schema, StoreError, StoredAnswer, StoredSession, batch::ranked,
+    Finished, News, Pace, Purged, Schema, StoreError, StoredAnswer, StoredSession, Told,
+    batch::ranked,
 };
 use crate::{
     app::{AppId, ClientName},
@@ -47,21 +48,21 @@ const NEWS_MAX: usize = 256;
 pub struct SqliteStore {
     database: Arc<Database>,
     limit: Duration,
-    news: broadcast::Sender<Vec<JobKey>>,
+    news: broadcast::Sender<News>,
     closed: AtomicBool,
 }
 
 /// News of this process's commits.
 #[derive(Debug)]
-pub struct Feed(broadcast::Receiver<Vec<JobKey>>);
+pub struct Feed(broadcast::Receiver<News>);
 
 impl Feed {
     /// See [`super::Feed::next`]. After the store's end there is no news.
     pub async fn next(&mut self) -> News {
         use broadcast::error::RecvError;
         match self.0.recv().await {
-            Ok(keys) => News::Finished(keys),
-            Err(RecvError::Lagged(_)) => News::Anything,
+            Ok(news) => news,
+            Err(RecvError::Lagged(_)) => News::lost(),
             Err(RecvError::Closed) => std::future::pending().await,
         }
     }
@@ -109,6 +110,7 @@ impl SqliteStore {
         }
         let best = ranked(batch).into_iter().filter(|outcome| outcome.best);
         let keys = best.map(|outcome| outcome.finished.key).collect();
+        let pace = Pace::of(batch);
         let (batch, now) = (batch.to_vec(), now_ms());
         self.database
             .write(self.limit, move |connection| {
@@ -116,7 +118,7 @@ impl SqliteStore {
             })
             .await?;
         // Nobody may be listening.
-        let _ = self.news.send(keys);
+        let _ = self.news.send(News::of(Told::Finished(keys), pace));
         Ok(())
     }
 

@@ -9,19 +9,24 @@ use super::{
 
 /// An operation of the description.
 pub(super) struct Operation<'a> {
+    /// Where requests to quhao go; of a request by quhao, its name.
     path: &'a str,
     method: &'a str,
     value: &'a Value,
+    /// Whether quhao answers it; else the client's server does.
+    is_ours: bool,
 }
 
-/// Every operation, by path.
+/// Every operation, by path; then those that quhao calls.
 pub(super) fn all(api: &Value) -> Vec<Operation<'_>> {
-    let paths = api["paths"].as_object().into_iter().flatten();
-    let all = paths.flat_map(|(path, item)| {
-        let methods = item.as_object().into_iter().flatten();
-        methods.map(|(method, value)| Operation { path, method, value })
-    });
-    all.collect()
+    let of = |key: &str, is_ours| {
+        let paths = api[key].as_object().into_iter().flatten();
+        paths.flat_map(move |(path, item)| {
+            let methods = item.as_object().into_iter().flatten();
+            methods.map(move |(method, value)| Operation { path, method, value, is_ours })
+        })
+    };
+    of("paths", true).chain(of("webhooks", false)).collect()
 }
 
 impl<'a> Operation<'a> {
@@ -63,6 +68,7 @@ impl<'a> Operation<'a> {
         let names = schemes.filter_map(Value::as_object).flat_map(|scheme| scheme.keys());
         let names: Vec<String> = names.map(|name| code(name)).collect();
         match names.as_slice() {
+            [] if !self.is_ours => String::new(),
             [] => "<p>Needs no key.</p>\n".to_owned(),
             names => format!("<p>Needs {}.</p>\n", names.join(" or ")),
         }

@@ -28,7 +28,8 @@ fn values<'a>(value: &'a Value, key: &str, found: &mut Vec<&'a Value>) {
 #[test]
 fn every_operation_parameter_field_and_answer_is_on_the_page() {
     let (api, page) = (api(), &PAGE.text);
-    for (path, item) in api["paths"].as_object().expect("paths") {
+    let webhooks = api["webhooks"].as_object().expect("webhooks");
+    for (path, item) in api["paths"].as_object().expect("paths").iter().chain(webhooks) {
         assert!(page.contains(&format!("<code>{}</code>", escaped(path))), "{path}");
         for (method, operation) in item.as_object().expect("operations") {
             let id = operation["operationId"].as_str().expect("an id");

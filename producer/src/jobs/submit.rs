@@ -9,7 +9,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use quhao_common::{
-    envelope::{self, from_unix_ms, unix_ms},
+    envelope,
     job::{self, Job},
     job_object::{self, JobObject},
     metrics,
@@ -81,11 +81,15 @@ pub(crate) async fn submit(
         metrics::repaired(field, repair);
     }
 
+    // A copy of a job that has an answer may be among those: nobody asks the store here.
+    edge.admission.judge((job.expires_at - job.created_at).unsigned_abs())?;
+
     // Before the publish, so that no answer can come in between.
     let wait = headers::prefer_wait(&headers, edge.limits.wait_max);
     let waiter =
         wait.and_then(|wait| Some((edge.waiters.register(job.id.key())?, Instant::now() + wait)));
     publish(&edge, &caller.registry, &job).await?;
+    edge.admission.accepted();
     metrics::submitted("accepted");
     // Who waits keeps what the answer needs, not code and ciphertext.
     let object = JobObject::accepted(&job);
@@ -121,9 +125,8 @@ fn accept(
     traceparent: Option<&str>,
 ) -> (Job, Repairs) {
     let Submission { app, work, metadata, callback_url, deadline, repairs } = submission;
-    let now = OffsetDateTime::now_utc();
-    // To the millisecond, which is what queue and store keep.
-    let created_at = from_unix_ms(unix_ms(now)).unwrap_or(now);
+    // Which is what queue and store keep.
+    let created_at = OffsetDateTime::now_utc().truncate_to_millisecond();
     let submission = job::Submission {
         work: &work,
         metadata: metadata.as_ref(),

@@ -32,8 +32,8 @@ problems! {
     /// What a submission can meet besides.
     SubmitProblems:
         MalformedJson, IncompleteBody, Unauthorized, NotFound, RequestTimeout, Gone, BodyTooLarge,
-        UnsupportedMediaType, InvalidRequest, RateLimited, Overloaded, BrokerUnavailable,
-        Unconfirmed;
+        UnsupportedMediaType, InvalidRequest, RateLimited, Overloaded, WouldExpire,
+        BrokerUnavailable, Unconfirmed;
     /// What asking for a job can meet besides.
     PollProblems:
         Unauthorized, NotFound, NoResult, Gone, InvalidRequest, StoreUnavailable;

@@ -11,68 +11,70 @@ use quhao_common::{
 use super::work::COMBINATIONS;
 use crate::{auth::Authenticated, fields::Fields, problem::FieldCode};
 
+/// A field that holds a code of the platform.
+struct CodeField {
+    name: &'static str,
+    bytes_max: usize,
+    /// Who gives such a code.
+    giver: &'static str,
+    /// What such a code is called.
+    called: &'static str,
+}
+
+const CODE: CodeField = CodeField {
+    name: "code",
+    bytes_max: LOGIN_CODE_BYTES_MAX,
+    giver: "wx.login",
+    called: "login code",
+};
+
+const PHONE_CODE: CodeField = CodeField {
+    name: "phone_code",
+    bytes_max: PHONE_CODE_BYTES_MAX,
+    giver: "the phone button",
+    called: "phone code",
+};
+
+impl CodeField {
+    /// Whether `text` can be a code; if not, what is wrong with it is noted.
+    fn takes(&self, text: &str, fields: &mut Fields<'_>) -> bool {
+        let (code, detail) = if matches!(text.trim(), "" | "undefined" | "null") {
+            let detail =
+                format!("is empty, \"undefined\" or \"null\": {} gave no code", self.giver);
+            (FieldCode::Empty, detail)
+        } else if text.len() > self.bytes_max {
+            (FieldCode::TooLong, format!("is longer than {} characters", self.bytes_max))
+        } else if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+            let called = self.called;
+            let detail = format!(
+                "has characters that no {called} has: blanks, control characters or beyond ASCII"
+            );
+            (FieldCode::InvalidCharacters, detail)
+        } else {
+            return true;
+        };
+        fields.refuse(self.name, code, detail);
+        false
+    }
+}
+
 /// `code`, if it is there.
 pub(super) fn code(fields: &mut Fields<'_>) -> Option<LoginCode> {
     // A LoginCode from the start: it is wiped whatever becomes of it.
-    let code = LoginCode::new(fields.text("code")?);
-    match flaw(code.expose(), LOGIN_CODE_BYTES_MAX) {
-        None => return Some(code),
-        Some(FieldCode::Empty) => {
-            let detail = "is empty, \"undefined\" or \"null\": wx.login gave no code";
-            fields.refuse("code", FieldCode::Empty, detail);
-        }
-        Some(FieldCode::TooLong) => {
-            let detail = format!("is longer than {LOGIN_CODE_BYTES_MAX} characters");
-            fields.refuse("code", FieldCode::TooLong, detail);
-        }
-        Some(other) => {
-            let detail = "has characters that no login code has: blanks, control characters or \
-                          beyond ASCII";
-            fields.refuse("code", other, detail);
-        }
-    }
-    None
+    let code = LoginCode::new(fields.text(CODE.name)?);
+    CODE.takes(code.expose(), fields).then_some(code)
 }
 
 /// `phone_code`, if it is there.
 pub(super) fn phone_code(fields: &mut Fields<'_>, app: Option<&Arc<App>>) -> Option<PhoneCode> {
-    let is_given = fields.has("phone_code");
-    if is_given && app.is_some_and(|app| matches!(app.credential, Credential::Component)) {
+    let is_given = fields.has(PHONE_CODE.name);
+    if is_given && app.is_some_and(|app| matches!(app.credential, Credential::Component(_))) {
         let detail = "cannot be redeemed here: a third-party platform looks after this app; send \
                       code or session with encrypted_data and iv";
-        fields.refuse("phone_code", FieldCode::NotAllowed, detail);
+        fields.refuse(PHONE_CODE.name, FieldCode::NotAllowed, detail);
     }
-    let code = PhoneCode::new(fields.text("phone_code")?);
-    match flaw(code.expose(), PHONE_CODE_BYTES_MAX) {
-        None => return Some(code),
-        Some(FieldCode::Empty) => {
-            let detail = "is empty, \"undefined\" or \"null\": the phone button gave no code";
-            fields.refuse("phone_code", FieldCode::Empty, detail);
-        }
-        Some(FieldCode::TooLong) => {
-            let detail = format!("is longer than {PHONE_CODE_BYTES_MAX} characters");
-            fields.refuse("phone_code", FieldCode::TooLong, detail);
-        }
-        Some(other) => {
-            let detail = "has characters that no phone code has: blanks, control characters or \
-                          beyond ASCII";
-            fields.refuse("phone_code", other, detail);
-        }
-    }
-    None
-}
-
-/// What keeps `text` from being a code.
-fn flaw(text: &str, bytes_max: usize) -> Option<FieldCode> {
-    if matches!(text.trim(), "" | "undefined" | "null") {
-        Some(FieldCode::Empty)
-    } else if text.len() > bytes_max {
-        Some(FieldCode::TooLong)
-    } else if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
-        Some(FieldCode::InvalidCharacters)
-    } else {
-        None
-    }
+    let code = PhoneCode::new(fields.text(PHONE_CODE.name)?);
+    PHONE_CODE.takes(code.expose(), fields).then_some(code)
 }
 
 /// `session`, if it is there and was made here for this client and app.

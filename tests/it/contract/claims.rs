@@ -6,7 +6,11 @@ use quhao_common::{
     callback::CallbackEvent,
     store::{AttemptEnd, CallbackStatus, Claim, DueCallback, Ending, Finished, Store, Tombstone},
 };
-use quhao_tests::{config::Mode, in_both_modes};
+use quhao_tests::{
+    config::Mode,
+    in_both_modes,
+    wait::{PATIENCE, eventually},
+};
 
 use super::{
     callbacks::{claim_all, ended, of_job, standing},
@@ -16,6 +20,7 @@ use super::{
 
 in_both_modes!(
     the_longest_due_is_claimed_first_and_once,
+    word_that_is_due_later_is_not_claimed_before,
     a_claim_ends_and_a_record_after_the_next_does_not_count,
     an_attempt_is_followed_by_what_its_record_says,
     two_claimers_never_get_the_same_callback,
@@ -59,6 +64,23 @@ async fn the_longest_due_is_claimed_first_and_once(mode: Mode) {
         let lease = state.due_at.expect("an end of the claim") - now();
         assert!(lease > HOUR / 2 && lease < 2 * HOUR, "{lease}");
     }
+    close(&open.backend).await;
+}
+
+async fn word_that_is_due_later_is_not_claimed_before(mode: Mode) {
+    let open = Open::new(mode).await;
+    let store = open.store();
+    let due_at = now() + Duration::from_millis(700);
+    let later = Finished { callback: Some(due_at), ..with_callback(Ending::Succeeded) };
+    let at_once = with_callback(Ending::Succeeded);
+    store.finish(&[later.clone(), at_once.clone()]).await.expect("a commit");
+    let claimed = claim(store, 9, HOUR).await;
+    assert_eq!(claimed.iter().map(|due| due.key).collect::<Vec<_>>(), [at_once.key]);
+    let state = of_job(store, later.key).await.remove(0);
+    assert_eq!((state.due_at, state.created_at), (Some(due_at), due_at));
+    let due = eventually("it is due", PATIENCE, async || claim(store, 9, HOUR).await.pop()).await;
+    assert_eq!((due.key, due.created_at), (later.key, due_at));
+    assert!(store.now().await.expect("the store's time") >= due_at);
     close(&open.backend).await;
 }
 

@@ -25,7 +25,7 @@ use super::{
     callbacks::{ALL, ended},
     erasure::{session, tombstone},
     ground::{Open, close},
-    outcome::{app, client, login, now, of_session},
+    outcome::{AT_ONCE, app, client, login, now, of_session},
     person_erasure::of_guest,
 };
 
@@ -84,7 +84,7 @@ async fn nothing_of_an_erased_person_is_left_whatever_was_under_way(mode: Mode) 
         let make = {
             let guest = guest.clone();
             move || {
-                let of = |finished| Finished { created_at, callback: true, ..finished };
+                let of = |finished| Finished { created_at, callback: AT_ONCE, ..finished };
                 let other = format!("other-{}", rand::random::<u8>());
                 let mut batch =
                     vec![of(login(&guest, Some([1; 16]))), of(of_session(&guest, None))];
@@ -146,7 +146,7 @@ async fn nothing_of_an_erased_app_is_left_whatever_was_under_way(mode: Mode) {
 async fn an_erased_answer_stays_so_whatever_was_under_way(mode: Mode) {
     let open = Open::new(mode).await;
     let batch: Vec<Finished> =
-        (0..60).map(|_| Finished { callback: true, ..login("guest", None) }).collect();
+        (0..60).map(|_| Finished { callback: AT_ONCE, ..login("guest", None) }).collect();
     let mut calls = JoinSet::new();
     for ending in [Ending::Failed(FailureCode::CodeAlreadyUsed), Ending::Succeeded] {
         for part in batch.chunks(20) {
@@ -183,7 +183,7 @@ async fn call(store: &Store, kind: usize, keys: &[JobKey]) {
                     let of = if any(2) == 0 { login } else { of_session };
                     let failed = Ending::Failed(FailureCode::CodeAlreadyUsed);
                     let ending = if any(2) == 0 { failed } else { Ending::Succeeded };
-                    let known = Finished { ending, callback: true, ..of(&guest(), number) };
+                    let known = Finished { ending, callback: AT_ONCE, ..of(&guest(), number) };
                     let key = if kind < 2 { keys[any(keys.len())] } else { known.key };
                     Finished { key, ..known }
                 })

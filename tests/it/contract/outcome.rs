@@ -12,6 +12,9 @@ use quhao_common::{
 use quhao_tests::config::APP;
 use time::OffsetDateTime;
 
+/// Since when word of an outcome is due, if that is at once.
+pub(super) const AT_ONCE: Option<OffsetDateTime> = Some(OffsetDateTime::UNIX_EPOCH);
+
 pub(super) fn client(name: &str) -> ClientName {
     ClientName::new(name).expect("a name")
 }
@@ -36,13 +39,14 @@ pub(super) fn finished(ending: Ending) -> Finished {
         ending,
         created_at: now - Duration::from_secs(2),
         expires_at: now + Duration::from_mins(4),
+        taken_at: Some(now - Duration::from_secs(1)),
         finished_at: now,
         purge_at: now + Duration::from_hours(24),
         answer: Sealed::from_bytes(rand::random::<[u8; 32]>().to_vec()),
         openid: None,
         guest_hash: None,
         phone_hash: None,
-        callback: false,
+        callback: None,
         session: None,
     }
 }
@@ -85,5 +89,5 @@ pub(super) fn of_session(openid: &str, phone_hash: Option<KeyedHash>) -> Finishe
 
 /// The outcome of another job with the same word to be sent.
 pub(super) fn with_callback(ending: Ending) -> Finished {
-    Finished { callback: true, ..finished(ending) }
+    Finished { callback: AT_ONCE, ..finished(ending) }
 }

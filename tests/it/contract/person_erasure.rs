@@ -18,7 +18,7 @@ use super::{
     callbacks::standing,
     erasure::{is_erased, sealed, session, tombstone},
     ground::{Open, close},
-    outcome::{app, client, finished, guest_hash, login, now, of_session},
+    outcome::{AT_ONCE, app, client, finished, guest_hash, login, now, of_session},
 };
 
 in_both_modes!(
@@ -156,14 +156,14 @@ async fn a_person_is_erased_by_number_under_every_key(mode: Mode) {
 async fn word_of_what_was_erased_is_not_sent(mode: Mode) {
     let open = Open::new(mode).await;
     let store = open.store();
-    let theirs = Finished { callback: true, ..login("guest", None) };
-    let other = Finished { callback: true, ..login("another", None) };
+    let theirs = Finished { callback: AT_ONCE, ..login("guest", None) };
+    let other = Finished { callback: AT_ONCE, ..login("another", None) };
     store.finish(&[theirs.clone(), other.clone()]).await.expect("a commit");
     store.erase_person(&of_guest("guest")).await.expect("an erasure");
     let event = CallbackEvent::Succeeded;
     assert_eq!(standing(store, theirs.key).await, [(event, CallbackStatus::Cancelled)]);
     assert_eq!(standing(store, other.key).await, [(event, CallbackStatus::Due)]);
-    let late = Finished { callback: true, ..login("guest", None) };
+    let late = Finished { callback: AT_ONCE, ..login("guest", None) };
     store.finish(std::slice::from_ref(&late)).await.expect("a commit");
     assert_eq!(standing(store, late.key).await, []);
     close(&open.backend).await;

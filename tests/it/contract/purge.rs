@@ -11,7 +11,7 @@ use time::OffsetDateTime;
 
 use super::{
     ground::{Open, close},
-    outcome::{app, client, guest_hash, login, now},
+    outcome::{AT_ONCE, app, client, guest_hash, login, now},
 };
 
 in_both_modes!(only_what_is_past_its_retention_is_deleted);
@@ -20,7 +20,7 @@ in_both_modes!(only_what_is_past_its_retention_is_deleted);
 fn kept_until(purge_at: OffsetDateTime, openid: &str) -> Finished {
     let finished = login(openid, None);
     let session = finished.session.map(|session| NewSession { purge_at, ..session });
-    Finished { purge_at, session, callback: true, ..finished }
+    Finished { purge_at, session, callback: AT_ONCE, ..finished }
 }
 
 /// The record of an erasure of somebody else.

@@ -9,7 +9,7 @@ use std::{
 use quhao_common::{
     failure::FailureCode,
     id::JobKey,
-    store::{Ending, Feed, Finished, News, SCHEMA_VERSION, Store},
+    store::{Ending, Feed, Finished, News, SCHEMA_VERSION, Store, Told},
 };
 use quhao_tests::{
     config::Mode,
@@ -140,7 +140,7 @@ async fn first_keys_heard(store: &Store, feed: &mut Feed) -> Vec<JobKey> {
         loop {
             store.finish(&[finished(Ending::Succeeded)]).await.expect("a commit");
             let news = tokio::time::timeout(Duration::from_millis(500), feed.next()).await;
-            if let Ok(News::Finished(keys)) = news {
+            if let Ok(News { told: Told::Finished(keys), .. }) = news {
                 return keys;
             }
         }
@@ -160,9 +160,9 @@ async fn whoever_listens_hears_of_a_commit_that_can_be_read(mode: Mode) {
     for feed in [&mut feed, &mut other] {
         within("the last key", PATIENCE, async {
             loop {
-                match feed.next().await {
-                    News::Finished(keys) if !keys.contains(&last.key) => {}
-                    News::Finished(_) | News::Anything => break,
+                match feed.next().await.told {
+                    Told::Finished(keys) if !keys.contains(&last.key) => {}
+                    Told::Finished(_) | Told::Anything => break,
                 }
             }
         })
@@ -184,9 +184,9 @@ async fn a_big_batch_is_one_call(mode: Mode) {
     let mut unheard: HashSet<JobKey> = keys.into_iter().collect();
     within("news of all", PATIENCE, async {
         while !unheard.is_empty() {
-            match feed.next().await {
-                News::Finished(keys) => unheard.retain(|key| !keys.contains(key)),
-                News::Anything => unheard.clear(),
+            match feed.next().await.told {
+                Told::Finished(keys) => unheard.retain(|key| !keys.contains(key)),
+                Told::Anything => unheard.clear(),
             }
         }
     })

@@ -1,4 +1,5 @@
-//! A worker that cannot reach the store leaves its jobs to others.
+//! A worker that cannot reach the store leaves its jobs to others; a producer takes jobs
+//! without it.
 
 use std::time::Duration;
 
@@ -8,6 +9,7 @@ use quhao_tests::{
     wait::{PATIENCE, eventually},
     world::{Knobs, World, phone_job},
 };
+use serde_json::json;
 
 /// Adds a worker that reaches the store through the proxy.
 async fn cut_off_worker(world: &mut World) -> Proxy {
@@ -80,4 +82,46 @@ async fn outcomes_are_kept_until_the_store_is_back() {
     }
     assert_eq!(world.simulator.counts().calls, 10, "no code was spent twice");
     world.is_drained().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_producer_that_starts_without_the_store_takes_jobs_and_says_so() {
+    let knobs = Knobs { producers: 0, ..Knobs::default() };
+    let mut world = World::with(Mode::Distributed, knobs).await;
+    let Backing::Servers { database, .. } = &world.backing else { unreachable!() };
+    let (proxy, store) = Proxy::for_url(database.url(), 5432).await;
+    proxy.refuse();
+    world.add_producer_with(&[("QUHAO__STORE__URL", &store)]).await;
+    let client = world.client();
+    let reply = client.submit(&phone_job(&world.guest())).await;
+    assert_eq!(reply.status, 202, "{}", reply.text);
+    let url = reply.text_at("/url").to_owned();
+    // Held for a while or not, a poll is told that nothing can be told: the job is there.
+    for headers in [&[][..], &[("prefer", "wait=2")]] {
+        let poll = client.get_with(&url, headers).await;
+        let told = (poll.status, poll.text_at("/code"));
+        assert_eq!(told, (503, "store_unavailable"), "{}", poll.text);
+        let seconds: u64 = poll.header("retry-after").parse().expect("seconds");
+        assert!((1..=60).contains(&seconds), "{seconds}");
+    }
+    // One that waited with its submission is told where to poll.
+    let waited = client.submit_and_wait(&phone_job(&world.guest()), 2).await;
+    assert_eq!((waited.status, waited.text_at("/status")), (202, "queued"), "{}", waited.text);
+    let readyz = client.get("/readyz").await;
+    assert_eq!((readyz.status, &readyz.body["ready"]), (200, &json!(true)), "{}", readyz.text);
+    assert_eq!(readyz.body["store"]["up"], false, "{}", readyz.text);
+    assert!(!readyz.text_at("/store/reason").is_empty(), "{}", readyz.text);
+
+    proxy.mend();
+    for url in [url, waited.text_at("/url").to_owned()] {
+        eventually("the job can be read", PATIENCE, async || {
+            (client.get(&url).await.text_at("/status") == "succeeded").then_some(())
+        })
+        .await;
+    }
+    eventually("readiness names nothing any more", PATIENCE, async || {
+        let readyz = client.get("/readyz").await;
+        (readyz.body["store"] == json!({"up": true, "reason": null})).then_some(())
+    })
+    .await;
 }

@@ -18,6 +18,23 @@ const ANSWERS: &str = "\
            case when status < 3 then answer end from jobs \
     where key = any($1) and purge_at > now()";
 
+/// Writes nothing where an answer is kept long enough. In the order of keys, as everybody
+/// locks them, and callbacks after their jobs.
+const PROLONG: &str = "\
+    with asked as (\
+        select key, max(until) as until from unnest($1::bytea[], $2::timestamptz[]) \
+               as a (key, until) group by key\
+    ), short as (\
+        select j.key, a.until from jobs as j join asked as a using (key) \
+        where j.purge_at > now() and j.purge_at < a.until order by key for update of j\
+    ), answers as (\
+        update jobs as j set purge_at = short.until from short where j.key = short.key \
+        returning j.key, short.until\
+    ), word as (\
+        update callbacks as c set purge_at = a.until from answers as a \
+        where c.key = a.key and c.purge_at > now() and c.purge_at < a.until\
+    ) select key from jobs where key = any($1) and purge_at > now()";
+
 pub(super) type AnswerRow =
     (Vec<u8>, OffsetDateTime, OffsetDateTime, OffsetDateTime, OffsetDateTime, Option<Vec<u8>>);
 
@@ -31,6 +48,28 @@ impl PostgresStore {
         let rows = self.pool.run(|mut connection| async move {
             let rows: Vec<Vec<u8>> =
                 sqlx::query_scalar(KNOWN).bind(keys).fetch_all(&mut connection).await?;
+            Ok((rows, connection))
+        });
+        rows.await?.into_iter().map(key).collect()
+    }
+
+    /// Keeps answers until the given times at least; says which there still are.
+    pub async fn prolong(
+        &self,
+        until: &[(JobKey, OffsetDateTime)],
+    ) -> Result<HashSet<JobKey>, StoreError> {
+        if until.is_empty() {
+            return Ok(HashSet::new());
+        }
+        let keys: Vec<&[u8]> = until.iter().map(|(key, _)| key.as_bytes().as_slice()).collect();
+        let times: Vec<OffsetDateTime> = until.iter().map(|(_, until)| *until).collect();
+        let (keys, times) = (&keys, &times);
+        let rows = self.pool.run(|mut connection| async move {
+            let rows: Vec<Vec<u8>> = sqlx::query_scalar(PROLONG)
+                .bind(keys)
+                .bind(times)
+                .fetch_all(&mut connection)
+                .await?;
             Ok((rows, connection))
         });
         rows.await?.into_iter().map(key).collect()

@@ -27,7 +27,7 @@ const KEEP_OUT: &str = "\
 /// A row past its time counts as gone: its successor is a new one.
 const ERASE_ONE: &str = "\
     update jobs as j set status = 3, failure = null, answer = '', openid = null, \
-        phone_hash = null, purge_at = case when old.gone then $4 else old.purge_at end \
+        phone_hash = null, purge_at = greatest(old.purge_at, $4) \
     from (select key, status, purge_at, purge_at <= now() as gone from jobs \
           where key = $1 and client = $2 and app = $3 for update) as old \
     where j.key = old.key returning not old.gone and old.status < 3";
@@ -57,7 +57,7 @@ const ERASE_SESSIONS: &str = "\
 impl PostgresStore {
     /// Erases one answer, or keeps out the one that may come. True if there was one.
     pub async fn erase_job(&self, tombstone: &Tombstone) -> Result<bool, StoreError> {
-        let news = &news::payload(std::iter::once(&tombstone.key));
+        let news = &news::payload(std::iter::once(&tombstone.key), None);
         let erased = self.pool.run(|mut connection| async move {
             let mut transaction = connection.begin().await?;
             let was_there = erase_one(&mut transaction, tombstone).await?;

@@ -8,7 +8,8 @@ use crate::store::batch::Exchange;
 /// What an exchange does to the row of its guest, by the time of the exchange:
 ///
 /// - `replace`: the row is past its time, so it counts as gone, its previous key too;
-/// - `confirm`: not older than the current key, and the same key: its code is the latest;
+/// - `confirm`: not older than the current key, and the same key: its code is the latest, and
+///   its box is sealed with the newest seal key;
 /// - `shift`: not older, another key: the current one becomes the previous one;
 /// - `insert`: older, but newer than the previous one: it becomes the previous one;
 /// - `ignore`: the rest.
@@ -25,7 +26,8 @@ const WRITE: &str = "\
             case when verb = 'replace' then excluded.unionid \
                  when verb in ('confirm', 'shift') then coalesce(excluded.unionid, old.unionid) \
                  else old.unionid end, \
-            case when verb in ('replace', 'shift') then excluded.key else old.key end, \
+            case when verb in ('replace', 'shift', 'confirm') then excluded.key \
+                 else old.key end, \
             case when verb in ('replace', 'shift') then excluded.key_hash \
                  else old.key_hash end, \
             case when verb in ('replace', 'shift', 'confirm') then excluded.code_hash \

@@ -1,7 +1,7 @@
 //! Listening: one task, one connection of its own, and an inbox.
 //!
 //! Postgres keeps nothing for a listener that is away, and a silent peer looks like a
-//! quiet night. So each connection starts with [`News::Anything`], and every few seconds
+//! quiet night. So each connection starts with [`News::lost`], and every few seconds
 //! the listener tells itself something: what does not come back means a dead line.
 
 use std::{
@@ -22,10 +22,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     fault::Fault,
-    news::{CHANNEL, Heard, heard, marker},
+    news::{CHANNEL, Notice, heard, marker},
     options::Options,
 };
-use crate::{backoff::Backoff, id::JobKey, store::News};
+use crate::{backoff::Backoff, store::News};
 
 /// Between two markers.
 const MARKER_EVERY: Duration = Duration::from_secs(5);
@@ -33,8 +33,6 @@ const MARKER_EVERY: Duration = Duration::from_secs(5);
 const MARKER_TIMEOUT: Duration = Duration::from_secs(5);
 /// Between two attempts to connect: the first pause and the longest.
 const BACKOFF: Backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(5));
-/// More unread keys become "look at all".
-const UNREAD_MAX: usize = 10_000;
 
 const TELL: &str = "select pg_notify($1, $2)";
 
@@ -61,7 +59,7 @@ impl Feed {
     }
 
     /// The next piece of news: everything that came since the last one. Waits through
-    /// outages and reports [`News::Anything`] after each. Safe to drop while waiting.
+    /// outages and reports [`News::lost`] after each. Safe to drop while waiting.
     pub async fn next(&mut self) -> News {
         loop {
             if let Some(news) = self.inbox.take() {
@@ -78,8 +76,7 @@ impl Drop for Feed {
     }
 }
 
-/// What was heard and not read yet: bounded, because keys beyond the bound fold into
-/// "look at all".
+/// What was heard and not read yet.
 #[derive(Debug, Default)]
 struct Inbox {
     unread: Mutex<Option<News>>,
@@ -90,26 +87,16 @@ impl Inbox {
     fn put(&self, news: News) {
         {
             let mut unread = self.unread.lock().unwrap_or_else(PoisonError::into_inner);
-            *unread = Some(joined(unread.take(), news));
+            *unread = Some(match unread.take() {
+                Some(earlier) => earlier.then(news),
+                None => news,
+            });
         }
         self.filled.notify_one();
     }
 
     fn take(&self) -> Option<News> {
         self.unread.lock().unwrap_or_else(PoisonError::into_inner).take()
-    }
-}
-
-fn joined(unread: Option<News>, news: News) -> News {
-    match (unread, news) {
-        (None, news) => news,
-        (Some(News::Finished(mut keys)), News::Finished(more))
-            if keys.len() + more.len() <= UNREAD_MAX =>
-        {
-            keys.extend::<Vec<JobKey>>(more);
-            News::Finished(keys)
-        }
-        _ => News::Anything,
     }
 }
 
@@ -144,7 +131,7 @@ impl Line {
             let mut proven = false;
             let lost = match self.connect().await {
                 Ok(mut listener) => {
-                    self.inbox.put(News::Anything);
+                    self.inbox.put(News::lost());
                     self.listen(&mut listener, &mut proven).await
                 }
                 Err(lost) => lost,
@@ -226,28 +213,10 @@ impl Line {
                 Ok(Err(error)) => return Err(error.into()),
                 Ok(Ok(None)) => return Err(Lost::Closed),
                 Ok(Ok(Some(notification))) => match heard(notification.payload()) {
-                    Heard::Marker(heard) => returned |= heard == number,
-                    Heard::News(news) => self.inbox.put(news),
+                    Notice::Marker(heard) => returned |= heard == number,
+                    Notice::Commit(told, pace) => self.inbox.put(News::of(told, pace)),
                 },
             }
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn finished(count: usize) -> News {
-        News::Finished(vec![JobKey::from_bytes([7; 16]); count])
-    }
-
-    #[test]
-    fn unread_news_join_and_fold_beyond_the_bound() {
-        assert_eq!(joined(None, finished(2)), finished(2));
-        assert_eq!(joined(Some(finished(2)), finished(3)), finished(5));
-        assert_eq!(joined(Some(finished(UNREAD_MAX)), finished(1)), News::Anything);
-        assert_eq!(joined(Some(News::Anything), finished(1)), News::Anything);
-        assert_eq!(joined(Some(finished(1)), News::Anything), News::Anything);
     }
 }

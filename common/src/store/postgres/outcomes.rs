@@ -9,7 +9,7 @@ use super::{
 use crate::{
     failure::FailureCode,
     store::{
-        Ending, Finished, StoreError,
+        Ending, Finished, Pace, StoreError,
         batch::{Ranked, guests, ranked},
     },
 };
@@ -40,7 +40,7 @@ const WRITE: &str = "\
         from unnest($1::bytea[], $2::text[], $3::text[], $4::smallint[], $5::text[], \
                     $6::timestamptz[], $7::timestamptz[], $8::timestamptz[], \
                     $9::timestamptz[], $10::bytea[], $11::text[], $12::bytea[], \
-                    $13::bytea[], $14::bool[], $15::bool[], $16::integer[]) \
+                    $13::bytea[], $14::timestamptz[], $15::bool[], $16::integer[]) \
             as i (key, client, app, status, failure, created_at, expires_at, finished_at, \
                   purge_at, answer, openid, guest_hash, phone_hash, callback, best, number)\
     ), written as (\
@@ -55,7 +55,7 @@ const WRITE: &str = "\
             client = excluded.client, app = excluded.app, status = excluded.status, \
             failure = excluded.failure, created_at = excluded.created_at, \
             expires_at = excluded.expires_at, finished_at = excluded.finished_at, \
-            purge_at = excluded.purge_at, answer = excluded.answer, \
+            purge_at = greatest(old.purge_at, excluded.purge_at), answer = excluded.answer, \
             openid = excluded.openid, phone_hash = excluded.phone_hash \
         where excluded.status > old.status \
            or (excluded.failure = $17 and old.failure = $18) \
@@ -63,9 +63,10 @@ const WRITE: &str = "\
         returning key, client, app, status, purge_at, xmax::text <> '0' as replaced\
     ), due as (\
         insert into callbacks as old (key, event, client, app, due_at, created_at, purge_at) \
-        select key, w.status, w.client, w.app, now(), now(), w.purge_at \
+        select key, w.status, w.client, w.app, greatest(now(), callback), \
+               greatest(now(), callback), w.purge_at \
         from written as w join judged using (key) \
-        where best and callback and not erased \
+        where best and callback is not null and not erased \
         on conflict (key, event) do update set \
             client = excluded.client, app = excluded.app, state = 0, attempts = 0, \
             due_at = excluded.due_at, created_at = excluded.created_at, \
@@ -92,7 +93,8 @@ impl PostgresStore {
         }
         let ranked = &ranked(batch);
         let keys: Vec<_> = ranked.iter().filter(|of| of.best).map(|of| &of.finished.key).collect();
-        let (columns, news) = (&Columns::new(ranked), &news::payload(keys.into_iter()));
+        let news = &news::payload(keys.into_iter(), Pace::of(batch));
+        let columns = &Columns::new(ranked);
         // Every writer takes its locks in the same order: jobs by key, then their
         // callbacks, then guests.
         let committed = self.pool.run(|mut connection| async move {
@@ -135,7 +137,7 @@ struct Columns<'a> {
     openid: Vec<Option<&'a str>>,
     guest_hash: Vec<Option<&'a [u8]>>,
     phone_hash: Vec<Option<&'a [u8]>>,
-    callback: Vec<bool>,
+    callback: Vec<Option<OffsetDateTime>>,
     best: Vec<bool>,
     number: Vec<i32>,
 }

@@ -1,8 +1,13 @@
 //! Reading answers.
 
-use sqlx::SqliteConnection;
+use std::collections::HashSet;
 
+use sqlx::SqliteConnection;
+use time::OffsetDateTime;
+
+use super::{SqliteStore, now_ms};
 use crate::{
+    envelope::unix_ms,
     id::JobKey,
     store::{StoreError, StoredAnswer},
     vault::Sealed,
@@ -20,6 +25,12 @@ SELECT key, created_at, expires_at, finished_at, purge_at,
   FROM jobs
  WHERE key IN (SELECT unhex(value) FROM json_each(?1)) AND purge_at > ?2";
 
+const PROLONG: &str = "
+UPDATE jobs SET purge_at = ?2 WHERE key = ?1 AND purge_at < ?2 AND purge_at > ?3";
+
+const PROLONG_WORD: &str = "
+UPDATE callbacks SET purge_at = ?2 WHERE key = ?1 AND purge_at < ?2 AND purge_at > ?3";
+
 /// A row of [`ANSWERS`].
 pub(super) type Row = (Vec<u8>, i64, i64, i64, i64, Option<Vec<u8>>);
 
@@ -29,6 +40,45 @@ pub(super) async fn known(
     now: i64,
 ) -> Result<Vec<Vec<u8>>, sqlx::Error> {
     sqlx::query_scalar(KNOWN).bind(keys).bind(now).fetch_all(connection).await
+}
+
+impl SqliteStore {
+    /// See [`crate::store::Store::prolong`].
+    pub async fn prolong(
+        &self,
+        until: &[(JobKey, OffsetDateTime)],
+    ) -> Result<HashSet<JobKey>, StoreError> {
+        if until.is_empty() {
+            return Ok(HashSet::new());
+        }
+        let (until, now) = (until.to_vec(), now_ms());
+        let kept = self
+            .database
+            .write(self.limit, move |connection| {
+                Box::pin(async move { prolong(connection, &until, now).await })
+            })
+            .await?;
+        kept.into_iter().map(key).collect()
+    }
+}
+
+async fn prolong(
+    connection: &mut SqliteConnection,
+    until: &[(JobKey, OffsetDateTime)],
+    now: i64,
+) -> Result<Vec<Vec<u8>>, sqlx::Error> {
+    for (key, until) in until {
+        for statement in [PROLONG, PROLONG_WORD] {
+            sqlx::query(statement)
+                .bind(key.as_bytes().as_slice())
+                .bind(unix_ms(*until))
+                .bind(now)
+                .execute(&mut *connection)
+                .await?;
+        }
+    }
+    let keys = super::json(until.iter().map(|(key, _)| key.as_bytes()));
+    known(connection, keys, now).await
 }
 
 pub(super) async fn answers(

@@ -12,12 +12,12 @@ use crate::{
 /// An event has the number of its answer. A row past its time counts as gone.
 const MAKE_DUE: &str = "
 INSERT INTO callbacks (key, event, client, app, due_at, created_at, purge_at)
-VALUES (?1, ?2, ?3, ?4, ?5, ?5, ?6)
+VALUES (?1, ?2, ?3, ?4, max(?5, ?7), max(?5, ?7), ?6)
 ON CONFLICT (key, event) DO UPDATE
    SET client = excluded.client, app = excluded.app, state = 0, attempts = 0,
        due_at = excluded.due_at, created_at = excluded.created_at,
        purge_at = excluded.purge_at, last_status = NULL, last_error = NULL, finished_at = NULL
- WHERE callbacks.purge_at <= ?5";
+ WHERE callbacks.purge_at <= ?7";
 
 /// Word of a failure when there is a success, and any of what was erased.
 pub(super) const CANCEL_OUTGROWN: &str = "
@@ -109,11 +109,11 @@ impl SqliteStore {
     }
 }
 
-/// Makes word of an answer due, unless it is already, or was.
+/// Makes word of an answer due from `due_at` on, unless it is already, or was.
 pub(super) async fn make_due(
     connection: &mut SqliteConnection,
     finished: &Finished,
-    event: i16,
+    (event, due_at): (i16, i64),
     now: i64,
 ) -> Result<(), sqlx::Error> {
     sqlx::query(MAKE_DUE)
@@ -121,8 +121,9 @@ pub(super) async fn make_due(
         .bind(event)
         .bind(finished.client.as_str())
         .bind(finished.app.as_str())
-        .bind(now)
+        .bind(due_at)
         .bind(unix_ms(finished.purge_at))
+        .bind(now)
         .execute(connection)
         .await?;
     Ok(())

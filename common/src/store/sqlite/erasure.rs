@@ -9,7 +9,7 @@ use super::{SqliteStore, callbacks, now_ms};
 use crate::{
     app::AppId,
     envelope::unix_ms,
-    store::{Erased, Erasure, StoreError, Tombstone},
+    store::{Erased, Erasure, News, StoreError, Told, Tombstone},
     vault::KeyedHash,
 };
 
@@ -29,7 +29,7 @@ INSERT INTO jobs (key, client, app, status, created_at, expires_at, finished_at,
 VALUES (?1, ?2, ?3, 3, ?4, ?4, ?4, ?5, x'')
 ON CONFLICT (key) DO UPDATE
    SET status = 3, failure = NULL, answer = x'', openid = NULL, phone_hash = NULL,
-       purge_at = CASE WHEN jobs.purge_at <= ?6 THEN excluded.purge_at ELSE jobs.purge_at END
+       purge_at = max(jobs.purge_at, excluded.purge_at)
  WHERE jobs.client = excluded.client AND jobs.app = excluded.app";
 
 pub(super) const ANSWERS: &str = "
@@ -59,7 +59,7 @@ impl SqliteStore {
             })
             .await?;
         // Nobody may be listening.
-        let _ = self.news.send(vec![key]);
+        let _ = self.news.send(News::of(Told::Finished(vec![key]), None));
         Ok(was_there)
     }
 
@@ -124,7 +124,6 @@ async fn erase_one(
         .bind(tombstone.app.as_str())
         .bind(unix_ms(tombstone.erased_at))
         .bind(unix_ms(tombstone.purge_at))
-        .bind(now)
         .execute(&mut *connection)
         .await?;
     callbacks::cancel_outgrown(connection, tombstone.key.as_bytes().to_vec(), now).await?;

@@ -28,8 +28,8 @@ ON CONFLICT (key) DO UPDATE
    SET client = excluded.client, app = excluded.app, status = excluded.status,
        failure = excluded.failure, created_at = excluded.created_at,
        expires_at = excluded.expires_at, finished_at = excluded.finished_at,
-       purge_at = excluded.purge_at, answer = excluded.answer, openid = excluded.openid,
-       phone_hash = excluded.phone_hash
+       purge_at = max(jobs.purge_at, excluded.purge_at), answer = excluded.answer,
+       openid = excluded.openid, phone_hash = excluded.phone_hash
  WHERE excluded.status > jobs.status
     OR (excluded.failure = 'session_lost' AND jobs.failure = 'code_already_used')
     OR jobs.purge_at <= ?13";
@@ -99,8 +99,8 @@ async fn write(
     if status > FAILED {
         callbacks::cancel_outgrown(connection, finished.key.as_bytes().to_vec(), now).await?;
     }
-    if finished.callback && !erased {
-        callbacks::make_due(connection, finished, status, now).await?;
+    if let Some(due_at) = finished.callback.filter(|_| !erased) {
+        callbacks::make_due(connection, finished, (status, unix_ms(due_at)), now).await?;
     }
     Ok(())
 }

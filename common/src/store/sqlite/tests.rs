@@ -15,7 +15,7 @@ use crate::{
     id::JobKey,
     session_handle::HandleKey,
     sqlite::{Database, scratch::Scratch},
-    store::{Ending, Finished, NewSession, News},
+    store::{Ending, Finished, NewSession, News, Told},
     vault::Sealed,
 };
 
@@ -59,13 +59,14 @@ fn finished(number: usize, ending: Ending, answer: &str) -> Finished {
         ending,
         created_at: now(),
         expires_at: now() + HOUR,
+        taken_at: None,
         finished_at: now(),
         purge_at: now() + HOUR,
         answer: Sealed::from_bytes(answer.as_bytes().to_vec()),
         openid: Some("guest".to_owned()),
         guest_hash: None,
         phone_hash: Some([7; 16]),
-        callback: false,
+        callback: None,
         session: None,
     }
 }
@@ -262,12 +263,12 @@ async fn listeners_hear_of_commits_and_of_what_they_missed() {
     let failed = Ending::Failed(FailureCode::NoPhone);
     let batch = [finished(2, failed, "a"), finished(1, failed, "b"), finished(2, failed, "c")];
     store.finish(&batch).await.unwrap();
-    assert_eq!(feed.next().await, News::Finished(vec![key(1), key(2)]));
+    assert_eq!(feed.next().await.told, Told::Finished(vec![key(1), key(2)]));
     store.finish(&[]).await.unwrap();
     for number in 0..=super::NEWS_MAX {
         store.finish(&[finished(number, failed, "d")]).await.unwrap();
     }
-    assert_eq!(feed.next().await, News::Anything);
-    assert_eq!(feed.next().await, News::Finished(vec![key(1)]));
+    assert_eq!(feed.next().await, News::lost());
+    assert_eq!(feed.next().await.told, Told::Finished(vec![key(1)]));
     store.close().await;
 }

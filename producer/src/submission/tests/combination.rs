@@ -1,3 +1,5 @@
+use quhao_common::app::{Component, ComponentToken};
+
 use super::*;
 
 #[test]
@@ -129,7 +131,11 @@ fn a_session_is_one_that_was_made_here_for_this_client_and_app() {
 
 #[test]
 fn apps_of_a_third_party_platform_redeem_no_phone_codes() {
-    let component = App { credential: Credential::Component, ..app("wx1") };
+    let component = Arc::new(Component {
+        app_id: AppId::new("wxc").expect("an appid"),
+        token: ComponentToken::File("token".into()),
+    });
+    let component = App { credential: Credential::Component(component), ..app("wx1") };
     let caller = caller_with(vec![component], Vec::new());
     let problem = read_as(&caller, r#"{"phone_code":"p"}"#).expect_err("refused");
     assert_eq!(errors_of(&problem), [("phone_code".to_owned(), FieldCode::NotAllowed)]);
