@@ -1,7 +1,9 @@
 //! `quhao config`, and how every command gets its configuration.
 
 use std::{
+    fs::{File, Permissions},
     io::{self, Write},
+    os::{fd::AsFd, unix::fs::PermissionsExt},
     path::{Path, PathBuf},
 };
 
@@ -62,14 +64,26 @@ fn explained(errors: &ConfigErrors) -> Result<Exit, Exit> {
         io::stderr().lock(),
         "quhao: nothing is configured yet. These have no default:\n{}\n\n\
          Here is a file that works, with new secrets: one process, one SQLite file, no server.\n\
-         Save it as {DEFAULT_FILE} (`quhao serve > {DEFAULT_FILE}` does) and run `quhao serve` again.\n\
+         Save it as {DEFAULT_FILE} where you alone can read it (`quhao serve > {DEFAULT_FILE}` does)\n\
+         and run `quhao serve` again.\n\
          `quhao config --defaults` explains every key. To look around first: `quhao demo`.\n",
         indented(errors)
     );
     let mut out = io::stdout().lock();
+    make_private(&out).context("cannot keep others from reading what would hold new secrets")?;
     out.write_all(example.as_bytes())?;
     out.flush()?;
     Ok(Exit::Misused(None))
+}
+
+/// What `out` was redirected to, if it is a file, is its owner's alone from now on: the
+/// shell has made it readable by everybody.
+fn make_private(out: &impl AsFd) -> io::Result<()> {
+    let file = File::from(out.as_fd().try_clone_to_owned()?);
+    if file.metadata()?.is_file() {
+        file.set_permissions(Permissions::from_mode(0o600))?;
+    }
+    Ok(())
 }
 
 /// Empty is as good as absent: `quhao serve > quhao.toml` has made it just now.

@@ -7,7 +7,7 @@ mod run;
 mod table;
 
 use std::{
-    fs,
+    env, fs,
     net::{Ipv4Addr, SocketAddr, TcpListener},
     sync::Arc,
     time::Duration,
@@ -17,7 +17,7 @@ use anyhow::Context;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use data_encoding::HEXLOWER;
 use quhao_common::{
-    config::{Config, LoadOptions},
+    config::{Config, FILTER_VARIABLE, LoadOptions},
     shutdown, telemetry,
 };
 use quhao_simulator::{Options, Simulator};
@@ -98,8 +98,9 @@ impl Stage {
         let text = configuration(api, &simulator.base_url(), &api_key)?;
         let file = folder.path().join("quhao.toml");
         fs::write(&file, text).with_context(|| format!("cannot write {}", file.display()))?;
-        // Not the visitor's environment: the demo is the same everywhere.
-        let options = LoadOptions { file: Some(file), ..LoadOptions::default() };
+        // Of the visitor's environment the filter alone: the demo is the same everywhere.
+        let environment = env::vars_os().filter(|(name, _)| name == FILTER_VARIABLE).collect();
+        let options = LoadOptions { file: Some(file), environment, ..LoadOptions::default() };
         let config = Config::load(&options)?;
         telemetry::init(&config.log)?;
         let running = Running::start(&config, Role::Both).await?;

@@ -3,7 +3,6 @@
 use std::{
     io::{self, Write},
     path::PathBuf,
-    time::Duration,
 };
 
 use anyhow::Context;
@@ -11,8 +10,6 @@ use quhao_common::{
     app::AppId,
     backend,
     config::Config,
-    envelope::{from_unix_ms, unix_ms},
-    job::DEADLINE_SECONDS,
     store::{AppErased, AppErasure, Erased, Store},
 };
 use time::OffsetDateTime;
@@ -21,7 +18,7 @@ use crate::{
     config,
     exit::{Done, Exit},
     migrate,
-    schema::Standing,
+    schema::Fitness,
 };
 
 /// `quhao erase`
@@ -62,13 +59,12 @@ pub(crate) async fn run(arguments: Arguments, file: Option<PathBuf>) -> Done {
 
 async fn erase(store: &Store, config: &Config, app: AppId) -> Result<Erased, Exit> {
     let schema = store.schema().await?;
-    if let Some(trouble) = Standing::of(schema).trouble(schema) {
+    if let Some(trouble) = Fitness::of(schema).trouble(schema) {
         return Err(Exit::failed(trouble));
     }
-    let now = OffsetDateTime::now_utc();
     // As fine as the times of jobs.
-    let erased_at = from_unix_ms(unix_ms(now)).unwrap_or(now);
-    let purge_at = erased_at + remembered(config);
+    let erased_at = OffsetDateTime::now_utc().truncate_to_millisecond();
+    let purge_at = erased_at + config.erasure_retention();
     let (mut all, mut after) = (Erased::default(), None);
     loop {
         let part = AppErasure { app: app.clone(), erased_at, purge_at, after };
@@ -85,10 +81,4 @@ async fn erase(store: &Store, config: &Config, app: AppId) -> Result<Erased, Exi
         }
         after = next;
     }
-}
-
-/// How long the erasure is remembered: longer than any row that an earlier job can write.
-fn remembered(config: &Config) -> Duration {
-    let kept = config.store.retention.max(config.store.session_retention);
-    kept + Duration::from_secs(*DEADLINE_SECONDS.end()) + config.grace()
 }

@@ -6,7 +6,7 @@ use std::{
 };
 
 use anyhow::anyhow;
-use quhao_common::causes::with_causes;
+use quhao_common::{causes::with_causes, config::ConfigErrors, telemetry::TelemetryError};
 
 /// Why a command ended early. `Ok(())` is exit code 0. Without an error, everything has
 /// been said already.
@@ -49,10 +49,20 @@ impl Exit {
 impl<E: Into<anyhow::Error>> From<E> for Exit {
     fn from(error: E) -> Self {
         let error = error.into();
+        if is_of_the_configuration(&error) {
+            return Self::Misused(Some(error));
+        }
         // Whoever read our output has had enough: `quhao config --defaults | head`.
         let closed = error
             .downcast_ref::<io::Error>()
             .is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe);
         Self::Failed((!closed).then_some(error))
     }
+}
+
+/// Whether the configuration is wrong: reading it finds everything that is. That a file is
+/// in use, say, is none of it.
+fn is_of_the_configuration(error: &anyhow::Error) -> bool {
+    let filter = matches!(error.downcast_ref(), Some(TelemetryError::Filter));
+    filter || error.is::<ConfigErrors>()
 }

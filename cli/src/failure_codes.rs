@@ -25,8 +25,8 @@ const ADVICE: [(Advice, &str); 6] = [
     ),
 ];
 
-/// In step with `worker/src/verdict.rs` and `worker/src/platform/wechat/api.rs`, which say
-/// it in code.
+/// In step with `worker/src/verdict.rs`, `worker/src/circuit/state.rs` and
+/// `worker/src/platform/wechat/api.rs`, which say it in code.
 const TRIED_AGAIN: &str = "
 ## What is tried again first
 
@@ -50,6 +50,23 @@ been spent.
 | 40164, 89501, 89503, 89506, 89507 | | `ip_not_allowed` |
 | 48001, 48004, 50002, 61003, 61007 | | `app_forbidden` |
 | any other | | `platform_unexpected` |
+
+## An app that is left alone
+
+Where the platform does not answer for an app, or the app is over its quota, a worker stops
+calling it for a while: the platform is not called in vain, and jobs of other apps wait for
+nothing. Exchanging login codes and redeeming phone codes are held back each by itself, and
+each worker finds out by itself.
+
+| what calls of the app met | calls are held back | its jobs meanwhile |
+|---|---|---|
+| eight in a row, for 0.3 s or longer, could not be sent, were not answered, or were answered -1 | until a call is answered: one at a time tries, first after 0.25 to 0.5 s, then after pauses that grow to between 5 and 10 s | wait; or `platform_unavailable` |
+| 45011 for three different jobs within 5 s; a single one delays its own job alone, since older texts call it a limit for each guest | until the turn of the minute | wait; or `platform_rate_limited` |
+| 45009 | until a call gets another answer: one at a time tries, first after 0.5 to 1 min, then after pauses that grow to between 5 and 10 min | `platform_rate_limited` at once |
+
+A job waits if its deadline allows, and if there is room: for a quarter of
+`worker.concurrency` jobs of one app, fewer while many apps are in trouble. Otherwise it ends
+at once, without a call.
 ";
 
 /// The page.
@@ -105,7 +122,6 @@ fn applies_to(code: FailureCode, shape: Shape) -> bool {
         FailureCode::WatermarkMismatch | FailureCode::WatermarkStale | FailureCode::NoPhone => {
             shape != Shape::LoginAlone
         }
-        FailureCode::UserBlocked => shape != Shape::PhoneCode,
         _ => true,
     }
 }

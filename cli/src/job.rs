@@ -31,8 +31,8 @@ pub(crate) struct Arguments {
     id: String,
 }
 
-/// Where a job stands.
-enum Standing {
+/// What an answer says of its job.
+enum Finding {
     Succeeded,
     Failed(Failure, Shape),
     /// Only that it was erased is kept.
@@ -73,14 +73,14 @@ pub(crate) async fn run(arguments: Arguments, file: Option<PathBuf>) -> Done {
         writeln!(out, "status      queued or unknown: the store has no answer to it")?;
         return Ok(());
     };
-    let standing = standing(&config, key, &row);
-    writeln!(out, "status      {}", word(&standing))?;
+    let finding = find(&config, key, &row);
+    writeln!(out, "status      {}", word(&finding))?;
     write_times(&mut out, &row)?;
-    write_why(&mut out, &standing)?;
+    write_why(&mut out, &finding)?;
     out.flush()?;
-    match standing {
-        Standing::Failed(..) => Err(Exit::Failed(None)),
-        Standing::Succeeded | Standing::Erased | Standing::Closed(_) => Ok(()),
+    match finding {
+        Finding::Failed(..) => Err(Exit::Failed(None)),
+        Finding::Succeeded | Finding::Erased | Finding::Closed(_) => Ok(()),
     }
 }
 
@@ -100,31 +100,31 @@ fn tagless(number: u8, key: JobKey) -> JobId {
 }
 
 /// Opens the answer. The row does not say which app it is about; its seal does.
-fn standing(config: &Config, key: JobKey, row: &StoredAnswer) -> Standing {
-    let Some(sealed) = &row.answer else { return Standing::Erased };
+fn find(config: &Config, key: JobKey, row: &StoredAnswer) -> Finding {
+    let Some(sealed) = &row.answer else { return Finding::Erased };
     let registry = config.live.now();
     for app in registry.directory.apps() {
         match Answer::open(&registry.vault, key, &app.id, sealed) {
-            Ok(Answer { outcome: Outcome::Succeeded(_), .. }) => return Standing::Succeeded,
+            Ok(Answer { outcome: Outcome::Succeeded(_), .. }) => return Finding::Succeeded,
             Ok(Answer { outcome: Outcome::Failed(failure), shape, .. }) => {
-                return Standing::Failed(failure, shape);
+                return Finding::Failed(failure, shape);
             }
             Err(AnswerError::Vault(VaultError::UnknownKey(_))) => {
-                return Standing::Closed("its seal key is not in [secrets] seal");
+                return Finding::Closed("its seal key is not in [secrets] seal");
             }
             Err(AnswerError::Vault(VaultError::Damaged)) => {}
-            Err(AnswerError::Form) => return Standing::Closed("written by another version"),
+            Err(AnswerError::Form) => return Finding::Closed("written by another version"),
         }
     }
-    Standing::Closed("of an app that is not configured here, or sealed with another secret")
+    Finding::Closed("of an app that is not configured here, or sealed with another secret")
 }
 
-fn word(standing: &Standing) -> String {
-    match standing {
-        Standing::Succeeded => "succeeded".to_owned(),
-        Standing::Failed(..) => "failed".to_owned(),
-        Standing::Erased => "erased".to_owned(),
-        Standing::Closed(why) => format!("finished; how cannot be read: {why}"),
+fn word(finding: &Finding) -> String {
+    match finding {
+        Finding::Succeeded => "succeeded".to_owned(),
+        Finding::Failed(..) => "failed".to_owned(),
+        Finding::Erased => "erased".to_owned(),
+        Finding::Closed(why) => format!("finished; how cannot be read: {why}"),
     }
 }
 
@@ -143,8 +143,8 @@ fn time(at: OffsetDateTime) -> Result<String, time::error::Format> {
     at.truncate_to_millisecond().format(&Rfc3339)
 }
 
-fn write_why(out: &mut impl Write, standing: &Standing) -> io::Result<()> {
-    let Standing::Failed(failure, shape) = standing else { return Ok(()) };
+fn write_why(out: &mut impl Write, finding: &Finding) -> io::Result<()> {
+    let Finding::Failed(failure, shape) = finding else { return Ok(()) };
     let code = failure.code;
     writeln!(out, "error       {}: {}", code.as_str(), code.message())?;
     writeln!(out, "advice      {}", code.advice(*shape).as_str())?;

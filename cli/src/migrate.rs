@@ -15,7 +15,7 @@ use quhao_common::{
 use crate::{
     config,
     exit::{Done, Exit},
-    schema::Standing,
+    schema::Fitness,
 };
 
 /// `quhao migrate`
@@ -41,16 +41,16 @@ pub(crate) async fn run(arguments: Arguments, file: Option<PathBuf>) -> Done {
 
 async fn check(store: &Store) -> Done {
     let schema = store.schema().await?;
-    match Standing::of(schema) {
-        Standing::Fits => say(&format!("the schema has version {}: nothing to do", schema.version)),
-        Standing::Older => pending(schema),
-        Standing::TooNew => Err(refused(schema)),
+    match Fitness::of(schema) {
+        Fitness::Fits => say(&format!("the schema has version {}: nothing to do", schema.version)),
+        Fitness::Older => pending(schema),
+        Fitness::TooNew => Err(refused(schema)),
     }
 }
 
 async fn apply(store: &Store) -> Done {
     let before = store.schema().await?;
-    if Standing::of(before) == Standing::TooNew {
+    if Fitness::of(before) == Fitness::TooNew {
         return Err(refused(before));
     }
     let applied = store.migrate().await.context("the migration failed")?;
@@ -70,7 +70,7 @@ fn pending(schema: Schema) -> Done {
 }
 
 fn refused(schema: Schema) -> Exit {
-    Exit::failed(Standing::TooNew.trouble(schema).unwrap_or_default())
+    Exit::failed(Fitness::TooNew.trouble(schema).unwrap_or_default())
 }
 
 pub(crate) fn is_absent(config: &Config) -> bool {

@@ -2,9 +2,9 @@
 
 use quhao_common::store::{SCHEMA_VERSION, Schema};
 
-/// How a store's schema and this build stand to each other.
+/// Whether a store's schema fits this build.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Standing {
+pub(crate) enum Fitness {
     /// They fit; the schema may be newer and compatible.
     Fits,
     /// The schema is older: `quhao migrate` is due.
@@ -13,8 +13,8 @@ pub(crate) enum Standing {
     TooNew,
 }
 
-impl Standing {
-    /// How `schema` stands to this build.
+impl Fitness {
+    /// Whether `schema` fits this build.
     pub(crate) fn of(schema: Schema) -> Self {
         if schema.min_compatible > SCHEMA_VERSION {
             Self::TooNew

@@ -49,6 +49,10 @@ pub(crate) async fn run(role: Role, file: Option<PathBuf>) -> Done {
         if role == Role::Both { config::load_or_explain(file)? } else { config::load(file)? };
     refuse_half_of_an_embedded_mode(role, &config)?;
     telemetry::init(&config.log)?;
+    for file in &config.exposed_files {
+        let file = file.display();
+        warn!(%file, "others on this machine can read this file, and secrets stand in it: chmod 600");
+    }
     raise_descriptor_limit(config.http.connections_max);
     let stop = shutdown::signals()?;
     let hangups = Hangups::listen()?;

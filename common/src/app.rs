@@ -11,6 +11,10 @@ use crate::{
     signature::WebhookSecret,
 };
 
+mod component;
+
+pub use component::{Component, ComponentToken};
+
 /// Longest name of a client and longest appid, in bytes.
 pub const NAME_BYTES_MAX: usize = 64;
 
@@ -108,7 +112,7 @@ pub enum Credential {
     /// The app's own secret.
     Secret(SecretString),
     /// The token of the third-party platform that looks after the app.
-    Component,
+    Component(Arc<Component>),
 }
 
 /// A mini-program.

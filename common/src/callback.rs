@@ -38,9 +38,16 @@ impl CallbackUrl {
     /// Reads `text`. Plain `http` parses too: whether it is allowed is the operator's
     /// matter.
     pub fn parse(text: &str) -> Result<Self, CallbackUrlError> {
-        if text.len() > CALLBACK_URL_BYTES_MAX {
+        let url = Self::read(text)?;
+        // What is kept and sent: escapes make it longer than what was given.
+        if text.len().max(url.as_str().len()) > CALLBACK_URL_BYTES_MAX {
             return Err(CallbackUrlError::TooLong);
         }
+        Ok(url)
+    }
+
+    /// Whatever its length: what was taken once must be read again.
+    fn read(text: &str) -> Result<Self, CallbackUrlError> {
         let url = Url::parse(text).map_err(|_| CallbackUrlError::Malformed)?;
         if !matches!(url.scheme(), "https" | "http") || !url.has_host() {
             return Err(CallbackUrlError::Malformed);
@@ -71,7 +78,7 @@ impl CallbackUrl {
 impl TryFrom<String> for CallbackUrl {
     type Error = CallbackUrlError;
     fn try_from(text: String) -> Result<Self, CallbackUrlError> {
-        Self::parse(&text)
+        Self::read(&text)
     }
 }
 
@@ -118,16 +125,17 @@ impl AllowRule {
         if wanted.last() == Some(&"") {
             wanted.pop();
         }
-        // Behind a prefix an encoded separator could lead out of it again, on servers that
-        // decode before they split.
-        let hidden = |path: &str| {
-            let path = path.to_ascii_lowercase();
-            path.contains("%2f") || path.contains("%5c")
-        };
-        same_origin
-            && segments(url).starts_with(&wanted)
-            && (wanted.is_empty() || !hidden(url.path()))
+        same_origin && segments(url).starts_with(&wanted) && (wanted.is_empty() || !leads_out(url))
     }
+}
+
+/// Whether servers that decode once more before they split, or take `;…` for parameters
+/// of a segment, could read a path that leaves its beginning.
+fn leads_out(url: &Url) -> bool {
+    let path = url.path().to_ascii_lowercase();
+    let hidden = ["%2e", "%2f", "%5c", "%25", "%00"].iter().any(|code| path.contains(code));
+    let parent = |segment: &str| matches!(segment.split(';').next(), Some("." | ".."));
+    hidden || path.split('/').any(parent)
 }
 
 fn segments(url: &Url) -> Vec<&str> {
@@ -204,6 +212,10 @@ mod tests {
             ("https://orders.example.com/hooks", "https://orders.example.com/hooks/%2e%2e/admin"),
             ("https://orders.example.com/hooks", "https://orders.example.com/hooks/..%2fadmin"),
             ("https://orders.example.com/hooks", "https://orders.example.com/hooks\\..\\admin"),
+            ("https://orders.example.com/hooks", "https://orders.example.com/hooks/..;/admin"),
+            ("https://orders.example.com/hooks", "https://orders.example.com/hooks/%2e%2e;/admin"),
+            ("https://orders.example.com/hooks", "https://orders.example.com/hooks/%252e%252e/a"),
+            ("https://orders.example.com/hooks", "https://orders.example.com/hooks/.%00./admin"),
         ] {
             assert!(!allowed(rule, url), "{rule} should not allow {url}");
         }
@@ -227,6 +239,17 @@ mod tests {
         }
         let rule = AllowRule::parse("https://a.example/?x=1");
         assert_eq!(rule.err(), Some(CallbackUrlError::Surplus));
+    }
+
+    /// Its escapes make a text longer: one that is taken must be read again from its row.
+    #[test]
+    fn a_callback_url_that_is_taken_is_read_again() {
+        let longest = |letters: usize| format!("https://a.example/{}", "取".repeat(letters));
+        let fits = CallbackUrl::parse(&longest(225)).expect("2043 bytes when escaped");
+        let text = serde_json::to_string(&fits).expect("serialisable");
+        assert_eq!(serde_json::from_str::<CallbackUrl>(&text).expect("readable"), fits);
+        let error = CallbackUrl::parse(&longest(226)).err();
+        assert_eq!(error, Some(CallbackUrlError::TooLong), "2052 bytes when escaped");
     }
 
     #[test]

@@ -11,6 +11,7 @@ mod directory;
 mod effective;
 mod error;
 mod example;
+mod exposed;
 mod load;
 mod mask;
 mod reader;
@@ -24,11 +25,10 @@ mod tree;
 mod urls;
 
 pub use callbacks::Callbacks;
-pub use component::{Component, ComponentToken};
 pub use effective::effective_toml;
 pub use error::{ConfigError, ConfigErrors, Origin, Problem};
 pub use example::minimal_example;
-pub use load::{DEFAULT_FILE, LoadOptions};
+pub use load::{DEFAULT_FILE, FILTER_VARIABLE, LoadOptions};
 pub use reference::reference_markdown;
 pub use schema::DEFAULTS;
 
@@ -40,6 +40,7 @@ use url::Url;
 use self::reader::Section;
 use crate::{
     id::IdKeys,
+    job::DEADLINE_SECONDS,
     registry::{Live, Registry},
     vault::Vault,
 };
@@ -65,6 +66,8 @@ pub struct Config {
     pub log: Log,
     /// How long a process may take to end after SIGTERM.
     pub drain: Duration,
+    /// Configuration files that hold a secret in the clear and that others can read.
+    pub exposed_files: Vec<PathBuf>,
 }
 
 /// `[http]`
@@ -153,7 +156,8 @@ pub struct Worker {
     pub batch_max: usize,
 }
 
-/// `[platforms.wechat]`
+/// `[platforms.wechat]`, but for its third-party platform, which stands with the apps that it
+/// looks after: [`crate::app::Credential::Component`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct Wechat {
     /// Where WeChat's server APIs are.
@@ -164,8 +168,6 @@ pub struct Wechat {
     pub connect_timeout: Duration,
     /// Limit of a call as a whole.
     pub timeout: Duration,
-    /// The third-party platform that looks after some apps.
-    pub component: Option<Component>,
 }
 
 /// `[log]`
@@ -211,6 +213,12 @@ impl Config {
         self.platform_timeout() + self.store.statement_timeout + Duration::from_secs(5)
     }
 
+    /// How long an erasure is remembered: longer than any row that an earlier job can write.
+    pub fn erasure_retention(&self) -> Duration {
+        let latest = Duration::from_secs(*DEADLINE_SECONDS.end()) + self.grace();
+        self.store.retention.max(self.store.session_retention) + latest
+    }
+
     /// The longest that a call to any platform may take.
     pub fn platform_timeout(&self) -> Duration {
         self.wechat.timeout
@@ -231,7 +239,8 @@ fn read(tree: &tree::Tree, errors: &mut Vec<ConfigError>) -> Option<Config> {
     let wechat = sections::wechat(Section::of(tree, "platforms.wechat", errors));
     let log = sections::log(Section::of(tree, "log", errors));
     let callbacks = callbacks::read(Section::of(tree, "callbacks", errors));
-    let directory = directory::read(tree, errors);
+    let component = component::read(&mut Section::of(tree, "platforms.wechat", errors));
+    let directory = directory::read(tree, component, errors);
     Some(Config {
         http: http?,
         queue: queue?,
@@ -246,5 +255,6 @@ fn read(tree: &tree::Tree, errors: &mut Vec<ConfigError>) -> Option<Config> {
         callbacks: callbacks?,
         log: log?,
         drain: drain?,
+        exposed_files: exposed::files(tree),
     })
 }

@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 use crate::{
     app::{AppId, ClientName, NameError},
     callback::CallbackUrl,
-    id::JobId,
+    id::{ID_BYTES, JobId},
     job::{Expect, Job, Metadata, Work},
     phone::{Encrypted, LoginCode, PhoneCode},
     session_handle::HandleKey,
@@ -128,6 +128,15 @@ pub fn open(vault: &Vault, body: &[u8]) -> Result<Job, EnvelopeError> {
     job(text, app).ok_or(EnvelopeError::Damaged)
 }
 
+/// Whose job a body claims to be, without a tag: for a log line about one that does not
+/// open. `None` if it does not even claim anything.
+pub fn claimed_id(body: &[u8]) -> Option<JobId> {
+    let known = body.first().is_some_and(|version| (VERSION_OLDEST..=VERSION).contains(version));
+    let mut id = [0; ID_BYTES];
+    id[..FIXED_BYTES - 1].copy_from_slice(body.get(1..FIXED_BYTES).filter(|_| known)?);
+    Some(JobId::from_bytes(id))
+}
+
 fn text(job: &Job) -> Text {
     let mut text = Text {
         id: job.id.bytes().to_vec(),
@@ -214,15 +223,15 @@ pub fn from_unix_ms(ms: i64) -> Option<OffsetDateTime> {
 }
 
 /// Bytes as base64 text inside JSON.
-mod b64 {
+pub(crate) mod b64 {
     use base64::{Engine, engine::general_purpose::STANDARD_NO_PAD};
     use serde::{Deserialize, Deserializer, Serializer, de::Error};
 
-    pub(super) fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+    pub(crate) fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(&STANDARD_NO_PAD.encode(bytes))
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(de: D) -> Result<Vec<u8>, D::Error> {
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(de: D) -> Result<Vec<u8>, D::Error> {
         let text = <std::borrow::Cow<'_, str>>::deserialize(de)?;
         STANDARD_NO_PAD.decode(text.as_bytes()).map_err(|_| D::Error::custom("not base64"))
     }

@@ -5,37 +5,21 @@
 //! the same job on whichever producer it lands. The tag binds the id to client and app:
 //! a made-up or foreign id is refused without asking the store.
 
-use std::{
-    fmt,
-    sync::{Arc, LazyLock},
-};
+use std::{fmt, sync::Arc};
 
-use data_encoding::{Encoding, Specification};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
-use subtle::ConstantTimeEq;
 
+pub(crate) use self::proof::{BASE32, ID_BYTES, KEY_BYTES, Kind, Proof};
 use self::recent::Recent;
 use crate::{
     app::{AppId, ClientName},
     keyring::{Keyring, Secret32, keyed_hash, truncated},
 };
 
+mod proof;
 mod recent;
 
-const PREFIX: &str = "job_";
-pub(crate) const KEY_BYTES: usize = 16;
-pub(crate) const TAG_BYTES: usize = 8;
-pub(crate) const ID_BYTES: usize = 1 + KEY_BYTES + TAG_BYTES;
-/// In front of what a tag is made of.
-const TAG_LABEL: &[u8] = b"tag";
-
-/// Crockford's alphabet, lower case, canonical form only: an id is copied, never typed.
-pub(crate) static BASE32: LazyLock<Encoding> = LazyLock::new(|| {
-    let mut spec = Specification::new();
-    spec.symbols.push_str("0123456789abcdefghjkmnpqrstvwxyz");
-    #[expect(clippy::expect_used, reason = "a constant specification, exercised by every test")]
-    spec.encoding().expect("32 distinct symbols")
-});
+const KIND: Kind = Kind { prefix: "job_", label: b"tag" };
 
 /// What the store and the queue know a job by: the keyed hash of its submission.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -43,7 +27,7 @@ pub struct JobKey([u8; KEY_BYTES]);
 
 impl JobKey {
     /// A key as it was stored.
-    pub fn from_bytes(bytes: [u8; KEY_BYTES]) -> Self {
+    pub const fn from_bytes(bytes: [u8; KEY_BYTES]) -> Self {
         Self(bytes)
     }
 
@@ -62,56 +46,38 @@ impl fmt::Debug for JobKey {
 /// A job's id. `Display` and `Debug` leave the tag out, which is what logs, spans and
 /// broker properties may carry; [`JobId::wire`] is for the client alone.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct JobId {
-    number: u8,
-    key: JobKey,
-    tag: [u8; TAG_BYTES],
-}
+pub struct JobId(Proof);
 
 impl JobId {
     /// The key in the store.
     pub fn key(&self) -> JobKey {
-        self.key
-    }
-
-    /// Which id secret made it.
-    pub fn key_number(&self) -> u8 {
-        self.number
+        JobKey(self.0.key())
     }
 
     /// The whole id, tag and all, as clients hold it.
     pub fn wire(&self) -> String {
-        format!("{PREFIX}{}", BASE32.encode(&self.bytes()))
+        self.0.wire(KIND)
     }
 
     /// Key number, key and tag, as an envelope carries them.
     pub fn bytes(&self) -> [u8; ID_BYTES] {
-        let mut bytes = [0; ID_BYTES];
-        bytes[0] = self.number;
-        bytes[1..=KEY_BYTES].copy_from_slice(&self.key.0);
-        bytes[1 + KEY_BYTES..].copy_from_slice(&self.tag);
-        bytes
+        self.0.bytes()
     }
 
     /// The inverse of [`JobId::bytes`]. Proves nothing; see [`IdKeys::verify`].
     pub fn from_bytes(bytes: [u8; ID_BYTES]) -> Self {
-        Self {
-            number: bytes[0],
-            key: JobKey(std::array::from_fn(|at| bytes[1 + at])),
-            tag: std::array::from_fn(|at| bytes[1 + KEY_BYTES + at]),
-        }
+        Self(Proof::from_bytes(bytes))
     }
 
     /// Reads the text of an id without judging its tag. `None` if it is not one.
     pub fn parse_unverified(text: &str) -> Option<Self> {
-        let bytes = BASE32.decode(text.strip_prefix(PREFIX)?.as_bytes()).ok()?;
-        Some(Self::from_bytes(bytes.try_into().ok()?))
+        Proof::parse_unverified(KIND, text).map(Self)
     }
 }
 
 impl fmt::Display for JobId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{PREFIX}{}", BASE32.encode(&self.bytes()[..=KEY_BYTES]))
+        f.write_str(&self.0.tagless(KIND))
     }
 }
 
@@ -139,9 +105,9 @@ impl<'de> Deserialize<'de> for JobId {
 /// the logs. For an operator's look-up; it proves nothing.
 pub fn parse_for_operator(text: &str) -> Option<(u8, JobKey)> {
     if let Some(id) = JobId::parse_unverified(text) {
-        return Some((id.number, id.key));
+        return Some((id.0.number(), id.key()));
     }
-    let bytes = BASE32.decode(text.strip_prefix(PREFIX)?.as_bytes()).ok()?;
+    let bytes = BASE32.decode(text.strip_prefix(KIND.prefix)?.as_bytes()).ok()?;
     let bytes = <[u8; 1 + KEY_BYTES]>::try_from(bytes).ok()?;
     Some((bytes[0], JobKey(std::array::from_fn(|at| bytes[1 + at]))))
 }
@@ -168,19 +134,29 @@ impl IdKeys {
     /// The id of `submission` (canonical, see [`crate::job::Submission`]) under the
     /// newest secret.
     pub fn derive(&self, client: &ClientName, app: &AppId, submission: &[u8]) -> JobId {
-        let (number, secret) = self.ring.newest();
+        let (_, secret) = self.ring.newest();
         let hash = keyed_hash(
             secret,
             &[b"job", client.as_str().as_bytes(), app.as_str().as_bytes(), submission],
         );
-        let key = JobKey(truncated(hash));
-        self.remember(&key.0, app);
-        JobId { number, key, tag: tag(secret, TAG_LABEL, (client, app), (number, &key.0)) }
+        let key = truncated(hash);
+        self.remember(&key, app);
+        JobId(self.prove(KIND, (client, app), key))
     }
 
-    /// The secrets, for what else proves itself with them.
-    pub(crate) fn ring(&self) -> &Keyring<Secret32> {
-        &self.ring
+    /// That `key` was made here for its owner, under the newest secret.
+    pub(crate) fn prove(
+        &self,
+        kind: Kind,
+        owner: (&ClientName, &AppId),
+        key: [u8; KEY_BYTES],
+    ) -> Proof {
+        Proof::new(kind, &self.ring, owner, key)
+    }
+
+    /// Whether `proof` holds for `owner`. Constant time in its tag.
+    pub(crate) fn holds(&self, kind: Kind, proof: &Proof, owner: (&ClientName, &AppId)) -> bool {
+        proof.holds(kind, &self.ring, owner)
     }
 
     /// Notes whose `key` is, for [`IdKeys::recent_app`].
@@ -196,9 +172,7 @@ impl IdKeys {
 
     /// Whether `id` was made here for `client` and `app`. Constant time in the tag.
     pub fn proves(&self, id: &JobId, client: &ClientName, app: &AppId) -> bool {
-        self.ring.get(id.number).is_some_and(|secret| {
-            tag(secret, TAG_LABEL, (client, app), (id.number, &id.key.0)).ct_eq(&id.tag).into()
-        })
+        self.holds(KIND, &id.0, (client, app))
     }
 
     /// Reads an id and says which of `apps` it belongs to. `None` for anything that was
@@ -211,20 +185,7 @@ impl IdKeys {
     ) -> Option<(JobId, &'a A)> {
         let id = JobId::parse_unverified(text)?;
         let app = apps.into_iter().find(|app| self.proves(&id, client, (*app).as_ref()))?;
-        self.remember(&id.key.0, app.as_ref());
+        self.remember(&id.0.key(), app.as_ref());
         Some((id, app))
     }
-}
-
-/// What proves that `key` under the secret called `number` was made here for its owner.
-pub(crate) fn tag(
-    secret: &Secret32,
-    label: &[u8],
-    (client, app): (&ClientName, &AppId),
-    (number, key): (u8, &[u8; KEY_BYTES]),
-) -> [u8; TAG_BYTES] {
-    truncated(keyed_hash(
-        secret,
-        &[label, client.as_str().as_bytes(), app.as_str().as_bytes(), &[number], key],
-    ))
 }

@@ -21,6 +21,7 @@ use crate::{
 };
 
 pub mod callback;
+pub mod event;
 pub mod result;
 pub mod schema;
 

@@ -1,6 +1,6 @@
 //! quhao's vocabulary and its two data seams.
 //!
-//! The modules stand in reading order. Everything up to [`answer`] is pure: no
+//! The modules stand in reading order. Everything up to [`clock`] is pure: no
 //! clock, no randomness but nonces, no I/O. [`queue`] and [`store`] are the seams;
 //! the rest is process plumbing.
 
@@ -18,9 +18,11 @@ pub mod outcome;
 pub mod vault;
 pub mod envelope;
 pub mod answer;
+pub mod clock;
 
 pub mod queue;
 pub mod store;
+pub mod resume;
 pub mod job_object;
 
 pub mod sqlite;

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use metrics::{counter, gauge, histogram};
 
-use crate::{failure::FailureCode, repair::Repair};
+use crate::{failure::FailureCode, queue::Depths, repair::Repair};
 
 /// A submission was answered: `accepted`, or the code of the problem.
 pub fn submitted(result: &'static str) {
@@ -53,15 +53,24 @@ pub fn link_up(direction: &'static str, up: bool) {
     gauge!("quhao_queue_link_up", "direction" => direction).set(if up { 1.0 } else { 0.0 });
 }
 
-/// Jobs that wait in the queue to be taken.
-pub fn queue_depth(jobs: u64) {
-    #[expect(clippy::cast_precision_loss, reason = "a count of jobs")]
-    gauge!("quhao_queue_depth").set(jobs as f64);
+/// What waits in the queue to be taken.
+pub fn queue_depths(depths: Depths) {
+    let Depths { jobs, unrouted, resume, dead } = depths;
+    let each = [("jobs", jobs), ("unrouted", unrouted), ("resume", resume), ("dead", dead)];
+    for (queue, count) in each {
+        #[expect(clippy::cast_precision_loss, reason = "a count of messages")]
+        gauge!("quhao_queue_depth", "queue" => queue).set(count as f64);
+    }
 }
 
 /// A settlement came too late: the broker had taken the delivery back.
 pub fn acks_lost(count: u64) {
     counter!("quhao_acks_lost_total").increment(count);
+}
+
+/// How long a job that is submitted now is expected to take.
+pub fn expected_wait(wait: Duration) {
+    gauge!("quhao_expected_wait_seconds").set(wait.as_secs_f64());
 }
 
 /// Requests that are waiting for a result.
@@ -81,6 +90,24 @@ pub fn taken(queued: Duration, redelivered: bool) {
 /// `expired`, `damaged`.
 pub fn skipped(reason: &'static str) {
     counter!("quhao_deliveries_skipped_total", "reason" => reason).increment(1);
+}
+
+/// What was set aside met its end: by how it died, and whether it was `recorded`,
+/// `forgotten` or `unreadable`.
+pub fn dead_letter(death: &'static str, end: &'static str) {
+    counter!("quhao_dead_letters_total", "death" => death, "end" => end).increment(1);
+}
+
+/// An outcome that its worker could not commit: `handed_over` or `refused` there, `committed`
+/// or `damaged` elsewhere.
+pub fn outcome_resumed(result: &'static str) {
+    counter!("quhao_outcomes_resumed_total", "result" => result).increment(1);
+}
+
+/// Jobs that wait to be worked on alone.
+pub fn suspects(count: usize) {
+    #[expect(clippy::cast_precision_loss, reason = "bounded by what a worker holds")]
+    gauge!("quhao_suspects").set(count as f64);
 }
 
 /// A call to the platform ended.
@@ -166,7 +193,7 @@ pub fn callback_failed() {
     counter!("quhao_callbacks_total", "state" => "failed").increment(1);
 }
 
-/// Callbacks that are being sent.
+/// Callbacks that are being sent, and look-ups of names that outlast their attempt.
 pub fn callbacks_under_way(count: usize) {
     #[expect(clippy::cast_precision_loss, reason = "bounded by callbacks.concurrency")]
     gauge!("quhao_callbacks_under_way").set(count as f64);
@@ -179,4 +206,15 @@ pub fn slots(working: usize, waiting: usize) {
         gauge!("quhao_slots", "state" => "working").set(working as f64);
         gauge!("quhao_slots", "state" => "waiting").set(waiting as f64);
     }
+}
+
+/// How many apps' calls are held back: for `down`, `minute_quota` or `day_quota`.
+pub fn circuits_open(cause: &'static str, count: usize) {
+    #[expect(clippy::cast_precision_loss, reason = "bounded by the number of apps")]
+    gauge!("quhao_circuits_open", "cause" => cause).set(count as f64);
+}
+
+/// A call of the platform was held back: for `down`, `minute_quota` or `day_quota`.
+pub fn call_held_back(cause: &'static str) {
+    counter!("quhao_calls_held_back_total", "cause" => cause).increment(1);
 }

@@ -173,6 +173,7 @@ mod tests {
         assert!(changes.has_changed().unwrap());
         assert_eq!(taken.directory.apps().count(), 1);
         assert_eq!(changes.borrow_and_update().directory.apps().count(), 0);
-        assert_eq!(live.now().id_keys.ring().newest().0, 2);
+        let id = live.now().id_keys.derive(&name("orders"), &AppId::new("wx1").unwrap(), b"");
+        assert_eq!(id.bytes()[0], 2, "made with the newest secret");
     }
 }

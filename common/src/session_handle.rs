@@ -9,16 +9,14 @@ use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 use sha2::{Digest, Sha256};
-use subtle::ConstantTimeEq;
 
 use crate::{
     app::{AppId, ClientName},
-    id::{BASE32, ID_BYTES, IdKeys, KEY_BYTES, TAG_BYTES, tag},
+    id::{BASE32, IdKeys, KEY_BYTES, Kind, Proof},
 };
 
-const PREFIX: &str = "ses_";
-/// Another one than a job's, so that no id passes for a handle.
-const TAG_LABEL: &[u8] = b"session-tag";
+/// Another label than a job's, so that no id passes for a handle.
+const KIND: Kind = Kind { prefix: "ses_", label: b"session-tag" };
 
 /// What the store knows a guest's session by.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -70,41 +68,27 @@ impl fmt::Debug for HandleKey {
 /// A handle. `Display` and `Debug` leave the tag out; [`SessionHandle::wire`] is for the
 /// client alone.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct SessionHandle {
-    number: u8,
-    key: HandleKey,
-    tag: [u8; TAG_BYTES],
-}
+pub struct SessionHandle(Proof);
 
 impl SessionHandle {
     /// The key in the store.
     pub fn key(&self) -> HandleKey {
-        self.key
+        HandleKey(self.0.key())
     }
 
     /// The whole handle, as clients hold it.
     pub fn wire(&self) -> String {
-        let mut bytes = [0; ID_BYTES];
-        bytes[0] = self.number;
-        bytes[1..=KEY_BYTES].copy_from_slice(&self.key.0);
-        bytes[1 + KEY_BYTES..].copy_from_slice(&self.tag);
-        format!("{PREFIX}{}", BASE32.encode(&bytes))
+        self.0.wire(KIND)
     }
 
     pub(crate) fn parse_unverified(text: &str) -> Option<Self> {
-        let bytes = BASE32.decode(text.strip_prefix(PREFIX)?.as_bytes()).ok()?;
-        let bytes = <[u8; ID_BYTES]>::try_from(bytes).ok()?;
-        Some(Self {
-            number: bytes[0],
-            key: HandleKey(std::array::from_fn(|at| bytes[1 + at])),
-            tag: std::array::from_fn(|at| bytes[1 + KEY_BYTES + at]),
-        })
+        Proof::parse_unverified(KIND, text).map(Self)
     }
 }
 
 impl fmt::Display for SessionHandle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{PREFIX}{:?}", self.key)
+        f.write_str(&self.0.tagless(KIND))
     }
 }
 
@@ -117,11 +101,9 @@ impl fmt::Debug for SessionHandle {
 impl IdKeys {
     /// The handle of this guest's session, under the newest secret.
     pub fn session_handle(&self, client: &ClientName, app: &AppId, openid: &str) -> SessionHandle {
-        let (number, secret) = self.ring().newest();
-        let key = HandleKey::of(client, app, openid);
-        let tag = tag(secret, TAG_LABEL, (client, app), (number, &key.0));
-        self.remember(&key.0, app);
-        SessionHandle { number, key, tag }
+        let HandleKey(key) = HandleKey::of(client, app, openid);
+        self.remember(&key, app);
+        SessionHandle(self.prove(KIND, (client, app), key))
     }
 
     /// Reads a handle and says which of `apps` it belongs to. `None` for anything that was
@@ -133,13 +115,9 @@ impl IdKeys {
         apps: impl IntoIterator<Item = &'a A>,
     ) -> Option<(SessionHandle, &'a A)> {
         let handle = SessionHandle::parse_unverified(text)?;
-        let secret = self.ring().get(handle.number)?;
-        let proves = |app: &AppId| -> bool {
-            let proof = (handle.number, &handle.key.0);
-            tag(secret, TAG_LABEL, (client, app), proof).ct_eq(&handle.tag).into()
-        };
+        let proves = |app: &AppId| self.holds(KIND, &handle.0, (client, app));
         let app = apps.into_iter().find(|app| proves((*app).as_ref()))?;
-        self.remember(&handle.key.0, app.as_ref());
+        self.remember(&handle.0.key(), app.as_ref());
         Some((handle, app))
     }
 }

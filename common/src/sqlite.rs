@@ -188,6 +188,8 @@ fn writing(path: &Path) -> SqliteConnectOptions {
         // NORMAL may lose the last commits in a power cut: a submit was answered by then.
         .synchronous(SqliteSynchronous::Full)
         .pragma("journal_size_limit", JOURNAL_BYTES)
+        // What is erased or past its time is overwritten, not only unlinked.
+        .pragma("secure_delete", "ON")
         .busy_timeout(BUSY_TIMEOUT)
         .foreign_keys(true)
         .statement_cache_capacity(64)

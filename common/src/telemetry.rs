@@ -18,8 +18,6 @@ use tracing_subscriber::{
 
 use crate::config::{Log, LogFormat};
 
-const FILTER_VARIABLE: &str = "RUST_LOG";
-
 /// The most that libraries may log. The more specific target wins; a crate's target is
 /// the first part of those of its modules.
 const CEILINGS: &[(&str, LevelFilter)] = &[
@@ -45,10 +43,7 @@ const CEILINGS: &[(&str, LevelFilter)] = &[
 /// Why log lines cannot be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum TelemetryError {
-    /// The variable `RUST_LOG`.
-    #[error("environment variable {FILTER_VARIABLE}: expected a filter such as \"info\"")]
-    Variable,
-    /// The key `log.filter`.
+    /// The filter is none.
     #[error("log.filter: expected a filter such as \"info\"")]
     Filter,
     /// Something else logs in this process already.
@@ -56,19 +51,16 @@ pub enum TelemetryError {
     Taken,
 }
 
-/// Makes this process log as `log` says (`RUST_LOG` goes before `log.filter`), its panics
-/// too. Once a process.
+/// Makes this process log as `log` says, its panics too. Once a process.
 pub fn init(log: &Log) -> Result<(), TelemetryError> {
-    let filter = match std::env::var(FILTER_VARIABLE) {
-        Ok(text) if !text.trim().is_empty() => parse(&text).ok_or(TelemetryError::Variable)?,
-        _ => parse(&log.filter).ok_or(TelemetryError::Filter)?,
-    };
+    let filter = parse(&log.filter).ok_or(TelemetryError::Filter)?;
     subscriber(log.format, filter, io::stderr).try_init().map_err(|_| TelemetryError::Taken)?;
     std::panic::set_hook(Box::new(log_panic));
     Ok(())
 }
 
-fn parse(filter: &str) -> Option<EnvFilter> {
+/// What `filter` lets through; `None` if it is none.
+pub(crate) fn parse(filter: &str) -> Option<EnvFilter> {
     EnvFilter::builder().parse(filter).ok()
 }
 

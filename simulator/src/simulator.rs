@@ -13,7 +13,6 @@ use crate::access_token::Ending;
 use crate::action::Action;
 use crate::call::Call;
 use crate::cipher::CipherError;
-use crate::component::Component;
 use crate::counts::{ComponentCounts, Counts, RedeemCounts, TokenCounts};
 use crate::desk::Desk;
 use crate::endpoint::Endpoint;
@@ -164,11 +163,6 @@ impl Simulator {
         self.platform.phone_codes.tally(phone_code).0
     }
 
-    /// How many calls were given this phone code's number, as long as the code is kept: 0 or 1.
-    pub fn redeemed_of(&self, phone_code: &str) -> u32 {
-        self.platform.phone_codes.tally(phone_code).1
-    }
-
     /// The app's access token as a fetch without force would give it now: the current one, or a new one.
     /// Counts as no call.
     #[expect(clippy::missing_panics_doc, reason = "cannot panic, see below")]
@@ -188,11 +182,6 @@ impl Simulator {
     /// a new one. False if none was valid.
     pub fn expire_access_token(&self, app_id: &str) -> bool {
         self.platform.tokens.end(app_id, Ending::Expired)
-    }
-
-    /// Puts this service provider in the place of what was.
-    pub fn set_component(&self, component: Component) {
-        self.platform.component.set(component);
     }
 
     /// Gives the service provider a new token. The one before is answered 42001 from now on, one that never

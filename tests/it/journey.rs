@@ -1,8 +1,11 @@
 //! What a client of the product sees, over HTTP alone.
 
+mod admission;
+mod alarm;
 mod bad_input;
 mod callback_commands;
 mod callback_lost;
+mod callback_names;
 mod callback_refused;
 mod callback_targets;
 mod callback_trouble;
@@ -10,6 +13,7 @@ mod callbacks;
 mod combinations;
 mod commands;
 mod component;
+mod dead;
 mod duplicates;
 mod erasure;
 mod errcodes;
@@ -19,9 +23,11 @@ mod load;
 mod official_example;
 mod operations;
 mod phone_code;
+mod poison;
 mod rate_limit;
 mod refused;
 mod reload;
+mod resume;
 mod rotation;
 mod sessions;
 mod standstill;
@@ -30,4 +36,5 @@ mod stored_session;
 mod submit;
 mod token;
 mod trouble;
+mod upstream_trouble;
 mod worker_lost;

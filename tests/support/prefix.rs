@@ -27,12 +27,12 @@ impl Prefix {
         &self.name
     }
 
-    /// The names of the queues under it.
-    pub fn queues(&self) -> [String; 3] {
-        ["jobs", "unrouted", "dead"].map(|part| format!("{}.{part}", self.name))
+    /// The names of the queues under it, those with jobs first.
+    pub fn queues(&self) -> [String; 4] {
+        ["jobs", "unrouted", "resume", "dead"].map(|part| format!("{}.{part}", self.name))
     }
 
-    /// How many messages wait in the queues that workers take from.
+    /// How many messages wait in the queues with jobs.
     pub async fn waiting(&self) -> u32 {
         let connection =
             Connection::connect(&services::amqp_url(), ConnectionProperties::default())

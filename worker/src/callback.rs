@@ -15,7 +15,7 @@ use quhao_common::{
     store::{Attempted, Claim, DueCallback, Store, StoreError},
 };
 use tokio::{
-    sync::Notify,
+    sync::{Notify, mpsc},
     task::{JoinError, JoinSet},
     time::{MissedTickBehavior, interval, sleep},
 };
@@ -25,6 +25,7 @@ use tracing::{error, info, warn};
 pub mod attempt;
 pub mod guard;
 pub mod judgement;
+pub mod place;
 pub mod reason;
 pub mod request;
 pub mod resolver;
@@ -32,6 +33,7 @@ pub mod sender;
 pub mod share;
 
 use attempt::Attempts;
+use place::Place;
 use sender::Sender;
 use share::Share;
 
@@ -57,7 +59,9 @@ pub struct Callbacks {
 #[derive(Debug)]
 struct Work {
     share: Share,
-    tasks: JoinSet<(ClientName, Option<Attempted>)>,
+    /// Tells of every place that its client has left.
+    left: (mpsc::UnboundedSender<ClientName>, mpsc::UnboundedReceiver<ClientName>),
+    tasks: JoinSet<Option<Attempted>>,
     ended: Vec<Attempted>,
     /// There was more to claim when it was last looked.
     more: bool,
@@ -67,16 +71,20 @@ struct Work {
 impl Callbacks {
     /// Those that `config` describes. Must be built before `due` is notified.
     pub fn new(config: &Config, store: Arc<Store>) -> Result<Self, reqwest::Error> {
+        Ok(Self::sent_by(Sender::new(&config.callbacks)?, config, store))
+    }
+
+    /// The same, sent by `sender`.
+    pub fn sent_by(sender: Sender, config: &Config, store: Arc<Store>) -> Self {
         let settings = &config.callbacks;
-        let sender = Sender::new(settings)?;
-        Ok(Self {
+        Self {
             store,
             live: Arc::clone(&config.live),
             attempts: Arc::new(Attempts::new(settings, sender)),
             due: Arc::new(Notify::new()),
             concurrency: settings.concurrency,
             lease: settings.timeout + RECORD_MAX,
-        })
+        }
     }
 
     /// To be notified after a commit that made callbacks due.
@@ -95,6 +103,7 @@ impl Callbacks {
                 _ = look.tick() => work.more = true,
                 () = self.due.notified() => work.more = true,
                 Some(ended) = work.tasks.join_next() => work.end(ended),
+                Some(client) = work.left.1.recv() => work.leave(&client),
                 () = draining.cancelled() => break,
             }
             self.record(&mut work).await;
@@ -116,6 +125,9 @@ impl Callbacks {
     /// Claims and starts as many as there is room for.
     async fn claim(&self, work: &mut Work) {
         loop {
+            while let Ok(client) = work.left.1.try_recv() {
+                work.leave(&client);
+            }
             let max = work.share.claim_max();
             if max == 0 {
                 return;
@@ -147,12 +159,11 @@ impl Callbacks {
 
     fn start(&self, due: DueCallback, work: &mut Work) {
         let (attempts, registry) = (Arc::clone(&self.attempts), self.live.now());
-        let client = due.client.clone();
-        work.share.enter(&client);
-        work.tasks.spawn(async move {
-            let attempted = AssertUnwindSafe(attempts.make(due, &registry)).catch_unwind().await;
-            (client, attempted.ok())
-        });
+        let place = Place::new(due.client.clone(), work.left.0.clone());
+        work.share.enter(&due.client);
+        work.tasks.spawn(place.keep(async move {
+            AssertUnwindSafe(attempts.make(due, &registry)).catch_unwind().await.ok()
+        }));
         metrics::callbacks_under_way(work.share.total());
     }
 
@@ -183,6 +194,7 @@ impl Work {
     fn new(concurrency: usize) -> Self {
         Self {
             share: Share::new(concurrency),
+            left: mpsc::unbounded_channel(),
             tasks: JoinSet::new(),
             ended: Vec::new(),
             more: false,
@@ -190,12 +202,15 @@ impl Work {
         }
     }
 
-    fn end(&mut self, ended: Result<(ClientName, Option<Attempted>), JoinError>) {
+    fn leave(&mut self, client: &ClientName) {
+        self.share.leave(client);
+        metrics::callbacks_under_way(self.share.total());
+    }
+
+    fn end(&mut self, ended: Result<Option<Attempted>, JoinError>) {
         // A task is never aborted while there is somebody to hear of it, and panics are
         // caught inside.
-        let Ok((client, attempted)) = ended else { return };
-        self.share.leave(&client);
-        metrics::callbacks_under_way(self.share.total());
+        let Ok(attempted) = ended else { return };
         if attempted.is_none() {
             error!("sending a callback panicked; it comes again after its lease");
         }

@@ -3,7 +3,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use quhao_common::store::Store;
+use quhao_common::{clock::off_by, store::Store};
 use time::OffsetDateTime;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
@@ -15,8 +15,6 @@ const EVERY: Duration = Duration::from_secs(30);
 const AGAIN: Duration = Duration::from_millis(500);
 /// Between two comparisons while the clock is wrong.
 const WRONG: Duration = Duration::from_secs(5);
-/// The most that is tolerated.
-const OFF_MAX: Duration = Duration::from_secs(5);
 
 /// Compares the clocks until `draining`, and tells `health`.
 pub async fn watch(store: Arc<Store>, health: Arc<Health>, draining: CancellationToken) {
@@ -26,7 +24,8 @@ pub async fn watch(store: Arc<Store>, health: Arc<Health>, draining: Cancellatio
             // A store that is out of reach says nothing about the clock.
             Err(_) => AGAIN,
             Ok(theirs) => {
-                let clock = judged(before, theirs, OffsetDateTime::now_utc());
+                let off = off_by(before, theirs, OffsetDateTime::now_utc());
+                let clock = off.map_or(Clock::Right, Clock::Off);
                 tell(health.clock(clock), clock);
                 if clock == Clock::Right { EVERY } else { WRONG }
             }
@@ -47,15 +46,5 @@ fn tell(before: Clock, now: Clock) {
             "this machine's clock is off the store's; until it is right no more jobs are taken"
         ),
         _ => {}
-    }
-}
-
-/// How the clock stands if the store said `theirs` some time between `before` and `after`.
-pub fn judged(before: OffsetDateTime, theirs: OffsetDateTime, after: OffsetDateTime) -> Clock {
-    let off = if theirs < before { before - theirs } else { theirs - after };
-    match Duration::try_from(off) {
-        Ok(off) if off > OFF_MAX => Clock::Off(off),
-        // Negative: it lies within.
-        _ => Clock::Right,
     }
 }

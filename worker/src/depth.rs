@@ -1,4 +1,4 @@
-//! How many jobs wait, for whoever scales workers.
+//! How much waits in the queue, for whoever scales workers and for whoever is to look.
 
 use std::{sync::Arc, time::Duration};
 
@@ -11,8 +11,8 @@ const EVERY: Duration = Duration::from_secs(5);
 /// Asks the queue every few seconds, until `draining`.
 pub async fn watch(queue: Arc<Queue>, draining: CancellationToken) {
     loop {
-        match queue.depth().await {
-            Ok(depth) => metrics::queue_depth(depth),
+        match queue.depths().await {
+            Ok(depths) => metrics::queue_depths(depths),
             Err(error) => debug!(%error, "the queue does not tell its depth"),
         }
         tokio::select! {

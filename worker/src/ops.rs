@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::{
     Json, Router,
-    http::{StatusCode, header},
+    http::StatusCode,
     response::{IntoResponse, Response},
     routing::get,
 };
@@ -28,13 +28,7 @@ pub async fn serve(
     let router = Router::new()
         .route("/livez", get(async || Json(serde_json::json!({"alive": true}))))
         .route("/readyz", get(async move || ready(&health, &queue)))
-        .route(
-            "/metrics",
-            get(async move || {
-                let kind = "text/plain; version=0.0.4; charset=utf-8";
-                ([(header::CONTENT_TYPE, kind)], exporter.render())
-            }),
-        );
+        .route("/metrics", get(async move || exporter));
     door.serve(router, shutdown, OPS_DRAIN).await;
 }
 

@@ -19,7 +19,7 @@ use tracing::{info, warn};
 use super::Role;
 use crate::{
     exit::{Done, Exit},
-    schema::Standing,
+    schema::Fitness,
 };
 
 /// How long the store may take to tell its schema. Out of reach, the role starts anyway.
@@ -71,7 +71,8 @@ impl Running {
         prepare_store(config).await?;
         let exporter = metrics::install()?;
         let roles = Roles {
-            publish: role.produces(),
+            // A worker that cannot commit hands its outcomes over.
+            publish: true,
             take_max: role.works().then(|| quhao_worker::take_max(&config.worker)),
         };
         let backend = Backend::open(&config.queue, &config.store, roles).await?;
@@ -86,7 +87,8 @@ impl Running {
         // Nothing runs before everything is there.
         let upkeep = CancellationToken::new();
         tokio::spawn(exporter.upkeep(upkeep.clone()));
-        let worker = worker.map(|worker| Part::run(|stop| worker.run(stop)));
+        let limit = drain_of_worker(role, config.drain);
+        let worker = worker.map(|worker| Part::run(|stop| worker.run(stop, limit)));
         let api = producer.as_ref().map(Producer::address);
         let producer = producer.map(|producer| {
             let (http, metrics) = (producer.address(), producer.metrics_address());
@@ -156,6 +158,13 @@ impl Running {
     }
 }
 
+/// How much of the time that a process has for its end is its worker's: all, or the half
+/// that a producer beside it leaves, but for what the links need.
+fn drain_of_worker(role: Role, drain: Duration) -> Duration {
+    let whole = if role.produces() { drain / 2 } else { drain };
+    whole.saturating_sub(CLOSE_LIMIT).max(whole / 2)
+}
+
 /// What has its listeners, but does not run yet.
 struct Parts {
     producer: Option<Producer>,
@@ -203,7 +212,7 @@ async fn prepare_store(config: &Config) -> Done {
 
 async fn bring_up(store: &Store) -> Done {
     let schema = store.schema().await?;
-    if Standing::of(schema) == Standing::Older {
+    if Fitness::of(schema) == Fitness::Older {
         let applied = store.migrate().await.context("the store's schema cannot be brought up")?;
         info!(migrations = ?applied, "schema brought up to date");
         return Ok(());
@@ -212,7 +221,7 @@ async fn bring_up(store: &Store) -> Done {
 }
 
 fn refuse_unless_fit(schema: Schema) -> Done {
-    Standing::of(schema).trouble(schema).map_or(Ok(()), |trouble| Err(Exit::failed(trouble)))
+    Fitness::of(schema).trouble(schema).map_or(Ok(()), |trouble| Err(Exit::failed(trouble)))
 }
 
 async fn judge(store: &Store) -> Done {

@@ -1,40 +1,10 @@
-//! The third-party platform of `[platforms.wechat]`: it looks after apps whose secrets it
-//! does not have, and proves itself with a token that is issued elsewhere.
-
-use std::path::PathBuf;
+//! The third-party platform of `[platforms.wechat]`. It comes and goes with the apps that
+//! it looks after, so it belongs to the directory and not to the section.
 
 use super::{error::Problem, reader::Section};
-use crate::app::{AppId, NAME_BYTES_MAX};
+use crate::app::{AppId, Component, ComponentToken, NAME_BYTES_MAX};
 
-/// `platforms.wechat.component_*`
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Component {
-    /// Its own appid.
-    pub app_id: AppId,
-    /// Where its current token is to be had.
-    pub token: ComponentToken,
-}
-
-/// Where the current token is to be had.
-#[derive(Clone, PartialEq, Eq)]
-pub enum ComponentToken {
-    /// In this file.
-    File(PathBuf),
-    /// From the output of this program with these arguments.
-    Command(Vec<String>),
-}
-
-impl std::fmt::Debug for ComponentToken {
-    /// Leaves the arguments out: somebody may put a password there.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::File(path) => f.debug_tuple("File").field(path).finish(),
-            Self::Command(_) => f.write_str("Command(..)"),
-        }
-    }
-}
-
-/// `None` if nothing of it is given.
+/// `platforms.wechat.component_*`; `None` if nothing of it is given.
 pub(super) fn read(at: &mut Section<'_>) -> Option<Component> {
     let (id, file, command) =
         ("component_appid", "component_token_file", "component_token_command");

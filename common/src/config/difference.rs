@@ -6,8 +6,8 @@ use super::{Config, QueueUrl, StoreUrl};
 
 impl Config {
     /// The sections in which `other` says something else that a running process does not
-    /// take over: it needs a restart for them. Left out are clients, apps and numbered
-    /// secrets, and the addresses of servers, which new connections use.
+    /// take over: it needs a restart for them. Left out are clients, apps, who looks after
+    /// these, and numbered secrets; and the addresses of servers, which new connections use.
     pub fn sections_that_need_a_restart(&self, other: &Self) -> Vec<&'static str> {
         let same = [
             ("drain_seconds", self.drain == other.drain),

@@ -5,6 +5,7 @@ use std::{
     collections::{HashMap, HashSet},
     num::NonZeroU32,
     ops::RangeInclusive,
+    sync::Arc,
 };
 
 use data_encoding::HEXLOWER_PERMISSIVE;
@@ -17,7 +18,7 @@ use super::{
     tree::{Item, Tree},
 };
 use crate::{
-    app::{App, AppId, Client, ClientName, Credential, Directory, NAME_BYTES_MAX, Rate},
+    app::{App, AppId, Client, ClientName, Component, Credential, Directory, NAME_BYTES_MAX, Rate},
     callback::{AllowRule, CallbackBody},
 };
 
@@ -25,9 +26,13 @@ const RATE: RangeInclusive<i64> = 1..=1_000_000;
 const APP_SECRET_BYTES_MAX: usize = 128;
 const DEFAULT_PLATFORM: &str = "wechat";
 
-/// Reads `[[clients]]` and `[[apps]]`.
-pub(super) fn read(tree: &Tree, errors: &mut Vec<ConfigError>) -> Directory {
-    let mut known = Known::default();
+/// Reads `[[clients]]` and `[[apps]]`; `component` looks after some of these.
+pub(super) fn read(
+    tree: &Tree,
+    component: Option<Component>,
+    errors: &mut Vec<ConfigError>,
+) -> Directory {
+    let mut known = Known { component: component.map(Arc::new), ..Known::default() };
     let clients = tree.clients.iter().filter_map(|item| client(tree, item, &mut known, errors));
     let clients = clients.collect();
     let apps = tree.apps.iter().filter_map(|item| app(tree, item, &mut known, errors));
@@ -41,6 +46,7 @@ struct Known {
     apps: HashMap<AppId, String>,
     digests: HashSet<[u8; 32]>,
     without_webhook: HashSet<ClientName>,
+    component: Option<Arc<Component>>,
 }
 
 fn client(
@@ -86,7 +92,7 @@ fn app(tree: &Tree, item: &Item, known: &mut Known, errors: &mut Vec<ConfigError
         at.refuse("client", None, Problem::Conflict(text));
     }
     let platform = platform(&mut at);
-    let credential = credential(&mut at, tree);
+    let credential = credential(&mut at, tree, known.component.as_ref());
     let callback_allow = callback_allow(&mut at);
     let silent = client.as_ref().is_some_and(|client| known.without_webhook.contains(client));
     if silent && callback_allow.as_ref().is_some_and(|rules| !rules.is_empty()) {
@@ -104,7 +110,11 @@ fn app(tree: &Tree, item: &Item, known: &mut Known, errors: &mut Vec<ConfigError
     })
 }
 
-fn credential(at: &mut Section<'_>, tree: &Tree) -> Option<Credential> {
+fn credential(
+    at: &mut Section<'_>,
+    tree: &Tree,
+    component: Option<&Arc<Component>>,
+) -> Option<Credential> {
     let is_component = match at.find("credential") {
         None => false,
         Some(_) => {
@@ -128,7 +138,8 @@ fn credential(at: &mut Section<'_>, tree: &Tree) -> Option<Credential> {
             let text = "needs component_appid and a token under [platforms.wechat]".to_owned();
             at.refuse("credential", None, Problem::Conflict(text));
         }
-        return Some(Credential::Component);
+        // What is given and wrong has been noted before.
+        return component.cloned().map(Credential::Component);
     }
     let secret = secrets::read(at, "secret")?;
     let text = secret.text.expose_secret();

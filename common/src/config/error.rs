@@ -56,6 +56,7 @@ impl fmt::Display for ConfigError {
             (Some(Origin::Environment), Some(key)) => {
                 write!(f, "environment variable {}: ", variable(key))?;
             }
+            (Some(Origin::Variable(name)), _) => write!(f, "environment variable {name}: ")?,
             (Some(origin), Some(key)) => write!(f, "{origin}: {}: ", key.escape_debug())?,
             (Some(origin), None) => write!(f, "{origin}: ")?,
             (None, Some(key)) => write!(f, "{}: ", key.escape_debug())?,
@@ -121,8 +122,10 @@ pub enum Origin {
     Default,
     /// A file, as it was named.
     File(PathBuf),
-    /// A variable.
+    /// A variable that is named after its key.
     Environment,
+    /// A variable of another name.
+    Variable(&'static str),
 }
 
 impl fmt::Display for Origin {
@@ -131,6 +134,7 @@ impl fmt::Display for Origin {
             Self::Default => f.write_str("built-in defaults"),
             Self::File(path) => write!(f, "{}", path.display()),
             Self::Environment => f.write_str("the environment"),
+            Self::Variable(name) => write!(f, "the variable {name}"),
         }
     }
 }

@@ -2,7 +2,8 @@
 //! environment. Merged into one tree whose values know where they come from.
 
 use std::{
-    ffi::OsString,
+    collections::BTreeSet,
+    ffi::{OsStr, OsString},
     fmt, fs,
     io::{self, Read},
     path::{Path, PathBuf},
@@ -16,6 +17,8 @@ use super::{
     tree::Tree,
 };
 
+/// The variable that programs with `tracing` are used to; it goes over `log.filter`.
+pub const FILTER_VARIABLE: &str = "RUST_LOG";
 /// The main file, where none is named.
 pub const DEFAULT_FILE: &str = "quhao.toml";
 /// The folder beside it.
@@ -28,7 +31,7 @@ const FILE_BYTES_MAX: u64 = 1 << 20;
 pub struct LoadOptions {
     /// The file that `--config` names. `None`: `quhao.toml`, if it is there.
     pub file: Option<PathBuf>,
-    /// The environment; names that begin with `QUHAO__` count.
+    /// The environment; names that begin with `QUHAO__` count, and [`FILTER_VARIABLE`].
     pub environment: Vec<(OsString, OsString)>,
     /// What relative paths count from; empty: the working directory.
     pub directory: PathBuf,
@@ -47,6 +50,13 @@ impl LoadOptions {
     /// This process's environment and working directory.
     pub fn of_process(file: Option<PathBuf>) -> Self {
         Self { file, environment: std::env::vars_os().collect(), directory: PathBuf::new() }
+    }
+
+    /// The value of [`FILTER_VARIABLE`], unless it is empty.
+    fn filter(&self) -> Option<&OsStr> {
+        let is_named = |(name, _): &&(OsString, OsString)| name == FILTER_VARIABLE;
+        let value = self.environment.iter().find(is_named)?.1.as_os_str();
+        value.to_str().is_none_or(|text| !text.trim().is_empty()).then_some(value)
     }
 }
 
@@ -67,13 +77,19 @@ impl Layers {
         &self.origins[layer]
     }
 
+    /// Where the file of a layer is, if it is one.
+    pub(super) fn file(&self, layer: usize) -> Option<PathBuf> {
+        match &self.origins[layer] {
+            Origin::File(path) => Some(self.directory.join(path)),
+            Origin::Default | Origin::Environment | Origin::Variable(_) => None,
+        }
+    }
+
     /// What relative paths in a layer count from.
     pub(super) fn base(&self, layer: usize) -> PathBuf {
-        match &self.origins[layer] {
-            Origin::File(path) => {
-                self.directory.join(path).parent().map(Path::to_path_buf).unwrap_or_default()
-            }
-            Origin::Default | Origin::Environment => self.directory.clone(),
+        match self.file(layer) {
+            Some(path) => path.parent().map(Path::to_path_buf).unwrap_or_default(),
+            None => self.directory.clone(),
         }
     }
 
@@ -91,6 +107,7 @@ pub(super) fn load(options: &LoadOptions) -> Tree {
         apps: Vec::new(),
         clients: Vec::new(),
         layers,
+        clear: BTreeSet::new(),
         errors: Vec::new(),
         incomplete: false,
     };
@@ -107,6 +124,10 @@ pub(super) fn load(options: &LoadOptions) -> Tree {
     }
     let layer = tree.layers.add(Origin::Environment);
     merged = merged.add_source(Layer(tree.variables(layer, &options.environment)));
+    if let Some(filter) = options.filter() {
+        let layer = tree.layers.add(Origin::Variable(FILTER_VARIABLE));
+        merged = merged.add_source(Layer(tree.filter(layer, filter)));
+    }
     match merged.build().and_then(|built| built.collect()) {
         Ok(values) => tree.values = values,
         // Layers are tables in memory: merging has nothing to fail at.

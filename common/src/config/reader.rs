@@ -55,7 +55,8 @@ impl<'t> Section<'t> {
     pub(super) fn find(&self, key: &str) -> Option<Found<'t>> {
         let value = self.values?.get(key)?;
         let layer = self.layer.unwrap_or_else(|| Layers::of(value));
-        let is_variable = *self.layers.origin(layer) == Origin::Environment;
+        let origin = self.layers.origin(layer);
+        let is_variable = matches!(origin, Origin::Environment | Origin::Variable(_));
         Some(Found { value, layer, is_variable })
     }
 

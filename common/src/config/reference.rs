@@ -30,10 +30,10 @@ end of such a file is not part of the secret. Relative paths, that of a `sqlite:
 count from the folder of the file that names them, or from the working directory if a
 variable does.
 
-SIGHUP has a running process read all of this again, secrets in files too. Clients, apps,
-the numbered secrets, and the addresses of servers (for new connections) are taken over at
-once; what differs elsewhere is named in the log by section and needs a restart. With an
-error in it everything stays as it was.
+SIGHUP has a running process read all of this again, secrets in files too. Clients, apps
+(with `component_*`, which some need), the numbered secrets, and the addresses of servers
+(for new connections) are taken over at once; what differs elsewhere is named in the log by
+section and needs a restart. With an error in it everything stays as it was.
 
 Whatever is wrong is reported at once, with file or variable, key and what was expected;
 values are never quoted. An unknown key is an error.

@@ -3,12 +3,11 @@
 
 use std::time::Duration;
 
-use tracing_subscriber::EnvFilter;
-
 use super::{
-    Http, Log, LogFormat, Queue, QueueUrl, Store, StoreUrl, Wechat, Worker, component,
-    error::Problem, reader::Section, secrets, urls,
+    Http, Log, LogFormat, Queue, QueueUrl, Store, StoreUrl, Wechat, Worker, error::Problem,
+    reader::Section, secrets, urls,
 };
+use crate::telemetry;
 
 const HOUR: u64 = 60 * 60;
 const PREFIX_BYTES_MAX: usize = 32;
@@ -45,16 +44,15 @@ pub(super) fn queue_url(at: &mut Section<'_>) -> Option<QueueUrl> {
 /// `queue` is `None` if it was refused.
 pub(super) fn store_url(at: &mut Section<'_>, queue: Option<&QueueUrl>) -> Option<StoreUrl> {
     let secret = secrets::read(at, "url")?;
-    let url = urls::store(&secret.text, &secret.base);
-    let problem = match (&url, queue) {
-        (None, _) => Problem::Expected(urls::STORE_URL.to_owned()),
-        (Some(StoreUrl::Sqlite(_)), Some(QueueUrl::Amqp(_)))
-        | (Some(StoreUrl::Postgres(_)), Some(QueueUrl::Sqlite(_))) => Problem::Conflict(
+    let problem = match (urls::store(&secret.text, &secret.base), queue) {
+        (Err(expected), _) => Problem::Expected(expected),
+        (Ok(StoreUrl::Sqlite(_)), Some(QueueUrl::Amqp(_)))
+        | (Ok(StoreUrl::Postgres(_)), Some(QueueUrl::Sqlite(_))) => Problem::Conflict(
             "\"sqlite:\" and a server together: queue.url and store.url must both be servers \
              or both be SQLite files"
                 .to_owned(),
         ),
-        _ => return url,
+        (Ok(url), _) => return Some(url),
     };
     at.refuse(&secret.key, Some(secret.layer), problem);
     None
@@ -119,13 +117,11 @@ pub(super) fn wechat(mut at: Section<'_>) -> Option<Wechat> {
     let watermark_max_age = at.whole("watermark_max_age_seconds", 1, 0..=86_400);
     let connect_timeout = at.seconds("connect_timeout_seconds", 0.05..=60.0);
     let timeout = at.seconds("timeout_seconds", 0.05..=60.0);
-    let component = component::read(&mut at);
     Some(Wechat {
         base_url: base_url?,
         watermark_max_age: Some(watermark_max_age?).filter(|age| *age > Duration::ZERO),
         connect_timeout: connect_timeout?,
         timeout: timeout?,
-        component,
     })
 }
 
@@ -138,7 +134,7 @@ pub(super) fn log(mut at: Section<'_>) -> Option<Log> {
     let expected = "a filter such as \"info\" or \"quhao_worker=debug,info\"";
     let filter = at.read("filter", expected, |found| {
         let text = found.text().filter(|text| !text.trim().is_empty())?;
-        EnvFilter::builder().parse(text).is_ok().then(|| text.to_owned())
+        telemetry::parse(text).map(|_| text.to_owned())
     });
     Some(Log { format: format?, filter: filter? })
 }

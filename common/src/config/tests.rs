@@ -6,6 +6,7 @@ mod component;
 mod difference;
 mod directory;
 mod errors;
+mod exposed;
 mod layers;
 mod printed;
 

@@ -1,12 +1,16 @@
 //! What was given, merged, with only known keys left: anything else is refused here, layer
 //! by layer, so that each error names the file or variable that it stands in.
 
-use std::ffi::OsString;
+use std::{
+    collections::BTreeSet,
+    ffi::{OsStr, OsString},
+};
 
 use ::config::{FileFormat, Format, Map, Value, ValueKind};
 
 use super::{
     error::{ConfigError, Problem, VARIABLE_PREFIX, variable},
+    exposed,
     load::Layers,
     schema,
 };
@@ -27,6 +31,8 @@ pub(super) struct Tree {
     pub(super) apps: Vec<Item>,
     pub(super) clients: Vec<Item>,
     pub(super) layers: Layers,
+    /// Those of the layers that hold a secret in the clear.
+    pub(super) clear: BTreeSet<usize>,
     /// What is wrong so far.
     pub(super) errors: Vec<ConfigError>,
     /// Whether a file could not be read as a whole: then nothing can be called missing.
@@ -83,7 +89,8 @@ impl Tree {
     ) -> Map<String, Value> {
         let mut known = Map::new();
         for (key, value) in sorted(values) {
-            if schema::section(name).is_some_and(|section| section.entry(&key).is_some()) {
+            if let Some(section) = schema::section(name).filter(|at| at.entry(&key).is_some()) {
+                self.note_if_clear(layer, section, &key, &value);
                 known.insert(key, value);
             } else {
                 let prefix = format!("{name}.");
@@ -113,7 +120,10 @@ impl Tree {
                     let table = format!("a table, [{path}]");
                     self.expected(layer, path, &table);
                 }
-            } else if schema::section(parent).is_some_and(|section| section.entry(&key).is_some()) {
+            } else if let Some(section) =
+                schema::section(parent).filter(|at| at.entry(&key).is_some())
+            {
+                self.note_if_clear(layer, section, &key, &value);
                 if matches!(value.kind, ValueKind::Table(_)) {
                     // Merging takes tables apart and would lose where this one stands; no
                     // key takes a table, nor this.
@@ -126,6 +136,13 @@ impl Tree {
             }
         }
         known
+    }
+
+    /// Notes a layer in which a secret stands, not just the name of a file that holds it.
+    fn note_if_clear(&mut self, layer: usize, at: &schema::Section, key: &str, value: &Value) {
+        if at.is_secret(key) && exposed::is_secret(value) {
+            self.clear.insert(layer);
+        }
     }
 
     /// The values that variables give, all of them texts.
@@ -160,6 +177,17 @@ impl Tree {
             ValueKind::Table(values) => values,
             _ => Map::new(),
         }
+    }
+
+    /// The layer in which `log.filter` is `text`.
+    pub(super) fn filter(&mut self, layer: usize, text: &OsStr) -> Map<String, Value> {
+        let mut log = Map::new();
+        if let Some(text) = text.to_str() {
+            log.insert("filter".to_owned(), Value::new(Some(&layer.to_string()), text));
+        } else {
+            self.expected(layer, "log.filter".to_owned(), "UTF-8");
+        }
+        Map::from_iter([("log".to_owned(), Value::from(log))])
     }
 
     pub(super) fn file_refused(&mut self, layer: usize, problem: Problem) {

@@ -6,13 +6,13 @@ use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
 use super::{QueueUrl, StoreUrl};
+use crate::store::postgres::address::{self, AddressError};
 
 /// What `queue.url` may be.
 pub(super) const QUEUE_URL: &str =
     "a URL \"amqp://…\" or \"amqps://…\" with a host, or \"sqlite:PATH\" with the path of a file";
 /// What `store.url` may be.
-pub(super) const STORE_URL: &str =
-    "a URL \"postgres://…\", or \"sqlite:PATH\" with the path of a file";
+const STORE_URL: &str = "a URL \"postgres://…\", or \"sqlite:PATH\" with the path of a file";
 
 /// Reads `queue.url`; a relative path counts from `base`.
 pub(super) fn queue(text: &SecretString, base: &Path) -> Option<QueueUrl> {
@@ -27,15 +27,18 @@ pub(super) fn queue(text: &SecretString, base: &Path) -> Option<QueueUrl> {
     (is_amqp && has_host && reads).then(|| QueueUrl::Amqp(text.clone()))
 }
 
-/// Reads `store.url`; a relative path counts from `base`.
-pub(super) fn store(text: &SecretString, base: &Path) -> Option<StoreUrl> {
-    let exposed = text.expose_secret();
-    if let Some(path) = exposed.strip_prefix("sqlite:") {
-        return sqlite_path(path, base).map(StoreUrl::Sqlite);
+/// Reads `store.url`; a relative path counts from `base`. An error says what was expected.
+pub(super) fn store(text: &SecretString, base: &Path) -> Result<StoreUrl, String> {
+    if let Some(path) = text.expose_secret().strip_prefix("sqlite:") {
+        return sqlite_path(path, base).map(StoreUrl::Sqlite).ok_or_else(|| STORE_URL.to_owned());
     }
-    // No host is fine: `?host=/var/run/postgresql` names a socket.
-    let url = Url::parse(exposed).ok()?;
-    matches!(url.scheme(), "postgres" | "postgresql").then(|| StoreUrl::Postgres(text.clone()))
+    // All of it, so that nothing is left to be refused when it is used. No host is fine:
+    // `?host=/var/run/postgresql` names a socket.
+    match address::parse(text) {
+        Ok(_) => Ok(StoreUrl::Postgres(text.clone())),
+        Err(AddressError::Form) => Err(STORE_URL.to_owned()),
+        Err(error) => Err(error.to_string()),
+    }
 }
 
 /// Reads the address of a platform: it must be safe to log and to append a path to.

@@ -50,6 +50,6 @@ impl ToSchema for AdviceName {
     }
 }
 
-fn names(names: impl IntoIterator<Item = &'static str>) -> RefOr<Schema> {
+pub(super) fn names(names: impl IntoIterator<Item = &'static str>) -> RefOr<Schema> {
     ObjectBuilder::new().schema_type(Type::String).enum_values(Some(names)).into()
 }

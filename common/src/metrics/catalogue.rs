@@ -58,12 +58,17 @@ pub(super) const CATALOGUE: &[Metric] = &[
     Metric {
         name: "quhao_queue_depth",
         kind: Kind::Gauge,
-        help: "Jobs that wait in the queue to be taken, asked by workers every five seconds.",
+        help: "Messages that wait in a queue to be taken, by queue: jobs, unrouted, resume (outcomes to be committed), dead (set aside); asked by workers every five seconds.",
     },
     Metric {
         name: "quhao_acks_lost_total",
         kind: Kind::Counter,
         help: "Settlements that came too late: the broker had taken the delivery back.",
+    },
+    Metric {
+        name: "quhao_expected_wait_seconds",
+        kind: Kind::Gauge,
+        help: "How long a job that is submitted now is expected to take, while jobs wait in the queue; else 0.",
     },
     Metric {
         name: "quhao_waiters",
@@ -84,6 +89,21 @@ pub(super) const CATALOGUE: &[Metric] = &[
         name: "quhao_deliveries_skipped_total",
         kind: Kind::Counter,
         help: "Deliveries settled without an upstream call, by reason: known, expired, damaged.",
+    },
+    Metric {
+        name: "quhao_dead_letters_total",
+        kind: Kind::Counter,
+        help: "Messages that were set aside and have met their end, by death (expired, delivery_limit, rejected, other) and end: recorded (as a failure), forgotten (nobody has to be told), unreadable.",
+    },
+    Metric {
+        name: "quhao_outcomes_resumed_total",
+        kind: Kind::Counter,
+        help: "Outcomes that a worker could not commit when it ended, by result: handed_over or refused (lost) there, committed or damaged elsewhere.",
+    },
+    Metric {
+        name: "quhao_suspects",
+        kind: Kind::Gauge,
+        help: "Jobs that a worker keeps to be worked on one by one, since they were left unsettled three times.",
     },
     Metric {
         name: "quhao_exchange_seconds",
@@ -164,11 +184,21 @@ pub(super) const CATALOGUE: &[Metric] = &[
     Metric {
         name: "quhao_callbacks_under_way",
         kind: Kind::Gauge,
-        help: "Callbacks that a worker is sending.",
+        help: "Callbacks that a worker is sending, and look-ups of names that outlast their attempt.",
     },
     Metric {
         name: "quhao_slots",
         kind: Kind::Gauge,
         help: "Jobs in a worker, by state: working, or waiting between two attempts.",
+    },
+    Metric {
+        name: "quhao_circuits_open",
+        kind: Kind::Gauge,
+        help: "Apps whose calls a worker holds back, by cause: down, minute_quota, day_quota.",
+    },
+    Metric {
+        name: "quhao_calls_held_back_total",
+        kind: Kind::Counter,
+        help: "Calls of the platform that were not made at once, by cause; each once, however long it waits.",
     },
 ];

@@ -5,6 +5,10 @@ use std::{
     time::Duration,
 };
 
+use axum::{
+    http::header,
+    response::{IntoResponse, Response},
+};
 use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
 use tokio_util::sync::CancellationToken;
@@ -21,6 +25,9 @@ const SECONDS: [f64; 16] = [
 ];
 /// Upper bounds of the histograms that count jobs.
 const JOBS: [f64; 9] = [1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0];
+
+/// The media type of Prometheus' text format.
+const TEXT_FORMAT: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 static INSTALLED: Mutex<Option<Exporter>> = Mutex::new(None);
 
@@ -57,7 +64,7 @@ pub fn install() -> Result<Exporter, InstallError> {
 }
 
 impl Exporter {
-    /// Everything recorded so far, in Prometheus' text format (`text/plain; version=0.0.4`).
+    /// Everything recorded so far, in Prometheus' text format.
     pub fn render(&self) -> String {
         self.0.render()
     }
@@ -69,6 +76,13 @@ impl Exporter {
         while stop.run_until_cancelled(ticks.tick()).await.is_some() {
             self.0.run_upkeep();
         }
+    }
+}
+
+/// The answer to `GET /metrics`.
+impl IntoResponse for Exporter {
+    fn into_response(self) -> Response {
+        ([(header::CONTENT_TYPE, TEXT_FORMAT)], self.render()).into_response()
     }
 }
 

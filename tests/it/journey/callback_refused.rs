@@ -93,7 +93,7 @@ impl Ground {
             id: app,
             client: client.clone(),
             platform: "wechat".to_owned(),
-            credential: Credential::Component,
+            credential: Credential::Secret("secret".to_owned().into()),
             callback_allow: vec![AllowRule::parse(&url).unwrap()],
             callback_body: CallbackBody::Thin,
         };

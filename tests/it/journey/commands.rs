@@ -1,10 +1,13 @@
 //! What an operator types, what it prints, and how it exits.
 
-use std::{ffi::OsStr, path::Path};
+use std::{
+    ffi::OsStr, fs::Permissions, os::unix::fs::PermissionsExt, path::Path, process::Command,
+};
 
 use quhao_common::id::JobId;
 use quhao_tests::{
     config::{Backing, Config, Mode},
+    folder::Folder,
     process::Process,
     wait::PATIENCE,
     world::{World, phone_job},
@@ -12,11 +15,20 @@ use quhao_tests::{
 
 /// Runs `quhao` to its end: exit code and all that it printed.
 async fn quhao(arguments: &[&str], config: Option<&Path>) -> (Option<i32>, String) {
+    quhao_with(arguments, config, &[]).await
+}
+
+/// The same with variables of its own.
+async fn quhao_with(
+    arguments: &[&str],
+    config: Option<&Path>,
+    variables: &[(&str, &str)],
+) -> (Option<i32>, String) {
     let mut words: Vec<&OsStr> = arguments.iter().map(AsRef::as_ref).collect();
     if let Some(config) = config {
         words.extend(["--config".as_ref(), config.as_os_str()]);
     }
-    let mut process = Process::spawn(&words, &[]);
+    let mut process = Process::spawn(&words, variables);
     let status = process.wait_exit(PATIENCE).await;
     // The pipes are read to their end only when the process is gone.
     let log = quhao_tests::wait::eventually("its whole output", PATIENCE, || {
@@ -53,6 +65,71 @@ async fn commands_without_a_store_say_what_they_should() {
         }
     }
     assert!(!config.folder().join("quhao.db").exists(), "a look makes no file");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_wrong_configuration_is_told_at_once_whatever_the_command() {
+    let config = Config::write(&Backing::new(Mode::Embedded).await, "http://127.0.0.1:1", "");
+    let path = config.path();
+    let variables = [
+        ("QUHAO__QUEUE__URL", "amqp://127.0.0.1:1/%2f"),
+        ("QUHAO__STORE__URL", "postgres://u@127.0.0.1:1/quhao?sslmode=hunter2"),
+        ("RUST_LOG", "quhao=hunter2"),
+    ];
+    let commands: [&[&str]; 5] =
+        [&["config"], &["producer"], &["worker"], &["serve"], &["migrate", "--check"]];
+    for arguments in commands {
+        let (status, output) = quhao_with(arguments, Some(&path), &variables).await;
+        assert_eq!(status, Some(2), "{arguments:?}: {output}");
+        for said in [
+            "environment variable QUHAO__STORE__URL: expected a URL whose sslmode is",
+            "environment variable RUST_LOG: expected a filter",
+        ] {
+            assert!(output.contains(said), "{arguments:?}: {output}");
+        }
+        assert!(!output.contains("hunter2"), "{arguments:?}: {output}");
+    }
+    let (status, output) = quhao_with(&["demo", "--once"], None, &variables[2..]).await;
+    assert_eq!(status, Some(2), "{output}");
+    assert!(output.contains("environment variable RUST_LOG: expected a filter"), "{output}");
+}
+
+/// The shell makes the file, readable by everybody, before `quhao` runs.
+#[test]
+fn a_first_configuration_is_its_owner_s_alone() {
+    let folder = Folder::new();
+    let running = Process::spawn(&["simulator", "--listen", "127.0.0.1:0"], &[]);
+    let program = std::fs::read_link(format!("/proc/{}/exe", running.id())).unwrap();
+    let status = Command::new("sh")
+        .args(["-c", "umask 022 && exec \"$0\" serve > quhao.toml"])
+        .arg(program)
+        .current_dir(folder.path())
+        .status()
+        .unwrap();
+    assert_eq!(status.code(), Some(2), "it explains, and does not run");
+    let file = folder.path().join("quhao.toml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    assert!(text.contains("The API key is"), "{text}");
+    assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_file_with_secrets_that_others_can_read_is_told_of_at_the_start() {
+    let config = Config::write(&Backing::new(Mode::Embedded).await, "http://127.0.0.1:1", "");
+    let path = config.path();
+    for (mode, times) in [(0o644, 1), (0o600, 0)] {
+        std::fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
+        let words = ["serve".as_ref(), "--config".as_ref(), path.as_os_str()];
+        let mut process = Process::spawn(&words, &[]);
+        process.said("producer listening", PATIENCE).await;
+        let log = process.log();
+        let told = log.lines().filter(|line| line.contains("others on this machine can read"));
+        let told: Vec<_> = told.collect();
+        assert_eq!(told.len(), times, "{log}");
+        assert!(told.iter().all(|line| line.contains("quhao.toml")), "{told:?}");
+        process.terminate();
+        assert!(process.wait_exit(PATIENCE).await.success());
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

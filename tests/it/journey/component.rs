@@ -17,6 +17,8 @@ use quhao_tests::{
 };
 use serde_json::{Value, json};
 
+mod reload;
+
 const MERCHANT: &str = "wx00000000000000c1";
 const PROVIDER: &str = "wx00000000000000c0";
 

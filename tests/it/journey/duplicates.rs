@@ -1,9 +1,17 @@
 //! The same submission, many times at once, on every producer.
 
+use std::time::Duration;
+
 use quhao_tests::{
-    config::Mode,
+    config::{Backing, Mode},
+    wait::{PATIENCE, eventually, within},
     world::{Knobs, World, phone_job},
 };
+use serde_json::json;
+use tokio::time::sleep;
+
+/// Between two looks at the database.
+const LOOK_PAUSE: Duration = Duration::from_millis(20);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn four_copies_on_two_producers_are_one_job_and_one_exchange() {
@@ -32,5 +40,42 @@ async fn four_copies_on_two_producers_are_one_job_and_one_exchange() {
         assert_eq!(world.simulator.exchanges_of(&guest.code), 1);
     }
     // All copies get settled: nothing is left for anybody.
+    world.is_drained().await;
+}
+
+/// Lets every answer go in a minute.
+const AGE: &str = "update jobs set purge_at = now() + interval '1 minute'";
+/// Whether every answer stays for its retention, which is a day.
+const STAYS: &str = "select bool_and(purge_at > now() + interval '23 hours') from jobs";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_copy_that_comes_late_keeps_the_answer_for_its_own_url() {
+    let mut world = World::start(Mode::Distributed).await;
+    let Backing::Servers { database, .. } = &world.backing else { unreachable!() };
+    let mut connection = database.connect().await;
+    let (client, guest) = (world.client(), world.guest());
+    let mut job = phone_job(&guest);
+    let first = client.submit_and_wait(&job, 20).await;
+    assert_eq!(first.text_at("/status"), "succeeded", "{}", first.text);
+    sqlx::query(AGE).execute(&mut connection).await.unwrap();
+
+    job["deadline_seconds"] = json!(290);
+    let again = client.submit(&job).await;
+    assert_eq!((again.status, again.text_at("/id")), (202, first.text_at("/id")));
+    within("the answer outlives the later copy's URL", PATIENCE, async {
+        while !sqlx::query_scalar::<_, bool>(STAYS).fetch_one(&mut connection).await.unwrap() {
+            sleep(LOOK_PAUSE).await;
+        }
+    })
+    .await;
+    let read = client.get(again.text_at("/url")).await;
+    assert_eq!(read.text_at("/status"), "succeeded", "{}", read.text);
+    assert_eq!(world.simulator.calls_of(&guest.code), 1);
+    let ops = client.at(&world.workers[0].metrics);
+    eventually("the copy is settled without work", PATIENCE, async || {
+        let text = ops.get("/metrics").await.text;
+        text.contains("quhao_deliveries_skipped_total{reason=\"known\"} 1").then_some(())
+    })
+    .await;
     world.is_drained().await;
 }

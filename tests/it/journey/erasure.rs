@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 
 mod command;
 mod job;
+mod open_data;
 
 in_both_modes!(
     a_person_is_erased_by_openid_or_by_number,

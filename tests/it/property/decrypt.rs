@@ -14,7 +14,7 @@ use quhao_worker::platform::{
     wechat::{
         api::{Endpoint, session},
         decrypt::{Check, decrypt},
-        payload::{Rules, judge},
+        payload::{Rules, judge, phone_in},
     },
 };
 use serde_json::Value;
@@ -133,10 +133,19 @@ fn the_number_is_put_together_from_its_parts() {
                 "watermark":{{"appid":"wx1","timestamp":1}}}}"#
         );
         let rules = Rules { app_id: "wx1", max_age: None, now: OffsetDateTime::UNIX_EPOCH };
-        judge(&text, Expect::Phone, &rules).map(|decrypted| match decrypted.opened {
+        let judged = judge(&text, Expect::Phone, &rules).map(|decrypted| match decrypted.opened {
             Opened::Phone(phone) => phone.e164.clone(),
             _ => unreachable!(),
-        })
+        });
+        // Asked for or not, it is the same number.
+        let Ok(Opened::OpenData(object)) =
+            judge(&text, Expect::OpenData, &rules).map(|decrypted| decrypted.opened)
+        else {
+            unreachable!()
+        };
+        let found = phone_in(&object).map(|phone| phone.e164.clone());
+        assert_eq!(found, judged.clone().ok());
+        judged
     };
     let good = [
         ("\"86\"", "13580006666", "13580006666", "+8613580006666"),

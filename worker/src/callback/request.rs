@@ -6,11 +6,10 @@
 use quhao_common::{
     callback::CallbackEvent,
     id::JobId,
-    job_object::{JobObject, Timestamp},
+    job_object::{JobObject, event::EventObject},
     signature::{self, WebhookSecret},
 };
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
-use serde::Serialize;
 use time::OffsetDateTime;
 
 const ID: HeaderName = HeaderName::from_static("webhook-id");
@@ -37,23 +36,12 @@ pub struct Word {
     pub job: JobObject,
 }
 
-#[derive(Serialize)]
-struct Body {
-    r#type: &'static str,
-    timestamp: Timestamp,
-    data: JobObject,
-}
-
 impl Word {
     /// The request that carries it, signed at `now` with each of `secrets`. The same word has
     /// the same `webhook-id` at every attempt.
     pub fn sign(self, secrets: &[WebhookSecret], now: OffsetDateTime) -> Request {
         let id = format!("{}{}", self.id.wire(), self.event.suffix());
-        let body = Body {
-            r#type: self.event.type_name(),
-            timestamp: Timestamp(self.known_at),
-            data: self.job,
-        };
+        let body = EventObject::new(self.event, self.known_at, self.job);
         #[expect(clippy::expect_used, reason = "texts, numbers and JSON that was parsed before")]
         let body = serde_json::to_vec(&body).expect("serialisable");
         let at = now.unix_timestamp();

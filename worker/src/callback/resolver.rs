@@ -9,9 +9,8 @@ use std::{
 
 use futures_util::future::BoxFuture;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use tokio::sync::Semaphore;
 
-use super::guard::Guard;
+use super::{guard::Guard, place::Place};
 
 /// How a name becomes addresses.
 pub type Lookup = Arc<dyn Fn(String) -> BoxFuture<'static, io::Result<Vec<IpAddr>>> + Send + Sync>;
@@ -42,9 +41,17 @@ impl Resolver {
 
 impl Resolve for Resolver {
     fn resolve(&self, name: Name) -> Resolving {
-        let (guard, found) = (self.guard.clone(), (self.lookup)(name.as_str().to_owned()));
+        let (guard, looking) = (self.guard.clone(), (self.lookup)(name.as_str().to_owned()));
+        let place = Place::of_caller();
+        // A task of its own, since the system cannot be told to stop: a look-up that nobody
+        // waits for any more keeps its place until it ends by itself.
+        let looking = tokio::spawn(async move {
+            let found = looking.await;
+            drop(place);
+            found
+        });
         Box::pin(async move {
-            let found = found.await?;
+            let found = looking.await.map_err(io::Error::other)??;
             if found.is_empty() {
                 return Err(io::Error::from(io::ErrorKind::NotFound).into());
             }
@@ -60,20 +67,12 @@ impl Resolve for Resolver {
     }
 }
 
-/// The system's way, at most `at_once` look-ups at a time. The system cannot be told to
-/// stop: one that nobody waits for any more keeps its place until it ends by itself.
-pub fn system(at_once: usize) -> Lookup {
-    let places = Arc::new(Semaphore::new(at_once));
-    Arc::new(move |name| {
-        let places = Arc::clone(&places);
+/// The system's way. There are never more at a time than callbacks have places.
+pub fn system() -> Lookup {
+    Arc::new(|name| {
         Box::pin(async move {
-            let place = places.acquire_owned().await.map_err(io::Error::other)?;
-            let looking = tokio::spawn(async move {
-                let found = tokio::net::lookup_host((name.as_str(), 0)).await;
-                drop(place);
-                found.map(|found| found.map(|address| address.ip()).collect())
-            });
-            looking.await.map_err(io::Error::other)?
+            let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
+            Ok(found.map(|address| address.ip()).collect())
         })
     })
 }

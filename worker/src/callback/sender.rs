@@ -36,7 +36,7 @@ pub struct Sender {
 impl Sender {
     /// A sender that looks names up as the system does.
     pub fn new(settings: &config::Callbacks) -> Result<Self, reqwest::Error> {
-        Self::with_lookup(settings, resolver::system(settings.concurrency))
+        Self::with_lookup(settings, resolver::system())
     }
 
     /// A sender that asks `lookup`.

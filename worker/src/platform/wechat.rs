@@ -4,20 +4,21 @@ use std::{future::ready, sync::Arc, time::Duration};
 
 use futures_util::{FutureExt, future::BoxFuture};
 use quhao_common::{
-    app::{App, AppId, Credential},
-    config::{self, ComponentToken},
+    app::{App, Component, Credential},
+    config,
     failure::FailureCode,
     metrics,
-    phone::{LoginCode, PhoneCode, SessionKey},
+    phone::{LoginCode, Phone, PhoneCode, SessionKey},
 };
 use secrecy::SecretString;
+use serde_json::value::RawValue;
 use time::OffsetDateTime;
 use tracing::warn;
 
 use super::{Call, Decrypted, ExchangeError, Payload, Platform, Redeemed, Session, Trouble};
 use api::Api;
 use payload::Rules;
-use token::{Tokens, kept::Kept, source::Source};
+use token::Tokens;
 
 pub mod api;
 pub mod decrypt;
@@ -32,32 +33,16 @@ pub const NAME: &str = "wechat";
 pub struct Wechat {
     api: Arc<Api>,
     tokens: Tokens,
-    component: Option<Component>,
     watermark_max_age: Option<Duration>,
-}
-
-/// The third-party platform that looks after apps whose secrets it does not have.
-#[derive(Debug)]
-struct Component {
-    app_id: AppId,
-    token: Arc<Kept>,
 }
 
 impl Wechat {
     /// WeChat at `settings.base_url`, with `connections` kept open at most.
     pub fn new(settings: &config::Wechat, connections: usize) -> Result<Self, reqwest::Error> {
         let api = Arc::new(Api::new(settings, connections)?);
-        let component = settings.component.as_ref().map(|component| {
-            let source = match &component.token {
-                ComponentToken::File(path) => Source::File(path.clone()),
-                ComponentToken::Command(words) => Source::Command(words.clone()),
-            };
-            Component { app_id: component.app_id.clone(), token: Arc::new(Kept::new(source)) }
-        });
         Ok(Self {
             tokens: Tokens::new(Arc::clone(&api)),
             api,
-            component,
             watermark_max_age: settings.watermark_max_age,
         })
     }
@@ -66,20 +51,16 @@ impl Wechat {
         Rules { app_id: app.id.as_str(), max_age: self.watermark_max_age, now }
     }
 
-    fn component(&self, app: &App) -> Result<&Component, ExchangeError> {
-        self.component
-            .as_ref()
-            .ok_or_else(|| misconfigured(app, "no third-party platform is configured"))
-    }
-
     async fn exchange_as_component(
         &self,
         app: &App,
+        component: &Arc<Component>,
         code: &LoginCode,
     ) -> Result<Session, ExchangeError> {
-        let Component { app_id, token: kept } = self.component(app)?;
+        let kept = self.tokens.of_component(component);
         let token = kept.token().ok_or(Trouble::NoCredential)?;
-        let result = self.api.component_code_to_session(&app.id, app_id, &token, code).await;
+        let component = &component.app_id;
+        let result = self.api.component_code_to_session(&app.id, component, &token, code).await;
         result.inspect_err(|error| {
             if error.trouble == Trouble::CredentialRefused {
                 kept.refused(&token);
@@ -114,14 +95,11 @@ impl Platform for Wechat {
                 let kept = self.tokens.of(app, secret);
                 async move { kept.ready().await }.boxed()
             }
-            (Credential::Component, Call::Exchange) => match self.component(app) {
-                Ok(component) => component.token.ready().boxed(),
-                Err(error) => ready(Err(error)).boxed(),
-            },
-            (Credential::Component, Call::Redeem) => {
-                let error = misconfigured(app, "it has no secret to redeem a phone code with");
-                ready(Err(error)).boxed()
+            (Credential::Component(component), Call::Exchange) => {
+                let kept = self.tokens.of_component(component);
+                async move { kept.ready().await }.boxed()
             }
+            (Credential::Component(_), Call::Redeem) => ready(Err(without_secret(app))).boxed(),
         }
     }
 
@@ -132,7 +110,9 @@ impl Platform for Wechat {
     ) -> BoxFuture<'a, Result<Session, ExchangeError>> {
         match &app.credential {
             Credential::Secret(secret) => self.api.code_to_session(&app.id, secret, code).boxed(),
-            Credential::Component => self.exchange_as_component(app, code).boxed(),
+            Credential::Component(component) => {
+                self.exchange_as_component(app, component, code).boxed()
+            }
         }
     }
 
@@ -146,10 +126,7 @@ impl Platform for Wechat {
             Credential::Secret(secret) => {
                 self.redeem_with_secret(app, secret, code, openid).boxed()
             }
-            Credential::Component => {
-                let error = misconfigured(app, "it has no secret to redeem a phone code with");
-                ready(Err(error)).boxed()
-            }
+            Credential::Component(_) => ready(Err(without_secret(app))).boxed(),
         }
     }
 
@@ -166,10 +143,14 @@ impl Platform for Wechat {
         })?;
         payload::judge(&text, payload.expect, &self.rules(app, now))
     }
+
+    fn phone_in(&self, open_data: &RawValue) -> Option<Phone> {
+        payload::phone_in(open_data)
+    }
 }
 
-/// No call can be made for this app.
-fn misconfigured(app: &App, why: &'static str) -> ExchangeError {
-    warn!(app = %app.id, why, "nothing can be done for this app");
+/// Redeeming a phone code takes the app's own secret.
+fn without_secret(app: &App) -> ExchangeError {
+    warn!(app = %app.id, "it has no secret to redeem a phone code with");
     Trouble::Final(FailureCode::AppMisconfigured).into()
 }

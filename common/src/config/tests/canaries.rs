@@ -15,6 +15,11 @@ fn wrong() -> Vec<(String, Vec<(&'static str, String)>)> {
         value("[queue]\nurl = \"CANARY\"\nurl_file = \"CANARY\"\n[store]\nurl_file = \"CANARY\""),
         value("[queue]\nurl = [\"CANARY\"]\n[store]\nurl = {CANARY = 1}"),
         value("[queue]\nurl = \"amqp://u:CANARY@h/%2f?heartbeat=CANARY\"\n"),
+        value("[store]\nurl = \"postgres://u:CANARY@h/d?sslmode=CANARY\"\n"),
+        value("[store]\nurl = \"postgres://u:CANARY@h/d?CANARY=CANARY\"\n"),
+        value("[store]\nurl = \"postgres://u:CANARY@h:CANARY/d\"\n"),
+        value("[store]\nurl = \"postgres://h/d?port=CANARY&hostaddr=CANARY\"\n"),
+        value("[store]\nurl = \"postgres://h/CANARY%ff?password=CANARY%ff\"\n"),
         value("[queue]\nurl = \"sqlite:CANARY?x\"\nprefix = \"CANARY !\"\n"),
         value("[secrets]\nid = [\"CANARY\", \"k1:CANARY\", \"k300:CANARY\"]\nseal = \"CANARY\""),
         value("[secrets]\nid_file = \"CANARY\"\nseal = [1, \"CANARY\"]"),
@@ -63,6 +68,7 @@ fn wrong() -> Vec<(String, Vec<(&'static str, String)>)> {
         "QUHAO__APPS__0__SECRET",
         "QUHAO__LOG__FORMAT",
         "QUHAO__HTTP__LISTEN",
+        "RUST_LOG",
     ] {
         cases.push((String::new(), vec![(name, format!("x://u:{CANARY}@h, {CANARY}"))]));
     }

@@ -1,10 +1,9 @@
 //! The third-party platform, and the apps that it looks after.
 
+use std::sync::Arc;
+
 use super::*;
-use crate::{
-    app::{AppId, Credential},
-    config::ComponentToken,
-};
+use crate::app::{AppId, Component, ComponentToken, Credential};
 
 fn wechat(keys: &str) -> String {
     format!("{}[platforms.wechat]\n{keys}", least())
@@ -15,6 +14,15 @@ fn looked_after() -> String {
         + &app("wx1", "orders").replace("secret = \"s3cret\"", "credential = \"component\"")
 }
 
+/// What the only app's calls prove themselves with.
+fn component(config: &Config) -> Arc<Component> {
+    let registry = config.live.now();
+    match &registry.directory.app(&AppId::new("wx1").unwrap()).unwrap().credential {
+        Credential::Component(component) => Arc::clone(component),
+        Credential::Secret(_) => panic!("it has no secret"),
+    }
+}
+
 #[test]
 fn its_token_stands_in_a_file_or_comes_from_a_program() {
     let folder = Folder::with(&least()).and(
@@ -23,24 +31,15 @@ fn its_token_stands_in_a_file_or_comes_from_a_program() {
             .to_owned()
             + &looked_after()),
     );
-    let config = folder.load(&[]).unwrap();
-    let component = config.wechat.component.unwrap();
+    let component = self::component(&folder.load(&[]).unwrap());
     assert_eq!(component.app_id.as_str(), "wxc");
     // It need not be there yet: whatever issues it may come later.
     assert_eq!(component.token, ComponentToken::File(folder.path().join("config.d/token")));
-    let registry = config.live.now();
-    let app = registry.directory.app(&AppId::new("wx1").unwrap()).unwrap();
-    assert!(matches!(app.credential, Credential::Component));
 
     let main = wechat("component_appid = \"wxc\"\ncomponent_token_command = [\"token\", \"-n\"]\n");
     let config = Folder::with(&(main + &looked_after())).load(&[]).unwrap();
     let words = ["token", "-n"].map(str::to_owned).to_vec();
-    assert_eq!(config.wechat.component.unwrap().token, ComponentToken::Command(words));
-}
-
-#[test]
-fn without_a_word_there_is_none() {
-    assert_eq!(Folder::with(&least()).load(&[]).unwrap().wechat.component, None);
+    assert_eq!(self::component(&config).token, ComponentToken::Command(words));
 }
 
 #[test]

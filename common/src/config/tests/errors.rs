@@ -129,6 +129,17 @@ fn mistakes_in_urls_and_secrets_are_named() {
         (postgres, "url = \"sqlite:q.db\"", "store.url: \"sqlite:\" and a server together"),
         (postgres, "url = \"mysql://h/d\"", "store.url: expected a URL"),
         (postgres, "url = \"sqlite:a.db?mode=rwc\"", "store.url: expected a URL"),
+        (postgres, "url = \"postgres://h:port/d\"", "store.url: expected a URL"),
+        (
+            postgres,
+            "url = \"postgres://h/d?sslmode=maybe\"",
+            "store.url: expected a URL whose sslmode is disable, allow, prefer, require, ",
+        ),
+        (
+            postgres,
+            "url = \"postgres://h/d?password=a&b\"",
+            "store.url: expected a URL that has no other parameters than sslmode, ",
+        ),
         (
             postgres,
             "url = \"postgres://h/d\"\nurl_file = \"f\"",
@@ -181,6 +192,12 @@ fn mistakes_in_variables_are_named_as_such() {
         assert!(error.starts_with(&expected), "{name}\n{error}");
         assert_eq!(error.lines().count(), 1, "{name}\n{error}");
     }
+    let error = folder.errors(&[("RUST_LOG", "info,quhao=loud"), ("QUHAO__DRAIN_SECONDS", "0")]);
+    let expected = [
+        "environment variable QUHAO__DRAIN_SECONDS: expected a whole number from 1 to 600",
+        "environment variable RUST_LOG: expected a filter such as \"info\" or \"quhao_worker=debug,info\"",
+    ];
+    assert_eq!(error.lines().collect::<Vec<_>>(), expected);
     let mut options = folder.options(&[]);
     options
         .environment

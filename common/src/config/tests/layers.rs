@@ -38,6 +38,7 @@ fn the_defaults_are_those_of_the_default_file() {
     assert_eq!((config.log.format, config.log.filter.as_str()), (LogFormat::Text, "info"));
     assert_eq!(config.drain, seconds(20));
     assert_eq!(config.grace(), seconds(14));
+    assert_eq!(config.erasure_retention(), seconds(72 * 3600 + 290 + 14));
     assert!(!config.is_embedded());
 }
 
@@ -68,6 +69,17 @@ fn the_environment_goes_over_config_d_which_goes_over_the_main_file() {
     assert_eq!(config.worker.batch_max, 3);
     assert_eq!(config.http.waiters_max, 2);
     assert_eq!(config.wechat.connect_timeout, Duration::from_millis(250));
+}
+
+#[test]
+fn the_variable_that_every_tracing_program_knows_goes_over_all_filters() {
+    let folder = Folder::with(&least()).and("config.d/10.toml", "[log]\nfilter = \"warn\"\n");
+    let filter = |variables: &[(&str, &str)]| folder.load(variables).unwrap().log.filter;
+    assert_eq!(filter(&[]), "warn");
+    assert_eq!(filter(&[("RUST_LOG", " ")]), "warn");
+    assert_eq!(filter(&[("RUST_LOG", "debug"), ("QUHAO__LOG__FILTER", "error")]), "debug");
+    let shown = folder.effective(&[("RUST_LOG", "debug")]);
+    assert!(shown.contains("filter = \"debug\"  # the variable RUST_LOG\n"), "{shown}");
 }
 
 #[test]

@@ -89,6 +89,11 @@ pub(super) fn integer(value: &Value) -> Option<i64> {
     }
 }
 
+/// The number in `open_data`, by the same rules as where one is expected.
+pub fn phone_in(open_data: &RawValue) -> Option<Phone> {
+    serde_json::from_str(open_data.get()).ok().as_ref().and_then(phone)
+}
+
 /// The phone, if all three fields are there, well-formed and agree: with CBC an attacker
 /// can change the first block at will, and the fields check one another.
 fn phone(payload: &Payload) -> Option<Phone> {

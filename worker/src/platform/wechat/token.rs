@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use quhao_common::app::{App, AppId};
+use quhao_common::app::{App, AppId, Component, ComponentToken};
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 
@@ -26,8 +26,8 @@ pub mod state;
 
 /// Longest token. WeChat has one reserve 512 characters.
 pub const TOKEN_BYTES_MAX: usize = 4096;
-/// Beyond so many apps, those whose token is not in use are forgotten now and then.
-const APPS_MIN: usize = 1024;
+/// Beyond so many tokens, those that are not in use are forgotten now and then.
+const KEPT_MIN: usize = 1024;
 
 /// A token that may be used. Which one it is counts, not what it says: the platform may give
 /// the same text again.
@@ -64,46 +64,64 @@ pub fn is_well_formed(text: &str) -> bool {
     (1..=TOKEN_BYTES_MAX).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
-/// The access tokens of the apps of this process.
+/// The tokens of this process.
 #[derive(Debug)]
 pub struct Tokens {
     api: Arc<Api>,
-    kept: Mutex<Apps>,
+    known: Mutex<Known>,
 }
 
-#[derive(Debug, Default)]
-struct Apps {
-    /// By app and digest of its secret, so that a new secret is not held up by what became
-    /// of the old one.
-    tokens: HashMap<(AppId, [u8; 32]), Arc<Kept>>,
+#[derive(Debug)]
+struct Known {
+    kept: HashMap<Whose, Arc<Kept>>,
     forget_at: usize,
+}
+
+/// Whose a token is, with where it comes from: what is configured anew is not held up by
+/// what became of the old.
+#[derive(Debug, PartialEq, Eq, Hash)]
+enum Whose {
+    /// The app's, for the secret of this digest.
+    App(AppId, [u8; 32]),
+    /// This third-party platform's.
+    Component(Arc<Component>),
 }
 
 impl Tokens {
     /// None yet; they come from `api`.
     pub fn new(api: Arc<Api>) -> Self {
-        Self { api, kept: Mutex::new(Apps { forget_at: APPS_MIN, ..Apps::default() }) }
+        Self { api, known: Mutex::new(Known { kept: HashMap::new(), forget_at: KEPT_MIN }) }
     }
 
     /// The token of `app`, whose secret is `secret`.
     pub fn of(&self, app: &App, secret: &SecretString) -> Arc<Kept> {
         let digest: [u8; 32] = Sha256::digest(secret.expose_secret().as_bytes()).into();
-        let mut apps = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        let place = (app.id.clone(), digest);
-        if let Some(kept) = apps.tokens.get(&place) {
-            return Arc::clone(kept);
-        }
-        if apps.tokens.len() >= apps.forget_at {
-            apps.tokens.retain(|_, kept| kept.is_in_use());
-            apps.forget_at = APPS_MIN.max(2 * apps.tokens.len());
-        }
-        let source = Source::Platform {
+        self.kept(Whose::App(app.id.clone(), digest), || Source::Platform {
             api: Arc::clone(&self.api),
             app: app.id.clone(),
             secret: secret.clone(),
-        };
-        let kept = Arc::new(Kept::new(source));
-        apps.tokens.insert(place, Arc::clone(&kept));
+        })
+    }
+
+    /// The token of `component`.
+    pub fn of_component(&self, component: &Arc<Component>) -> Arc<Kept> {
+        self.kept(Whose::Component(Arc::clone(component)), || match &component.token {
+            ComponentToken::File(path) => Source::File(path.clone()),
+            ComponentToken::Command(words) => Source::Command(words.clone()),
+        })
+    }
+
+    fn kept(&self, whose: Whose, source: impl FnOnce() -> Source) -> Arc<Kept> {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(kept) = known.kept.get(&whose) {
+            return Arc::clone(kept);
+        }
+        if known.kept.len() >= known.forget_at {
+            known.kept.retain(|_, kept| kept.is_in_use());
+            known.forget_at = KEPT_MIN.max(2 * known.kept.len());
+        }
+        let kept = Arc::new(Kept::new(source()));
+        known.kept.insert(whose, Arc::clone(&kept));
         kept
     }
 }
