@@ -1,22 +1,51 @@
-//! A TCP proxy between two parts of the product, to be cut, stalled and mended.
+//! A TCP proxy between two parts of the product: to be cut, closed, stalled, held, slowed,
+//! made deaf in one direction, and mended.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, time::Duration};
 
 use tokio::{
-    io::copy_bidirectional,
-    net::{TcpListener, TcpStream},
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream, tcp::OwnedReadHalf, tcp::OwnedWriteHalf},
     sync::watch,
     task::JoinHandle,
 };
 use url::Url;
 
+/// How much is read at once: a slow link waits once for each of these.
+const CHUNK_BYTES: usize = 16 << 10;
+
+/// A direction through the proxy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Direction {
+    /// From whoever connected.
+    Request,
+    /// From the server.
+    Answer,
+}
+
 /// What becomes of the connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Mode {
     Pass,
+    /// Every chunk waits so long.
+    Slow(Duration),
+    /// Nothing passes until it is mended; then all of it does.
+    Hold,
     /// Nothing passes, and nobody is told.
     Stall,
+    /// What goes this way is taken and thrown away; the other way is open.
+    Swallow(Direction),
+    /// Connections end, new ones at once.
     Cut,
+    /// Connections end, and nobody listens for new ones.
+    Refuse,
+}
+
+impl Mode {
+    /// Whether what it does to a connection cannot be made good again.
+    fn ruins(self) -> bool {
+        matches!(self, Self::Stall | Self::Swallow(_) | Self::Cut | Self::Refuse)
+    }
 }
 
 /// A proxy on a port of its own. Ends when dropped, and every connection with it.
@@ -32,25 +61,8 @@ impl Proxy {
     pub async fn to(target: &str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("an address");
-        let (mode, mut mode_now) = watch::channel(Mode::Pass);
-        let target = target.to_owned();
-        let accepting = tokio::spawn(async move {
-            while let Ok((mut inside, _)) = listener.accept().await {
-                if *mode_now.borrow_and_update() == Mode::Cut {
-                    continue;
-                }
-                let (target, mut mode) = (target.clone(), mode_now.clone());
-                tokio::spawn(async move {
-                    let Ok(mut outside) = TcpStream::connect(&target).await else { return };
-                    tokio::select! {
-                        _ = copy_bidirectional(&mut inside, &mut outside) => {}
-                        // An error, here and below: the proxy is gone.
-                        _ = mode.wait_for(|mode| *mode != Mode::Pass) => {}
-                    }
-                    let _ = mode.wait_for(|mode| *mode != Mode::Stall).await;
-                });
-            }
-        });
+        let (mode, mode_now) = watch::channel(Mode::Pass);
+        let accepting = tokio::spawn(accept(listener, target.to_owned(), mode_now));
         Self { address, mode, accepting }
     }
 
@@ -69,12 +81,33 @@ impl Proxy {
         self.mode.send_replace(Mode::Cut);
     }
 
+    /// Ends all connections, and listens no more: who comes is refused.
+    pub fn refuse(&self) {
+        self.mode.send_replace(Mode::Refuse);
+    }
+
     /// Keeps all connections, and lets nothing through.
     pub fn stall(&self) {
         self.mode.send_replace(Mode::Stall);
     }
 
-    /// Lets new connections pass again; stalled ones end.
+    /// Lets nothing through for now, as a network that loses packets for some seconds.
+    pub fn hold(&self) {
+        self.mode.send_replace(Mode::Hold);
+    }
+
+    /// Throws away what goes in one direction; the other one is open.
+    pub fn swallow(&self, direction: Direction) {
+        self.mode.send_replace(Mode::Swallow(direction));
+    }
+
+    /// Delays everything by so much, in both directions.
+    pub fn slow(&self, delay: Duration) {
+        self.mode.send_replace(Mode::Slow(delay));
+    }
+
+    /// Lets everything pass again. What was held passes too; connections that were stalled
+    /// or lost something end.
     pub fn mend(&self) {
         self.mode.send_replace(Mode::Pass);
     }
@@ -84,4 +117,102 @@ impl Drop for Proxy {
     fn drop(&mut self) {
         self.accepting.abort();
     }
+}
+
+/// Accepts connections, on the same port again after a time of refusal.
+async fn accept(mut listener: TcpListener, target: String, mut mode: watch::Receiver<Mode>) {
+    let address = listener.local_addr().expect("an address");
+    let mut refusing = mode.clone();
+    loop {
+        tokio::select! {
+            () = take(&listener, &target, &mode) => return,
+            refused = refusing.wait_for(|mode| *mode == Mode::Refuse) => {
+                if refused.is_err() {
+                    return;
+                }
+            }
+        }
+        drop(listener);
+        if mode.wait_for(|mode| *mode != Mode::Refuse).await.is_err() {
+            return;
+        }
+        listener = TcpListener::bind(address).await.expect("our own port");
+    }
+}
+
+async fn take(listener: &TcpListener, target: &str, mode: &watch::Receiver<Mode>) {
+    while let Ok((inside, _)) = listener.accept().await {
+        if *mode.borrow() == Mode::Cut {
+            continue;
+        }
+        let (target, mode) = (target.to_owned(), mode.clone());
+        tokio::spawn(async move {
+            let Ok(outside) = TcpStream::connect(&target).await else { return };
+            carry(inside, outside, mode).await;
+        });
+    }
+}
+
+/// Sees one connection through.
+async fn carry(inside: TcpStream, outside: TcpStream, mode: watch::Receiver<Mode>) {
+    // Chunks are forwarded as they come.
+    let _ = (inside.set_nodelay(true), outside.set_nodelay(true));
+    let (from_inside, to_inside) = inside.into_split();
+    let (from_outside, to_outside) = outside.into_split();
+    let (requests, answers) = (mode.clone(), mode.clone());
+    tokio::select! {
+        // First, so that what was stalled does not slip through when it is mended.
+        biased;
+        () = ruined(mode) => {}
+        () = async {
+            tokio::join!(
+                pump(from_inside, to_outside, Direction::Request, requests),
+                pump(from_outside, to_inside, Direction::Answer, answers),
+            );
+        } => {}
+    }
+}
+
+/// Waits until the connection has been ruined and may go. An error, here and below, means
+/// that the proxy is gone.
+async fn ruined(mut mode: watch::Receiver<Mode>) {
+    let Ok(ruin) = mode.wait_for(|mode| mode.ruins()).await.map(|mode| *mode) else { return };
+    if !matches!(ruin, Mode::Cut | Mode::Refuse) {
+        let _ = mode.wait_for(|now| matches!(now, Mode::Cut | Mode::Refuse | Mode::Pass)).await;
+    }
+}
+
+/// Forwards one direction to its end.
+async fn pump(
+    mut from: OwnedReadHalf,
+    mut to: OwnedWriteHalf,
+    direction: Direction,
+    mut mode: watch::Receiver<Mode>,
+) {
+    let mut chunk = vec![0; CHUNK_BYTES];
+    loop {
+        let moves = |mode: &Mode| !matches!(mode, Mode::Hold | Mode::Stall);
+        if mode.wait_for(moves).await.is_err() {
+            return;
+        }
+        let read = tokio::select! {
+            read = from.read(&mut chunk) => read,
+            // What arrives from now on meets the new mode.
+            changed = mode.changed() => match changed {
+                Ok(()) => continue,
+                Err(_) => return,
+            },
+        };
+        let Ok(length @ 1..) = read else { break };
+        let now = *mode.borrow();
+        match now {
+            Mode::Swallow(swallowed) if swallowed == direction => continue,
+            Mode::Slow(delay) => tokio::time::sleep(delay).await,
+            _ => {}
+        }
+        if mode.wait_for(moves).await.is_err() || to.write_all(&chunk[..length]).await.is_err() {
+            return;
+        }
+    }
+    let _ = to.shutdown().await;
 }
