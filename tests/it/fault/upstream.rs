@@ -117,5 +117,5 @@ async fn a_platform_that_falls_silent_for_some_seconds_spends_no_code_in_secret(
     outcome.failed_only(&["platform_unavailable", "session_lost"]);
     let lost = outcome.failures.iter().filter(|code| *code == "session_lost").count() as u64;
     assert!(outcome.burnt <= lost, "{} codes were spent, {lost} told so", outcome.burnt);
-    assert_ne!(outcome.failures.len(), 0, "the silence was noticed");
+    outcome.waited(Duration::from_secs(1));
 }

@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{backoff::Backoff, causes::with_causes, metrics};
 
-const BACKOFF: Backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(5));
+const BACKOFF: Backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(2));
 
 /// A link that held at least this long starts over with the first pause.
 const STEADY: Duration = Duration::from_secs(5);
