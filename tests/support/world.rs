@@ -169,6 +169,29 @@ impl World {
         self.producers.push(serve(&self.config.path()).await);
     }
 
+    /// Ends whoever works, without a word.
+    pub fn kill_whoever_works(&mut self) {
+        match self.mode {
+            Mode::Distributed => {
+                for worker in &mut self.workers {
+                    worker.process.kill_9();
+                }
+                self.workers.clear();
+            }
+            Mode::Embedded => self.producers[0].process.kill_9(),
+        }
+    }
+
+    /// Starts somebody who works again.
+    pub async fn work_again(&mut self) {
+        match self.mode {
+            Mode::Distributed => {
+                self.add_worker().await;
+            }
+            Mode::Embedded => self.restart_embedded().await,
+        }
+    }
+
     /// Waits until the queue is empty and the workers hold nothing, ends them, and makes
     /// sure that the queue stays empty: what they held unsettled would come back.
     pub async fn is_drained(&mut self) {

@@ -18,25 +18,6 @@ in_both_modes!(
     what_is_under_way_ends_in_a_drain
 );
 
-fn kill(world: &mut World) {
-    match world.mode {
-        Mode::Distributed => {
-            world.workers[0].process.kill_9();
-            world.workers.clear();
-        }
-        Mode::Embedded => world.producers[0].process.kill_9(),
-    }
-}
-
-async fn start_again(world: &mut World) {
-    match world.mode {
-        Mode::Distributed => {
-            world.add_worker().await;
-        }
-        Mode::Embedded => world.restart_embedded().await,
-    }
-}
-
 async fn a_worker_that_dies_owes_its_callbacks_to_the_next(mode: Mode) {
     let receiver = Receiver::start().await;
     receiver.otherwise(Behaviour::Hang);
@@ -49,11 +30,11 @@ async fn a_worker_that_dies_owes_its_callbacks_to_the_next(mode: Mode) {
     assert_eq!(second.text_at("/status"), "succeeded", "{}", second.text);
     assert_eq!(second.text_at("/callback/status"), "due");
     assert_eq!(second.body["callback"]["attempts"], json!(0), "committed, and not sent");
-    kill(&mut world);
+    world.kill_whoever_works();
     assert_eq!(receiver.received().len(), 1);
 
     receiver.otherwise(Behaviour::Status(200));
-    start_again(&mut world).await;
+    world.work_again().await;
     let requests = receiver.wait_for(3, PATIENCE).await;
     let ids: Vec<&str> = requests.iter().map(|callback| callback.header("webhook-id")).collect();
     let id = |reply: &quhao_tests::client::Reply| format!("{}_succeeded", reply.text_at("/id"));
@@ -82,7 +63,7 @@ async fn what_is_under_way_ends_in_a_drain(mode: Mode) {
     assert_eq!(receiver.received().len(), 1, "nothing new begins");
 
     world.workers.clear();
-    start_again(&mut world).await;
+    world.work_again().await;
     let client = world.client();
     let job = wait_for_status(&client, reply.text_at("/url"), "delivered").await;
     // Recorded at once as timed out, so it did not have to wait for the end of its lease.

@@ -37,26 +37,6 @@ fn with_deadline(mut job: Value) -> Value {
     job
 }
 
-/// Ends whoever works, without a word.
-fn kill(world: &mut World) {
-    match world.mode {
-        Mode::Distributed => {
-            world.workers[0].process.kill_9();
-            world.workers.clear();
-        }
-        Mode::Embedded => world.producers[0].process.kill_9(),
-    }
-}
-
-async fn start_again(world: &mut World) {
-    match world.mode {
-        Mode::Distributed => {
-            world.add_worker().await;
-        }
-        Mode::Embedded => world.restart_embedded().await,
-    }
-}
-
 async fn buried(world: &World) -> String {
     let text = world.client().at(&world.worker_metrics()).get("/metrics").await.text;
     let lines = text.lines().filter(|line| line.starts_with("quhao_dead_letters_total"));
@@ -82,7 +62,7 @@ async fn a_job_that_expires_in_the_queue_is_told_after_its_deadline_and_the_grac
         (world.simulator.counts().calls >= 2).then_some(())
     })
     .await;
-    kill(&mut world);
+    world.kill_whoever_works();
     let calls = world.simulator.counts().calls;
     let expires = replies[0].text_at("/expires_at");
     let expires = SystemTime::from(OffsetDateTime::parse(expires, &Rfc3339).unwrap());
@@ -90,7 +70,7 @@ async fn a_job_that_expires_in_the_queue_is_told_after_its_deadline_and_the_grac
         (SystemTime::now() > expires + Duration::from_millis(1_100)).then_some(())
     })
     .await;
-    start_again(&mut world).await;
+    world.work_again().await;
 
     let client = world.client();
     let recorded = "quhao_dead_letters_total{death=\"expired\",end=\"recorded\"} 1";
