@@ -19,6 +19,8 @@ use crate::{
     vault::{Place, Vault, VaultError},
 };
 
+pub mod bundle;
+
 /// 2 added what is not a login, and callbacks: a build that knows only 1 must not touch
 /// them.
 const VERSION: u8 = 2;
@@ -116,6 +118,8 @@ pub fn seal(vault: &Vault, job: &Job) -> Vec<u8> {
 pub fn open(vault: &Vault, body: &[u8]) -> Result<Job, EnvelopeError> {
     match body.first() {
         Some(VERSION_OLDEST..=VERSION) => {}
+        // One that is whole was taken apart on its way here.
+        _ if bundle::is_bundle(body) => return Err(EnvelopeError::Damaged),
         Some(&version) => return Err(EnvelopeError::Version(version)),
         None => return Err(EnvelopeError::Damaged),
     }

@@ -43,6 +43,12 @@ pub fn confirmed(took: Duration) {
     histogram!("quhao_publish_confirm_seconds").record(took.as_secs_f64());
 }
 
+/// A message was published, with so many jobs.
+pub fn published(jobs: usize) {
+    #[expect(clippy::cast_precision_loss, reason = "sixteen at most")]
+    histogram!("quhao_message_jobs").record(jobs as f64);
+}
+
 /// A publish was not confirmed: `full`, `unavailable`, `unconfirmed`.
 pub fn publish_refused(reason: &'static str) {
     counter!("quhao_publish_refused_total", "reason" => reason).increment(1);
@@ -200,11 +206,10 @@ pub fn callbacks_under_way(count: usize) {
 }
 
 /// Jobs being worked on, and jobs waiting between two attempts.
-pub fn slots(working: usize, waiting: usize) {
-    #[expect(clippy::cast_precision_loss, reason = "bounded by worker.concurrency")]
-    {
-        gauge!("quhao_slots", "state" => "working").set(working as f64);
-        gauge!("quhao_slots", "state" => "waiting").set(waiting as f64);
+pub fn slots(working: usize, waiting: usize, committing: usize) {
+    for (state, jobs) in [("working", working), ("waiting", waiting), ("committing", committing)] {
+        #[expect(clippy::cast_precision_loss, reason = "bounded by what a worker may hold")]
+        gauge!("quhao_slots", "state" => state).set(jobs as f64);
     }
 }
 

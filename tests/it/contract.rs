@@ -2,8 +2,10 @@
 //! RabbitMQ and Postgres, `…::embedded` against SQLite. Only the seams' own verbs are used.
 
 mod app_erasure;
+mod bundles;
 mod callbacks;
 mod claims;
+mod copies;
 mod erasure;
 mod erasure_race;
 mod ground;

@@ -1,6 +1,7 @@
 //! What holds for every input of the pure parts.
 
 mod answers;
+mod bundle;
 mod callback_guard;
 mod callback_judgement;
 mod callback_share;

@@ -28,7 +28,7 @@ pub(super) const CATALOGUE: &[Metric] = &[
     Metric {
         name: "quhao_rate_limited_total",
         kind: Kind::Counter,
-        help: "Submissions refused because their client exceeded its rate, by client.",
+        help: "Submissions and erasures refused because their client exceeded its rate, by client.",
     },
     Metric {
         name: "quhao_repairs_total",
@@ -46,6 +46,11 @@ pub(super) const CATALOGUE: &[Metric] = &[
         help: "Time the queue took to confirm one publish.",
     },
     Metric {
+        name: "quhao_message_jobs",
+        kind: Kind::Histogram,
+        help: "Jobs in a message that was published: more than one under load.",
+    },
+    Metric {
         name: "quhao_publish_refused_total",
         kind: Kind::Counter,
         help: "Publishes that were not confirmed, by reason: full, unavailable, unconfirmed.",
@@ -58,7 +63,7 @@ pub(super) const CATALOGUE: &[Metric] = &[
     Metric {
         name: "quhao_queue_depth",
         kind: Kind::Gauge,
-        help: "Messages that wait in a queue to be taken, by queue: jobs, unrouted, resume (outcomes to be committed), dead (set aside); asked by workers every five seconds.",
+        help: "What waits in a queue to be taken, by queue: jobs and unrouted, in jobs (an estimate: messages times the mean of jobs a message); resume (outcomes to be committed) and dead (set aside), in messages; asked by workers every five seconds.",
     },
     Metric {
         name: "quhao_acks_lost_total",
@@ -189,7 +194,7 @@ pub(super) const CATALOGUE: &[Metric] = &[
     Metric {
         name: "quhao_slots",
         kind: Kind::Gauge,
-        help: "Jobs in a worker, by state: working, or waiting between two attempts.",
+        help: "Jobs in a worker, by state: working, waiting between two attempts, or committing (their outcome is known).",
     },
     Metric {
         name: "quhao_circuits_open",

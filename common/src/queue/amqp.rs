@@ -3,49 +3,48 @@
 //! - `topology`: exchanges and queues, and how they are declared
 //! - `wire`: one connection; `link`: keeping one up
 //! - `publisher`, `consumer`: the two directions, each with a connection and a task that
-//!   owns its channel; `properties`: what goes along with an envelope
-//! - `lane`, `buffer`, `outstanding`: deliveries on their way in, settlements on their way
-//!   back
+//!   owns its channel; `letter`: what is published, and what goes along with it
+//! - `lane`, `buffer`, `receipt`, `outstanding`: deliveries on their way in, settlements on
+//!   their way back
+//! - `allowance`, `mean_jobs`: the broker counts messages, quhao counts jobs
 
 use std::{fmt, sync::Arc, time::Duration};
 
 use lapin::Connection;
-use tokio::{
-    sync::{Mutex, mpsc},
-    task::JoinSet,
-    time::timeout,
-};
+use tokio::{sync::Mutex, task::JoinSet, time::timeout};
 use tokio_util::sync::CancellationToken;
 
 use self::{
     consumer::Consumer,
     error::{LinkError, within},
+    letter::Letter,
     link::{Direction, Link, Standing},
-    outstanding::Tag,
-    properties::Letter,
+    mean_jobs::MeanJobs,
     publisher::Publisher,
     topology::Topology,
     wire::{Address, Endpoint},
 };
-use super::{
-    Delivery, Depths, Link as LinkState, Parcel, PublishError, QueueError, Roles, Verdict,
-};
+use super::{Delivery, Depths, Link as LinkState, Parcel, PublishError, QueueError, Roles};
 use crate::{
     config::{self, QueueUrl},
     id::JobId,
-    metrics,
 };
 
+mod allowance;
 mod buffer;
 mod consumer;
 mod error;
 mod lane;
+mod letter;
 mod link;
+mod mean_jobs;
 mod outstanding;
-mod properties;
 mod publisher;
+mod receipt;
 mod topology;
 mod wire;
+
+pub use receipt::Receipt;
 
 /// How often an owner looks after what does not announce itself.
 const CHECK_EVERY: Duration = Duration::from_millis(250);
@@ -57,6 +56,7 @@ pub struct AmqpQueue {
     address: Arc<Address>,
     publisher: Option<Publisher>,
     consumer: Option<Consumer>,
+    mean_jobs: Arc<MeanJobs>,
     closing: CancellationToken,
     /// The owner tasks.
     tasks: Mutex<JoinSet<()>>,
@@ -73,22 +73,6 @@ impl fmt::Debug for AmqpQueue {
     }
 }
 
-/// The means to settle one delivery, good for the channel that it came over.
-#[derive(Debug)]
-pub struct Receipt {
-    tag: Tag,
-    settlements: mpsc::UnboundedSender<(Tag, Verdict)>,
-}
-
-impl Receipt {
-    pub(super) fn settle(self, verdict: Verdict) {
-        if self.settlements.send((self.tag, verdict)).is_err() {
-            // Its channel is gone: the broker has taken the delivery back.
-            metrics::acks_lost(1);
-        }
-    }
-}
-
 impl AmqpQueue {
     /// Starts the links that `roles` asks for. Fails only for settings that can never
     /// work. Must be called inside a Tokio runtime.
@@ -97,6 +81,7 @@ impl AmqpQueue {
         let closing = CancellationToken::new();
         let mut tasks = JoinSet::new();
         let address = Arc::new(Address::new(settings)?);
+        let mean_jobs = Arc::new(MeanJobs::new());
         let endpoint = |direction| Endpoint::new(settings, &address, direction);
         let publisher = roles.publish.then(|| {
             let (topology, closing) = (topology.clone(), closing.clone());
@@ -106,7 +91,7 @@ impl AmqpQueue {
                 topology.clone(),
                 closing,
             );
-            Publisher::start(settings, &topology, link, &mut tasks)
+            Publisher::start(settings, (&topology, &mean_jobs), link, &mut tasks)
         });
         let consumer = roles.take_max.map(|take_max| {
             let (topology, closing) = (topology.clone(), closing.clone());
@@ -116,10 +101,10 @@ impl AmqpQueue {
                 topology.clone(),
                 closing,
             );
-            Consumer::start(take_max, topology, link, &mut tasks)
+            Consumer::start(take_max, (topology, &mean_jobs), link, &mut tasks)
         });
         let (tasks, limit) = (Mutex::new(tasks), settings.connect_timeout);
-        Ok(Self { topology, address, publisher, consumer, closing, tasks, limit })
+        Ok(Self { topology, address, publisher, consumer, mean_jobs, closing, tasks, limit })
     }
 
     /// See [`super::Queue::retell`].
@@ -195,13 +180,14 @@ impl AmqpQueue {
     /// See [`super::Queue::depth`].
     pub async fn depth(&self) -> Result<u64, QueueError> {
         let [jobs, unrouted] = self.waiting([&self.topology.jobs, &self.topology.unrouted]).await?;
-        Ok(jobs + unrouted)
+        Ok(self.mean_jobs.of(jobs + unrouted))
     }
 
     /// See [`super::Queue::depths`].
     pub async fn depths(&self) -> Result<Depths, QueueError> {
         let Topology { jobs, unrouted, resume, dead, .. } = &*self.topology;
         let [jobs, unrouted, resume, dead] = self.waiting([jobs, unrouted, resume, dead]).await?;
+        let [jobs, unrouted] = [jobs, unrouted].map(|messages| self.mean_jobs.of(messages));
         Ok(Depths { jobs, unrouted, resume, dead })
     }
 

@@ -3,7 +3,6 @@
 
 use std::{pin::pin, sync::Arc};
 
-use futures_util::StreamExt;
 use lapin::Connection;
 use tokio::{
     sync::watch,
@@ -14,15 +13,18 @@ use tokio::{
 use self::session::Session;
 use super::{
     CHECK_EVERY,
+    allowance::Allowance,
     buffer::Buffer,
     error::LinkError,
     link::{Link, Standing},
+    mean_jobs::MeanJobs,
     topology::Topology,
     wire::Wire,
 };
 use crate::{metrics, queue::Verdict};
 
 mod session;
+mod subscriptions;
 
 /// What takes.
 pub(super) struct Consumer {
@@ -47,13 +49,13 @@ impl Consumer {
     /// Starts the owner task.
     pub(super) fn start(
         take_max: u16,
-        topology: Arc<Topology>,
+        (topology, mean_jobs): (Arc<Topology>, &Arc<MeanJobs>),
         (link, standing): (Link<Tap>, watch::Receiver<Standing<Tap>>),
         tasks: &mut JoinSet<()>,
     ) -> Self {
         let buffer = Arc::new(Buffer::new());
-        let take_max = take_max.max(1);
-        tasks.spawn(Owner { link, topology, take_max, buffer: buffer.clone() }.run());
+        let (allowance, mean_jobs) = (Allowance::new(take_max), Arc::clone(mean_jobs));
+        tasks.spawn(Owner { link, topology, allowance, mean_jobs, buffer: buffer.clone() }.run());
         Self { standing, buffer }
     }
 
@@ -84,7 +86,8 @@ impl Consumer {
 struct Owner {
     link: Link<Tap>,
     topology: Arc<Topology>,
-    take_max: u16,
+    allowance: Allowance,
+    mean_jobs: Arc<MeanJobs>,
     buffer: Arc<Buffer>,
 }
 
@@ -106,7 +109,10 @@ impl Owner {
     /// Takes over one connection, until it fails (`Err`) or the queue is closed.
     async fn serve(&mut self, wire: &Wire) -> Result<(), LinkError> {
         let subscribe = !self.buffer.stopped.is_cancelled() && !*self.buffer.paused.borrow();
-        let mut session = Session::open(wire, &self.topology, self.take_max, subscribe).await?;
+        let mut session = Session::open(wire, &self.topology, &self.mean_jobs).await?;
+        if subscribe {
+            session.subscriptions.begin(self.allowance, wire.limit).await?;
+        }
         self.link.up(Tap { connection: wire.connection.clone(), subscribed: subscribe });
         let ended = self.work(&mut session, wire).await;
         // The broker takes back what is out: handing it out would work on it twice.
@@ -127,11 +133,12 @@ impl Owner {
         let mut check = interval(CHECK_EVERY);
         check.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            let room = usize::from(self.take_max).saturating_sub(session.outstanding.len());
+            let room = self.allowance.jobs().saturating_sub(session.held);
+            let subscribed = session.subscriptions.are_there();
             tokio::select! {
                 biased;
-                Some((tag, verdict)) = session.settlements.recv() => {
-                    session.outstanding.settle(tag, verdict);
+                Some(settled) = session.settlements.recv() => {
+                    session.settle(settled);
                     session.tell(wire.limit).await?;
                 }
                 () = closing.cancelled() => {
@@ -140,20 +147,20 @@ impl Owner {
                     wire.finish(&session.channel).await;
                     return Ok(());
                 }
-                () = stopped.cancelled(), if session.subscribed => {
+                () = stopped.cancelled(), if subscribed => {
                     self.unsubscribe(session, wire).await?;
                 }
                 Ok(()) = paused.changed() => {
                     let pause = *paused.borrow_and_update();
                     if pause {
                         self.unsubscribe(session, wire).await?;
-                    } else if !stopped.is_cancelled() && !session.subscribed {
-                        session.subscribe(&self.topology, self.take_max, wire.limit).await?;
+                    } else if !stopped.is_cancelled() && !subscribed {
+                        session.subscriptions.begin(self.allowance, wire.limit).await?;
                         self.link.modify(|tap| tap.subscribed = true);
                         tracing::info!("deliveries are taken again");
                     }
                 }
-                Some(message) = session.messages.next(), if session.subscribed && room > 0 => {
+                Some(message) = session.subscriptions.next(), if subscribed && room > 0 => {
                     let deliveries = session.take(message?, room)?;
                     self.buffer.put(deliveries);
                 }
@@ -162,6 +169,10 @@ impl Owner {
                     if !session.channel.status().connected() {
                         return Err(LinkError::Closed);
                     }
+                    if let Some(allowance) = session.allowance(self.allowance) {
+                        self.allowance = allowance;
+                        session.subscriptions.change(allowance, wire.limit).await?;
+                    }
                 }
             }
         }
@@ -169,10 +180,10 @@ impl Owner {
 
     /// Ends the subscriptions and gives back all that was not handed out.
     async fn unsubscribe(&mut self, session: &mut Session, wire: &Wire) -> Result<(), LinkError> {
-        if !session.subscribed {
+        if !session.subscriptions.are_there() {
             return Ok(());
         }
-        session.unsubscribe(&self.topology, wire.limit).await?;
+        session.unsubscribe(wire.limit).await?;
         for delivery in self.buffer.drain() {
             delivery.settle(Verdict::Return);
         }

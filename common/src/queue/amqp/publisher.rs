@@ -18,13 +18,15 @@ use tokio::{
 
 use self::owner::Owner;
 use super::{
+    letter::Letter,
     link::{Link, Standing},
-    properties::Letter,
+    mean_jobs::MeanJobs,
     topology::Topology,
 };
 use crate::{config, metrics, queue::PublishError};
 
 mod owner;
+mod pending;
 
 /// What publishes.
 pub(super) struct Publisher {
@@ -51,6 +53,9 @@ impl Lane {
     }
 }
 
+/// Who waits for a publish, and the place in the window that it takes.
+type Caller = (oneshot::Sender<Result<(), PublishError>>, OwnedSemaphorePermit);
+
 /// One publish on its way to the owner.
 struct Request {
     letter: Letter,
@@ -67,20 +72,26 @@ impl Request {
     fn claim(&self) -> bool {
         !self.reply.is_closed() && !self.claimed.swap(true, Ordering::AcqRel)
     }
+
+    /// What to publish, and whom to tell.
+    fn split(self) -> (Letter, Caller) {
+        (self.letter, (self.reply, self.place))
+    }
 }
 
 impl Publisher {
     /// Starts the owner task.
     pub(super) fn start(
         settings: &config::Queue,
-        topology: &Topology,
+        (topology, mean_jobs): (&Topology, &Arc<MeanJobs>),
         (link, standing): (Link<Lane>, watch::Receiver<Standing<Lane>>),
         tasks: &mut JoinSet<()>,
     ) -> Self {
         // The semaphore's own limit is far above any window that fits into memory.
         let window = settings.publish_window.clamp(1, Semaphore::MAX_PERMITS);
         let exchange = topology.exchange.clone();
-        let owner = Owner::new(link, exchange, window, settings.confirm_timeout);
+        let times = (settings.confirm_timeout, window);
+        let owner = Owner::new(link, exchange, times, Arc::clone(mean_jobs));
         tasks.spawn(owner.run());
         let window = Arc::new(Semaphore::new(window));
         Self { standing, window, confirm_timeout: settings.confirm_timeout }

@@ -1,178 +1,128 @@
-//! One channel's deliveries, from the subscription to the settlement.
-//!
-//! All queues are subscribed to on one channel. So there is one sequence of delivery
-//! tags, and acks for all coalesce; trouble with one ends all, which a new connection
-//! mends.
+//! One channel's deliveries, from their arrival to their settlement.
 
-use std::{pin::Pin, time::Duration};
+use std::{sync::Arc, time::Duration};
 
-use futures_util::{
-    FutureExt, Stream, StreamExt, future,
-    stream::{self, PollNext},
-};
+use futures_util::{FutureExt, future};
 use lapin::{
     Acker, Channel,
-    message::Delivery as Message,
-    options::{
-        BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicNackOptions,
-        BasicQosOptions, BasicRejectOptions,
-    },
-    types::FieldTable,
+    options::{BasicAckOptions, BasicNackOptions, BasicRejectOptions},
 };
 use tokio::sync::mpsc;
 
+use super::subscriptions::{Arrival, Subscriptions};
 use crate::{
+    envelope::bundle,
     metrics,
     queue::{
         self, Delivery, Verdict,
         amqp::{
-            CHECK_EVERY, Receipt,
+            CHECK_EVERY,
+            allowance::Allowance,
             error::{LinkError, within},
             lane::{Source, lane},
-            outstanding::{Outstanding, Round, Tag},
-            topology::{Topology, short},
+            mean_jobs::MeanJobs,
+            outstanding::{Outstanding, Round},
+            receipt::{Receipt, Settled},
+            topology::Topology,
             wire::Wire,
         },
     },
 };
 
-/// The part of the prefetch that each of the other queues gets: they are empty but for
-/// trouble.
-const SHARE: u16 = 8;
-
-type Messages = Pin<Box<dyn Stream<Item = Result<Arrival, LinkError>> + Send>>;
-
-/// A message, and what it was subscribed to.
-type Arrival = (Source, Message);
-
 /// One channel's work in hand.
 pub(super) struct Session {
     pub(super) channel: Channel,
-    /// What the broker sends; empty once unsubscribed.
-    pub(super) messages: Messages,
-    pub(super) subscribed: bool,
-    /// How often this channel has subscribed. Part of each subscription's name: a quorum
-    /// queue that meets a name again, whose deliveries are still out, sends these once more
-    /// (seen with 3.10).
-    subscriptions: u32,
-    pub(super) outstanding: Outstanding<Acker>,
+    pub(super) subscriptions: Subscriptions,
+    outstanding: Outstanding<Acker>,
+    /// Deliveries that are out.
+    pub(super) held: usize,
+    mean_jobs: Arc<MeanJobs>,
     /// Goes along with each delivery. Receipts of an earlier channel lead nowhere.
-    receipts: mpsc::UnboundedSender<(Tag, Verdict)>,
-    /// Holds at most one settlement a delivery, so the prefetch bounds it.
-    pub(super) settlements: mpsc::UnboundedReceiver<(Tag, Verdict)>,
+    receipts: mpsc::UnboundedSender<Settled>,
+    /// Holds at most one settlement a message, so the prefetch bounds it.
+    pub(super) settlements: mpsc::UnboundedReceiver<Settled>,
 }
 
 impl Session {
-    /// A fresh channel, subscribed if wanted.
+    /// A fresh channel without a subscription.
     pub(super) async fn open(
         wire: &Wire,
-        topology: &Topology,
-        take_max: u16,
-        subscribe: bool,
+        topology: &Arc<Topology>,
+        mean_jobs: &Arc<MeanJobs>,
     ) -> Result<Self, LinkError> {
         let channel = wire.channel().await?;
-        let messages = stream::empty().boxed();
         let (receipts, settlements) = mpsc::unbounded_channel();
-        let outstanding = Outstanding::new();
-        let mut session = Self {
+        Ok(Self {
+            subscriptions: Subscriptions::new(&channel, topology),
             channel,
-            messages,
-            subscribed: false,
-            subscriptions: 0,
-            outstanding,
+            outstanding: Outstanding::new(),
+            held: 0,
+            mean_jobs: Arc::clone(mean_jobs),
             receipts,
             settlements,
-        };
-        if subscribe {
-            session.subscribe(topology, take_max, wire.limit).await?;
-        }
-        Ok(session)
+        })
     }
 
-    /// Subscribes to all queues. What arrives from each is looked at in turn, but outcomes
-    /// before all else.
-    pub(super) async fn subscribe(
-        &mut self,
-        topology: &Topology,
-        take_max: u16,
-        limit: Duration,
-    ) -> Result<(), LinkError> {
-        let share = (take_max / SHARE).max(1);
-        self.subscriptions += 1;
-        let [resume, jobs, unrouted, dead] =
-            [&topology.resume, &topology.jobs, &topology.unrouted, &topology.dead]
-                .map(|queue| (queue.as_str(), self.subscription(queue)));
-        let channel = self.channel.clone();
-        let subscribing = async {
-            let resume = subscribe(&channel, Source::Resume, resume, share).await?;
-            let jobs = subscribe(&channel, Source::Jobs, jobs, take_max).await?;
-            let unrouted = subscribe(&channel, Source::Jobs, unrouted, share).await?;
-            let dead = subscribe(&channel, Source::Dead, dead, share).await?;
-            let others = stream::select(jobs, stream::select(unrouted, dead));
-            let first = |(): &mut ()| PollNext::Left;
-            Ok::<_, lapin::Error>(stream::select_with_strategy(resume, others, first))
-        };
-        self.messages = within(limit, "subscribing", subscribing).await?.boxed();
-        self.subscribed = true;
-        Ok(())
-    }
-
-    /// The name of the subscription to `queue`.
-    fn subscription(&self, queue: &str) -> String {
-        format!("{queue}.{}", self.subscriptions)
-    }
-
-    /// One message and what else is there already, at most `room`.
+    /// The deliveries of one message and of what else is there already, until they are
+    /// `room` or a message more.
     pub(super) fn take(&mut self, first: Arrival, room: usize) -> Result<Vec<Delivery>, LinkError> {
-        let mut deliveries = vec![self.accept(first)];
+        let mut deliveries = Vec::new();
+        self.accept(first, &mut deliveries);
         while deliveries.len() < room
-            && let Some(Some(message)) = self.messages.next().now_or_never()
+            && let Some(Some(message)) = self.subscriptions.next().now_or_never()
         {
-            deliveries.push(self.accept(message?));
+            self.accept(message?, &mut deliveries);
         }
+        self.held += deliveries.len();
         Ok(deliveries)
     }
 
-    fn accept(&mut self, (source, message): Arrival) -> Delivery {
+    fn accept(&mut self, (source, message): Arrival, deliveries: &mut Vec<Delivery>) {
         let tag = message.delivery_tag;
         self.outstanding.insert(tag, message.acker);
-        let receipt = Receipt { tag, settlements: self.receipts.clone() };
-        Delivery {
-            body: message.data,
-            lane: lane(source, message.properties.headers().as_ref()),
+        let bodies = match bundle::unpack(&message.data) {
+            Ok(bodies) => bodies.into_iter().map(<[u8]>::to_vec).collect(),
+            // Not a bundle, or one that nobody can open: whoever tries says so.
+            Err(bundle::Damaged) => vec![message.data],
+        };
+        if source == Source::Jobs {
+            self.mean_jobs.see(bodies.len());
+        }
+        let lane = lane(source, message.properties.headers().as_ref());
+        let receipts = Receipt::of_message(tag, bodies.len(), &self.receipts);
+        deliveries.extend(bodies.into_iter().zip(receipts).map(|(body, receipt)| Delivery {
+            body,
+            lane,
             redelivered: message.redelivered,
             receipt: queue::Receipt::Amqp(receipt),
-        }
+        }));
+    }
+
+    /// A message was settled. Telling the broker waits for [`Session::tell`].
+    pub(super) fn settle(&mut self, Settled { tag, verdict, jobs }: Settled) {
+        self.held -= jobs;
+        self.outstanding.settle(tag, verdict);
     }
 
     /// Ends the subscriptions; what arrived without having been looked at is settled as
     /// returned.
-    pub(super) async fn unsubscribe(
-        &mut self,
-        topology: &Topology,
-        limit: Duration,
-    ) -> Result<(), LinkError> {
-        self.subscribed = false;
-        let ending = async {
-            for queue in [&topology.jobs, &topology.unrouted, &topology.resume, &topology.dead] {
-                let options = BasicCancelOptions { nowait: false };
-                self.channel.basic_cancel(short(&self.subscription(queue)), options).await?;
-            }
-            while let Some(message) = self.messages.next().await {
-                // Each subscription ends in an error, this time a wanted one.
-                let Ok((_, message)) = message else { continue };
-                self.outstanding.insert(message.delivery_tag, message.acker);
-                self.outstanding.settle(message.delivery_tag, Verdict::Return);
-            }
-            Ok::<(), lapin::Error>(())
-        };
-        within(limit, "ending the subscription", ending).await
+    pub(super) async fn unsubscribe(&mut self, limit: Duration) -> Result<(), LinkError> {
+        for message in self.subscriptions.end(limit).await? {
+            self.outstanding.insert(message.delivery_tag, message.acker);
+            self.outstanding.settle(message.delivery_tag, Verdict::Return);
+        }
+        Ok(())
+    }
+
+    /// What the broker may send ahead, if that should change.
+    pub(super) fn allowance(&self, allowance: Allowance) -> Option<Allowance> {
+        allowance.follow(self.outstanding.len(), self.held)
     }
 
     /// Tells the broker everything that is settled by now.
     pub(super) async fn tell(&mut self, limit: Duration) -> Result<(), LinkError> {
-        while let Ok((tag, verdict)) = self.settlements.try_recv() {
-            self.outstanding.settle(tag, verdict);
+        while let Ok(settled) = self.settlements.try_recv() {
+            self.settle(settled);
         }
         let Round { single, multiple } = self.outstanding.round();
         let covered = multiple.as_ref().map_or(0, |run| run.count);
@@ -224,21 +174,4 @@ async fn tell_one(acker: &Acker, verdict: Verdict) -> Result<bool, lapin::Error>
         Verdict::Return => acker.nack(BasicNackOptions { multiple: false, requeue: true }).await,
         Verdict::DeadLetter => acker.reject(BasicRejectOptions { requeue: false }).await,
     }
-}
-
-/// Subscribes to a queue under a name with a prefetch of its own: each subscription has the
-/// one that was set last before it. Its end is an error.
-async fn subscribe(
-    channel: &Channel,
-    source: Source,
-    (queue, name): (&str, String),
-    prefetch: u16,
-) -> Result<impl Stream<Item = Result<Arrival, LinkError>> + Send + use<>, lapin::Error> {
-    channel.basic_qos(prefetch, BasicQosOptions { global: false }).await?;
-    let options =
-        BasicConsumeOptions { no_local: false, no_ack: false, exclusive: false, nowait: false };
-    let (queue, name) = (short(queue), short(&name));
-    let consumer = channel.basic_consume(queue, name, options, FieldTable::default()).await?;
-    let messages = consumer.map(move |message| Ok((source, message?)));
-    Ok(messages.chain(stream::once(future::ready(Err(LinkError::Unsubscribed)))))
 }

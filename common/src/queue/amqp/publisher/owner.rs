@@ -7,6 +7,7 @@
 
 use std::{
     pin::pin,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -22,7 +23,10 @@ use tokio::{
     time::{MissedTickBehavior, interval, timeout},
 };
 
-use super::{Lane, Request};
+use super::{
+    Lane, Request,
+    pending::{AT_ONCE_MIN, Pending, message},
+};
 use crate::{
     metrics,
     queue::{
@@ -30,8 +34,9 @@ use crate::{
         amqp::{
             CHECK_EVERY,
             error::{LinkError, within},
+            letter::Message,
             link::Link,
-            properties::Letter,
+            mean_jobs::MeanJobs,
             topology::short,
             wire::Wire,
         },
@@ -45,12 +50,16 @@ const SILENT_AFTER: u32 = 3;
 /// How long the confirms of a connection that has ended may take to fail.
 const FAIL_LIMIT: Duration = Duration::from_secs(1);
 
+/// Requests that are received in one go.
+const RECEIVED_MAX: usize = 64;
+
 /// The owner of the channel.
 pub(super) struct Owner {
     link: Link<Lane>,
     exchange: String,
     window: usize,
     silent_after: Duration,
+    mean_jobs: Arc<MeanJobs>,
 }
 
 /// One publish up to its confirm. Its error is the channel's, and ends the link.
@@ -60,6 +69,7 @@ type Sending = BoxFuture<'static, Result<(), LinkError>>;
 struct Session {
     channel: Channel,
     inbox: mpsc::Receiver<Request>,
+    pending: Pending,
     open: FuturesUnordered<Sending>,
     /// When the broker last confirmed something, or there was nothing to confirm.
     progress: Instant,
@@ -70,11 +80,11 @@ impl Owner {
     pub(super) fn new(
         link: Link<Lane>,
         exchange: String,
-        window: usize,
-        confirm_timeout: Duration,
+        (confirm_timeout, window): (Duration, usize),
+        mean_jobs: Arc<MeanJobs>,
     ) -> Self {
         let silent_after = confirm_timeout.saturating_mul(SILENT_AFTER);
-        Self { link, exchange, window, silent_after }
+        Self { link, exchange, window, silent_after, mean_jobs }
     }
 
     pub(super) async fn run(mut self) {
@@ -98,20 +108,21 @@ impl Owner {
             }
         };
         let ended = self.work(&mut session, wire).await;
-        let Session { mut inbox, mut open, channel, .. } = session;
         match &ended {
             Ok(()) => {
                 // What was accepted is still published; whoever closes limits the time.
-                inbox.close();
-                while let Some(request) = inbox.recv().await {
-                    open.extend(self.send(&channel, request));
+                session.inbox.close();
+                while let Some(request) = session.inbox.recv().await {
+                    session.pending.push(request);
                 }
-                drain(&mut open, wire).await;
-                wire.finish(&channel).await;
+                self.send(&mut session, usize::MAX);
+                drain(&mut session.open, wire).await;
+                wire.finish(&session.channel).await;
             }
             Err(cause) => {
                 self.link.down(cause);
-                drop(inbox);
+                let Session { inbox, pending, mut open, .. } = session;
+                drop((inbox, pending));
                 wire.hang_up().await;
                 let failing = async { while open.next().await.is_some() {} };
                 // Those that do not even fail in time are answered by being dropped.
@@ -127,8 +138,8 @@ impl Owner {
         within(wire.limit, "turning confirms on", confirming).await?;
         let (requests, inbox) = mpsc::channel(self.window);
         self.link.up(Lane { requests, connection: wire.connection.clone() });
-        let open = FuturesUnordered::new();
-        Ok(Session { channel, inbox, open, progress: Instant::now(), blocked: false })
+        let (pending, open) = (Pending::default(), FuturesUnordered::new());
+        Ok(Session { channel, inbox, pending, open, progress: Instant::now(), blocked: false })
     }
 
     async fn work(&mut self, session: &mut Session, wire: &Wire) -> Result<(), LinkError> {
@@ -136,6 +147,7 @@ impl Owner {
         let mut broken = pin!(wire.broken());
         let mut check = interval(CHECK_EVERY);
         check.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut received = Vec::with_capacity(RECEIVED_MAX);
         loop {
             tokio::select! {
                 biased;
@@ -144,15 +156,18 @@ impl Owner {
                     session.progress = Instant::now();
                     answered?;
                 }
-                Some(request) = session.inbox.recv() => {
+                1.. = session.inbox.recv_many(&mut received, RECEIVED_MAX) => {
                     if session.open.is_empty() {
                         session.progress = Instant::now();
                     }
-                    session.open.extend(self.send(&session.channel, request));
+                    for request in received.drain(..) {
+                        session.pending.push(request);
+                    }
                 }
                 cause = &mut broken => return Err(cause),
                 _ = check.tick() => self.check(session, wire)?,
             }
+            self.send(session, AT_ONCE_MIN);
         }
     }
 
@@ -181,16 +196,32 @@ impl Owner {
         Ok(())
     }
 
-    /// The publish of one request up to its confirm; `None` if nobody waits any more.
-    fn send(&self, channel: &Channel, request: Request) -> Option<Sending> {
-        if !request.claim() {
-            return None;
+    /// Publishes what may go, with so many messages under way that nothing waits.
+    fn send(&self, session: &mut Session, at_once: usize) {
+        while let Some(requests) = session.pending.next(session.open.len(), at_once) {
+            let sending = self.sending(&session.channel, requests);
+            session.open.push(sending.boxed());
         }
-        let Request { letter, reply, place, .. } = request;
+    }
+
+    /// The publish of one message up to its confirm.
+    fn sending(
+        &self,
+        channel: &Channel,
+        requests: Vec<Request>,
+    ) -> impl Future<Output = Result<(), LinkError>> + Send + use<> {
         let (channel, exchange) = (channel.clone(), short(&self.exchange));
-        let sending = async move {
+        let jobs = requests.len();
+        metrics::published(jobs);
+        self.mean_jobs.see(jobs);
+        async move {
             let started = Instant::now();
-            let published = publish(&channel, exchange, &letter).await;
+            let (letters, callers): (Vec<_>, Vec<_>) =
+                requests.into_iter().map(Request::split).unzip();
+            let published = match message(letters, OffsetDateTime::now_utc()) {
+                Some(message) => publish(&channel, exchange, message).await,
+                None => return Ok(()),
+            };
             if published.is_ok() {
                 metrics::confirmed(started.elapsed());
             }
@@ -203,12 +234,13 @@ impl Owner {
                 }
                 Err((refusal, error)) => (Err(refusal), Err(error.into())),
             };
-            // The caller may have stopped waiting.
-            let _ = reply.send(answer);
-            drop(place);
+            for (reply, place) in callers {
+                // The caller may have stopped waiting.
+                let _ = reply.send(answer);
+                drop(place);
+            }
             ended
-        };
-        Some(sending.boxed())
+        }
     }
 }
 
@@ -230,12 +262,11 @@ async fn drain(open: &mut FuturesUnordered<Sending>, wire: &Wire) {
 async fn publish(
     channel: &Channel,
     exchange: ShortString,
-    letter: &Letter,
+    Message { key, body, properties }: Message,
 ) -> Result<Confirmation, (PublishError, lapin::Error)> {
     let options = BasicPublishOptions { mandatory: false, immediate: false };
-    let properties = letter.properties(OffsetDateTime::now_utc());
     let confirm = channel
-        .basic_publish(exchange, letter.key().into(), options, letter.body(), properties)
+        .basic_publish(exchange, key.into(), options, &body, properties)
         .await
         .map_err(|error| (PublishError::Unavailable, error))?;
     confirm.await.map_err(|error| (PublishError::Unconfirmed, error))
