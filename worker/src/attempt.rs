@@ -11,7 +11,7 @@ use quhao_common::{
 };
 use time::OffsetDateTime;
 use tokio::sync::mpsc;
-use tokio_util::{sync::DropGuard, task::TaskTracker};
+use tokio_util::task::TaskTracker;
 use tracing::{Instrument, error, info_span};
 
 use crate::{
@@ -38,8 +38,8 @@ pub struct Starter {
 }
 
 impl Starter {
-    /// Has `taken` worked on in `slot`. `alone` is dropped when it is done with.
-    pub fn start(&self, taken: Taken, delivery: Delivery, slot: Slot, alone: Option<DropGuard>) {
+    /// Has `taken` worked on in `slot`.
+    pub fn start(&self, taken: Taken, delivery: Delivery, slot: Slot) {
         let (id, app) = (taken.job.id, &taken.app.id);
         let span = info_span!("job", %id, %app, trace = tracing::field::Empty);
         if let Some(traceparent) = &taken.job.traceparent {
@@ -52,7 +52,6 @@ impl Starter {
             taken,
             delivery,
             slot,
-            alone,
         };
         self.tasks.spawn(attempt.run().instrument(span));
     }
@@ -76,13 +75,12 @@ struct Attempt {
     taken: Taken,
     delivery: Delivery,
     slot: Slot,
-    alone: Option<DropGuard>,
 }
 
 impl Attempt {
     /// Works on the job and hands its outcome on. A panic ends the job, not the process.
     async fn run(self) {
-        let Self { context, in_flight, writer, taken, delivery, mut slot, alone } = self;
+        let Self { context, in_flight, writer, taken, delivery, mut slot } = self;
         let key = taken.job.id.key();
         let working = async {
             // Then there is nothing to do but, perhaps, to say so.
@@ -125,7 +123,8 @@ impl Attempt {
         }
         let mut finished = record::finished(&context, &taken, done, now);
         finished.callback = finished.callback.map(|at_once| told_from.unwrap_or(at_once));
-        let place = Place::Worked { slot, alone };
+        slot.outcome_is_known().await;
+        let place = Place::Worked(slot);
         let item = Item { finished, held: Held { id: taken.job.id, delivery, place } };
         // The writer outlives every attempt; without it the delivery comes again elsewhere.
         let _ = writer.send(item).await;

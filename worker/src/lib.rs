@@ -116,7 +116,7 @@ impl Worker {
         info!(metrics = %self.metrics_address, "worker running");
         let health = Arc::new(Health::default());
         let drain = Arc::new(Drain::new(limit, self.backend.queue.hands_over()));
-        let (sender, items) = mpsc::channel(self.settings.concurrency);
+        let (sender, items) = mpsc::channel(slots::outcomes_max(self.settings.concurrency));
         let jobs = TaskTracker::new();
         let starter = Starter {
             context: Arc::clone(&self.context),
@@ -134,7 +134,7 @@ impl Worker {
             suspects: Arc::clone(&suspects),
             health: Arc::clone(&health),
         };
-        let callbacks = self.callbacks.run(shutdown.clone());
+        let callbacks = self.callbacks.run(Arc::clone(&health), shutdown.clone());
         let ended = CancellationToken::new();
         let mut ops = JoinSet::new();
         let queue = Arc::clone(&self.backend.queue);

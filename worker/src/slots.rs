@@ -1,7 +1,9 @@
 //! Where a job may be while this process holds it: in a working slot, or waiting.
 //!
-//! Working slots are what `worker.concurrency` bounds. A job that has to wait before a call
-//! gives its slot away and sits in a side list: of one app at most a quarter of the
+//! Working slots are what `worker.concurrency` bounds. A job whose outcome is known gives its
+//! slot to the next one while the outcome is committed; of these, too, there is a bounded
+//! number, so that a worker whose store is away stops by itself. A job that has to wait before
+//! a call gives its slot away and sits in a side list: of one app at most a quarter of the
 //! concurrency for each kind of call, and no more than there is room left for others, so
 //! that one app's trouble does not fill a worker. Jobs that wait for a credential have a
 //! list of their own, so that they take no room from those that need none.
@@ -17,7 +19,7 @@ use std::{
 
 use quhao_common::{app::AppId, metrics};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::platform::Call;
 
@@ -31,6 +33,8 @@ const WAITING_MAX: usize = HELD_MAX / 4;
 pub struct Slots {
     working: Arc<Semaphore>,
     working_max: usize,
+    /// Places for outcomes.
+    known: Arc<Semaphore>,
     waiting: Mutex<Waiting>,
     draining: CancellationToken,
 }
@@ -69,6 +73,10 @@ pub enum NoWait {
 pub struct Slot {
     slots: Arc<Slots>,
     working: Option<OwnedSemaphorePermit>,
+    /// Once the job's outcome is known.
+    known: Option<OwnedSemaphorePermit>,
+    /// Dropped when the job is worked on no more, or waits.
+    alone: Option<DropGuard>,
 }
 
 /// Jobs of one app that may wait at once in a list.
@@ -87,12 +95,19 @@ pub fn held_max(concurrency: usize) -> usize {
     (concurrency + 2 * waiting_max(concurrency)).min(HELD_MAX)
 }
 
+/// Outcomes that may wait for their commit, beside those that keep their slots. They share
+/// with the lists what is held beyond the slots.
+pub fn outcomes_max(concurrency: usize) -> usize {
+    2 * waiting_max(concurrency)
+}
+
 impl Slots {
     /// `concurrency` working slots. `draining` ends every wait.
     pub fn new(concurrency: usize, draining: CancellationToken) -> Arc<Self> {
         Arc::new(Self {
             working: Arc::new(Semaphore::new(concurrency)),
             working_max: concurrency,
+            known: Arc::new(Semaphore::new(outcomes_max(concurrency))),
             waiting: Mutex::new(HashMap::new()),
             draining,
         })
@@ -108,7 +123,7 @@ impl Slots {
     pub async fn take(self: &Arc<Self>) -> Slot {
         let working = Arc::clone(&self.working).acquire_owned().await.ok();
         self.report();
-        Slot { slots: Arc::clone(self), working }
+        Slot { slots: Arc::clone(self), working, known: None, alone: None }
     }
 
     /// Enters `list` as long as it has room and fewer than `max` jobs of `app`.
@@ -136,7 +151,9 @@ impl Slots {
 
     fn report(&self) {
         let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner).values().sum();
-        metrics::slots(self.working_max - self.working.available_permits(), waiting);
+        let working = self.working_max - self.working.available_permits();
+        let known = outcomes_max(self.working_max) - self.known.available_permits();
+        metrics::slots(working, waiting, known);
     }
 }
 
@@ -161,12 +178,27 @@ impl Drop for Entered {
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        self.working = None;
+        (self.working, self.known) = (None, None);
         self.slots.report();
     }
 }
 
 impl Slot {
+    /// Drops `alone` as soon as the job is done with, or waits: a job that waits does no harm.
+    #[must_use]
+    pub fn alone(mut self, alone: DropGuard) -> Self {
+        self.alone = Some(alone);
+        self
+    }
+
+    /// Gives the slot to the next job, since the outcome of this one is known. Waits as long
+    /// as there are too many outcomes.
+    pub async fn outcome_is_known(&mut self) {
+        self.known = Arc::clone(&self.slots.known).acquire_owned().await.ok();
+        self.working = None;
+        self.slots.report();
+    }
+
     /// Waits for `pause` in `list`, then for a working slot.
     pub async fn wait(&mut self, list: List, app: &AppId, pause: Duration) -> Result<(), NoWait> {
         self.wait_until(list, app, tokio::time::sleep(pause)).await
@@ -184,6 +216,13 @@ impl Slot {
         self.away(entered, until).await.ok_or(NoWait::Draining)
     }
 
+    /// Waits for `pause` in `list`, then for a working slot; in its slot if there is no room.
+    /// `None` if the worker is draining. The pause must be short.
+    pub async fn wait_anyhow(&mut self, list: List, app: &AppId, pause: Duration) -> Option<()> {
+        let max = waiting_max_per_app(self.slots.working_max);
+        self.here_or_away(self.slots.enter(list, app, max), tokio::time::sleep(pause)).await
+    }
+
     /// Waits for `until`, which gives `app` its credential, then for a working slot. All
     /// that wait go on together, so they may be half of the list; a job that finds no room
     /// there keeps its slot. `None` if the worker is draining. `until` must end soon.
@@ -193,7 +232,15 @@ impl Slot {
         until: impl Future<Output = T>,
     ) -> Option<T> {
         let max = waiting_max(self.slots.working_max).div_ceil(2);
-        match self.slots.enter(List::Credential, app, max) {
+        self.here_or_away(self.slots.enter(List::Credential, app, max), until).await
+    }
+
+    async fn here_or_away<T>(
+        &mut self,
+        entered: Result<Entered, NoWait>,
+        until: impl Future<Output = T>,
+    ) -> Option<T> {
+        match entered {
             Ok(entered) => self.away(entered, until).await,
             Err(_) => self.slots.draining.run_until_cancelled(until).await,
         }
@@ -203,7 +250,7 @@ impl Slot {
     /// draining.
     async fn away<T>(&mut self, entered: Entered, until: impl Future<Output = T>) -> Option<T> {
         let slots = Arc::clone(&self.slots);
-        self.working = None;
+        (self.working, self.alone) = (None, None);
         slots.report();
         let back = async {
             let got = until.await;

@@ -1,5 +1,5 @@
 //! Jobs that may be what ends workers: worked on one at a time, each committed before the
-//! next begins, while others go on beside them.
+//! next begins, while others go on beside them. One that waits makes way for the next.
 //!
 //! A worker that crashes leaves everything that it held unsettled, so the one job that is to
 //! blame and its neighbours come back together and look alike. Alone, the one ends its worker
@@ -126,7 +126,7 @@ impl Suspects {
     ) -> Option<impl Future<Output = ()> + use<>> {
         let (taken, delivery) = self.change(next)?;
         let done = CancellationToken::new();
-        starter.start(taken, delivery, slot, Some(done.clone().drop_guard()));
+        starter.start(taken, delivery, slot.alone(done.clone().drop_guard()));
         Some(done.cancelled_owned())
     }
 

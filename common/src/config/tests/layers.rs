@@ -29,7 +29,7 @@ fn the_defaults_are_those_of_the_default_file() {
     assert_eq!(config.store.statement_timeout, seconds(5));
     assert_eq!(config.store.retention, seconds(24 * 3600));
     assert_eq!(config.store.session_retention, seconds(72 * 3600));
-    assert_eq!((config.worker.concurrency, config.worker.batch_max), (256, 200));
+    assert_eq!((config.worker.concurrency, config.worker.batch_max), (256, 500));
     assert_eq!(config.worker.metrics_listen.to_string(), "127.0.0.1:9091");
     assert_eq!(config.wechat.base_url.as_str(), "https://api.weixin.qq.com/");
     assert_eq!(config.wechat.watermark_max_age, None);
