@@ -39,7 +39,7 @@ been spent.
 | none: the call could not be sent (name, connection, TLS) | is untouched | again, 0.05 to 5 s apart, as long as the deadline and the room for waiting jobs allow (a quarter of `worker.concurrency` for one app); then `platform_unavailable` |
 | none that can be read: it broke off, took too long, or was not JSON | may be spent | again, once; then `platform_unavailable` |
 | -1, system busy | may be spent | again, twice at most, 0.2 to 1 s apart; then `platform_unavailable` |
-| the access token cannot be had: its call could not be sent, was not answered, or says -1 | is untouched | again, 0.1 to 2 s apart, as long as the deadline allows; then `platform_unavailable` |
+| the access token cannot be had: its call could not be sent, was not answered, or says -1 | is untouched | again, 0.05 to 2 s apart, as long as the deadline and the room for those that wait for a token allow (a quarter of `worker.concurrency` for one app); then `platform_unavailable` |
 | the access token is refused: 40001, 40014, 42001 from a call that carries one | is untouched | again, once, with a new one; then `app_misconfigured` |
 | 45011, this minute's quota | is untouched | again in the next minute; if the deadline comes first or there is no room to wait, `platform_rate_limited` |
 | 40163, code used; 40029 after a call that may have spent the code | is spent | the result, or after a login code the session, of a call that got there first is looked for, for a while; if there is none, `session_lost` where this job may have spent the code itself, else `code_already_used` |
@@ -80,7 +80,8 @@ pub(crate) fn markdown() -> String {
          id, where it gave any; quote the latter to its support.\n\n\
          A failure is final for its submission, with two exceptions: a success that was committed \
          late replaces any failure, and `session_lost` replaces `code_already_used`. To try the \
-         same credential once more, submit it with a new `Idempotency-Key`.\n\n\
+         same credential once more, submit it with a new `Idempotency-Key`. Only after \
+         `deadline_exceeded` the same submission is worked on again, until its new deadline.\n\n\
          ## Codes\n\n\
          The advice depends on what the job consisted of: a login code alone, a ciphertext (with a \
          login code or a session), or the phone button's own code.\n\n\

@@ -93,16 +93,16 @@ pub struct Client {
     /// Each signs the client's callbacks; several while a secret is rotated. Without one
     /// there are no callbacks.
     pub webhook_secrets: Vec<WebhookSecret>,
-    /// How fast it may submit; `None`: as fast as it likes.
+    /// How fast it may submit and erase; `None`: as fast as it likes.
     pub rate: Option<Rate>,
 }
 
-/// How fast a client may submit at one producer.
+/// How fast a client may submit and erase at one producer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rate {
-    /// Submissions a second, in the long run.
+    /// Requests a second, in the long run.
     pub per_second: NonZeroU32,
-    /// Submissions at once, after a rest.
+    /// Requests at once, after a rest.
     pub burst: NonZeroU32,
 }
 

@@ -85,7 +85,8 @@ pub struct Http {
     pub body_timeout: Duration,
     /// Largest `Prefer: wait`.
     pub wait_max: Duration,
-    /// Requests that may wait at once; beyond, a submit is answered 202 at once.
+    /// Requests that may wait at once, and half of them for one client where there are
+    /// several; beyond, a submit is answered 202 at once.
     pub waiters_max: usize,
 }
 

@@ -10,9 +10,9 @@ mod tests;
 
 pub use exporter::{Exporter, InstallError, install};
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
-use metrics::{counter, gauge, histogram};
+use metrics::{Gauge, counter, gauge, histogram};
 
 use crate::{failure::FailureCode, queue::Depths, repair::Repair};
 
@@ -205,11 +205,30 @@ pub fn callbacks_under_way(count: usize) {
     gauge!("quhao_callbacks_under_way").set(count as f64);
 }
 
-/// Jobs being worked on, and jobs waiting between two attempts.
-pub fn slots(working: usize, waiting: usize, committing: usize) {
-    for (state, jobs) in [("working", working), ("waiting", waiting), ("committing", committing)] {
-        #[expect(clippy::cast_precision_loss, reason = "bounded by what a worker may hold")]
-        gauge!("quhao_slots", "state" => state).set(jobs as f64);
+/// The jobs of a worker, by what they are at. Kept, because it changes with every job and
+/// finding a gauge by its name takes longer than setting it.
+#[derive(Clone)]
+pub struct SlotGauges([Gauge; 3]);
+
+impl SlotGauges {
+    /// Those of this process, whose exporter must be there.
+    #[expect(clippy::new_without_default, reason = "it looks for something that is there")]
+    pub fn new() -> Self {
+        Self(["working", "waiting", "committing"].map(|state| gauge!("quhao_slots", "state" => state)))
+    }
+
+    /// Jobs being worked on, waiting between two attempts, and being committed.
+    pub fn set(&self, working: usize, waiting: usize, committing: usize) {
+        for (gauge, jobs) in self.0.iter().zip([working, waiting, committing]) {
+            #[expect(clippy::cast_precision_loss, reason = "bounded by what a worker may hold")]
+            gauge.set(jobs as f64);
+        }
+    }
+}
+
+impl fmt::Debug for SlotGauges {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SlotGauges")
     }
 }
 

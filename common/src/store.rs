@@ -5,6 +5,8 @@
 //! - [`Store::finish`] is one transaction: all of a batch or none of it.
 //! - Answers improve only: succeeded over failed over none; of two failures the first
 //!   stays, but for [`crate::failure::FailureCode::replaces`]. Inside a batch too.
+//! - That a deadline passed holds for copies of the job with that deadline or an earlier
+//!   one ([`Holds`]), until a copy with a later one has failed, too.
 //! - Erased is over all of them: the outcome of a job that was created before its person
 //!   or app was erased is kept as the fact alone, its session not at all.
 //! - A callback is due from the commit that wrote its answer; a success cancels word of a
@@ -32,6 +34,7 @@ pub mod batch;
 pub mod callback;
 pub mod erasure;
 pub mod finished;
+pub mod known;
 pub mod news;
 pub mod pace;
 pub mod postgres;
@@ -44,6 +47,7 @@ pub use self::{
     },
     erasure::{AppCursor, AppErased, AppErasure, Erased, Erasure, Tombstone},
     finished::{Ending, Finished, KeyFingerprint, NewSession},
+    known::Holds,
     news::{News, Told},
     pace::{Heard, Pace},
     stored::{StoredAnswer, StoredKey, StoredSession},
@@ -141,9 +145,13 @@ impl Store {
         each!(self, store => store.schema().await)
     }
 
-    /// Which of `keys` have an answer.
-    pub async fn known(&self, keys: &[JobKey]) -> Result<HashSet<JobKey>, StoreError> {
-        each!(self, store => store.known(keys).await)
+    /// Which of these copies of jobs, each with its deadline, have an answer that holds for
+    /// them.
+    pub async fn known(
+        &self,
+        copies: &[(JobKey, OffsetDateTime)],
+    ) -> Result<HashSet<JobKey>, StoreError> {
+        each!(self, store => store.known(copies).await)
     }
 
     /// Keeps answers, and word of them, until the given times at least; says which of

@@ -15,6 +15,7 @@ use crate::{
     auth::Authenticated,
     headers,
     problem::{Problem, ProblemCode},
+    rate::Rated,
 };
 
 /// Largest body, in bytes.
@@ -25,50 +26,29 @@ const BODY_BYTES_MAX: usize = 64 * 1024;
 const DISCARD_BYTES_MAX: usize = 1024 * 1024;
 const DISCARD_TIME: Duration = Duration::from_secs(1);
 
-/// A client, and the bytes of a body that claims to be JSON.
-pub(crate) struct AuthenticatedJson(pub(crate) Authenticated, pub(crate) Bytes);
-
-/// The same for a submission, which counts towards the client's rate.
+/// A client whose rate allows it, and the bytes of a body that claims to be JSON.
 pub(crate) struct RatedJson(pub(crate) Authenticated, pub(crate) Bytes);
-
-impl FromRequest<Arc<Edge>> for AuthenticatedJson {
-    type Rejection = Problem;
-
-    async fn from_request(request: Request, edge: &Arc<Edge>) -> Result<Self, Problem> {
-        let (caller, body) = admit(request, edge, |_| Ok(())).await?;
-        Ok(Self(caller, body))
-    }
-}
 
 impl FromRequest<Arc<Edge>> for RatedJson {
     type Rejection = Problem;
 
+    /// Judges a request by its head, and only then reads its body.
     async fn from_request(request: Request, edge: &Arc<Edge>) -> Result<Self, Problem> {
-        let (caller, body) = admit(request, edge, |caller| edge.rates.take(caller)).await?;
-        Ok(Self(caller, body))
-    }
-}
-
-/// Judges a request by its head, and only then reads its body.
-async fn admit(
-    request: Request,
-    edge: &Arc<Edge>,
-    judge: impl FnOnce(&Authenticated) -> Result<(), Problem>,
-) -> Result<(Authenticated, Bytes), Problem> {
-    let (mut head, mut body) = request.into_parts();
-    let admitted = Authenticated::from_request_parts(&mut head, edge).await.and_then(|caller| {
-        judge(&caller)?;
-        fits(&head.headers)?;
-        Ok(caller)
-    });
-    match admitted {
-        Ok(caller) => Ok((caller, read(&mut body, edge.limits.body).await?)),
-        Err(problem) => {
-            // Whoever expects a 100 has not begun to send.
-            if !head.headers.contains_key(header::EXPECT) {
-                discard(&mut body).await;
+        let (mut head, mut body) = request.into_parts();
+        let admitted =
+            Rated::from_request_parts(&mut head, edge).await.and_then(|Rated(caller)| {
+                fits(&head.headers)?;
+                Ok(caller)
+            });
+        match admitted {
+            Ok(caller) => Ok(Self(caller, read(&mut body, edge.limits.body).await?)),
+            Err(problem) => {
+                // Whoever expects a 100 has not begun to send.
+                if !head.headers.contains_key(header::EXPECT) {
+                    discard(&mut body).await;
+                }
+                Err(problem)
             }
-            Err(problem)
         }
     }
 }

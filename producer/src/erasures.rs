@@ -16,7 +16,7 @@ use zeroize::Zeroizing;
 use crate::{
     Edge,
     auth::Authenticated,
-    body::AuthenticatedJson,
+    body::RatedJson,
     fields::Fields,
     openapi::{erasure::ErasureBody, problems::EraseProblems},
     problem::{FieldCode, Problem, ProblemCode},
@@ -52,7 +52,7 @@ pub(crate) struct ErasedObject {
 )]
 pub(crate) async fn erase(
     State(edge): State<Arc<Edge>>,
-    AuthenticatedJson(caller, body): AuthenticatedJson,
+    RatedJson(caller, body): RatedJson,
 ) -> Result<Json<ErasedObject>, Problem> {
     let Subject { app, person } = Subject::read(&body, &caller)?;
     drop(body);

@@ -7,20 +7,33 @@ pub(crate) mod submit;
 
 use axum::extract::{Path, rejection::PathRejection};
 use quhao_common::{app::AppId, id::JobId};
+use time::OffsetDateTime;
 
 use crate::{
     auth::Authenticated,
+    fate,
     problem::{Problem, ProblemCode},
 };
 
-/// The job that a path names, if it is one of the caller's, and its app.
-fn named(
-    caller: &Authenticated,
+/// What a job's URL says.
+struct Named<'a> {
+    id: JobId,
+    app: &'a AppId,
+    /// Until when a result can come, if it says so.
+    expires: Option<OffsetDateTime>,
+}
+
+/// Reads a job's URL at the time `now`, if the job is one of the caller's.
+fn named<'a>(
+    caller: &'a Authenticated,
     path: Result<Path<String>, PathRejection>,
-) -> Result<(JobId, &AppId), Problem> {
+    query: Option<&str>,
+    now: OffsetDateTime,
+) -> Result<Named<'a>, Problem> {
     let not_found = || Problem::from(ProblemCode::NotFound);
     let Path(text) = path.map_err(|_| not_found())?;
     let found = caller.registry.job_of(&text, &caller.client.name);
     let (id, app) = found.ok_or_else(not_found)?;
-    Ok((id, &app.id))
+    let expires = fate::expires(query, now).map_err(|error| Problem::invalid(vec![error]))?;
+    Ok(Named { id, app: &app.id, expires })
 }

@@ -73,7 +73,7 @@ problem_codes! {
     HeadersTooLarge = "headers_too_large", REQUEST_HEADER_FIELDS_TOO_LARGE, retry None,
         "Headers too large", "There are more than 64 header fields, or they hold more than 16 KiB.";
     RateLimited = "rate_limited", TOO_MANY_REQUESTS, retry Some(1),
-        "Rate limited", "This client submits faster than it may, and the job was not taken. The same submission may be sent again.";
+        "Rate limited", "This client submits and erases faster than it may, and nothing was done. The same request may be sent again.";
     Internal = "internal", INTERNAL_SERVER_ERROR, retry None,
         "Internal error", "A fault in quhao. The x-request-id leads its operator to the cause.";
     Overloaded = "overloaded", SERVICE_UNAVAILABLE, retry Some(2),

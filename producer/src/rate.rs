@@ -1,14 +1,15 @@
-//! How fast each client may submit at this producer.
+//! How fast each client may submit and erase at this producer.
 //!
 //! A cell for each client that has a rate, by name: what a client has used up stays used up
 //! when the configuration is read again.
 
 use std::{
     collections::HashMap,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
+use axum::{extract::FromRequestParts, http::request::Parts};
 use governor::{
     Quota, RateLimiter,
     clock::{Clock, MonotonicClock},
@@ -20,9 +21,23 @@ use quhao_common::{
 };
 
 use crate::{
+    Edge,
     auth::Authenticated,
     problem::{Problem, ProblemCode},
 };
+
+/// Whoever asks for what counts towards the client's rate, and may.
+pub(crate) struct Rated(pub(crate) Authenticated);
+
+impl FromRequestParts<Arc<Edge>> for Rated {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, edge: &Arc<Edge>) -> Result<Self, Problem> {
+        let caller = Authenticated::from_request_parts(parts, edge).await?;
+        edge.rates.take(&caller)?;
+        Ok(Self(caller))
+    }
+}
 
 type Limiter = RateLimiter<NotKeyed, InMemoryState, MonotonicClock>;
 
@@ -48,15 +63,15 @@ impl Cell {
 }
 
 impl Rates {
-    /// Counts a submission, or says that it is one too many.
-    pub(crate) fn take(&self, caller: &Authenticated) -> Result<(), Problem> {
+    /// Counts a request, or says that it is one too many.
+    fn take(&self, caller: &Authenticated) -> Result<(), Problem> {
         self.count(&caller.client, &caller.registry.directory).map_err(|wait| {
             metrics::rate_limited(caller.client.name.as_str());
             Problem::from(ProblemCode::RateLimited).retry_after(wait)
         })
     }
 
-    /// Counts a submission of `client`; an error is how long to wait instead.
+    /// Counts a request of `client`; an error is how long to wait instead.
     fn count(&self, client: &Client, directory: &Directory) -> Result<(), Duration> {
         let Some(rate) = client.rate else { return Ok(()) };
         let mut cells = self.cells.lock().unwrap_or_else(PoisonError::into_inner);

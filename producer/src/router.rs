@@ -1,8 +1,10 @@
 //! Every route, layer and limit.
 //!
-//! How much happens at once is bounded by what it needs: connections by the listener
-//! (one request each), submits by the queue's publish window, polls by the store's pool,
-//! waiting requests by their own limit. A full one answers at once; none queues for ever.
+//! How much happens at once is bounded by what it needs: requests by the listener's
+//! connections (one each; a further one is not accepted until one ends), submits by the
+//! queue's publish window and waiting requests by their places (full ones answer at once),
+//! polls and erasures by the store's pool (who finds no connection in
+//! `store.acquire_timeout_seconds` is told so). [`crate::Limits::request`] ends all else.
 
 use std::sync::Arc;
 

@@ -3,18 +3,21 @@
 //! One listener and one batched query serve all of them: a waiter costs an entry in a
 //! map, neither a connection nor a query. News may be lost; then the tick finds it. What
 //! news tell of the queue is passed on to `admission.rs`.
+//!
+//! There are only so many places, and where there are several clients, one has half of them
+//! at most.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use futures_util::FutureExt;
 use quhao_common::{
+    app::ClientName,
     id::JobKey,
-    metrics,
-    store::{Feed, News, Store, StoredAnswer, Told},
+    store::{Feed, Holds, News, Store, StoredAnswer, Told},
 };
 use time::OffsetDateTime;
 use tokio::{
@@ -23,7 +26,10 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::Edge;
+use self::places::Places;
+use crate::{Edge, auth::Authenticated};
+
+mod places;
 
 /// How often all keys are asked for, whatever the news.
 const TICK: Duration = Duration::from_secs(1);
@@ -55,16 +61,15 @@ pub(crate) struct Waiters(Arc<Inner>);
 struct Inner {
     table: Mutex<Table>,
     arrivals: Notify,
-    max: usize,
     draining: CancellationToken,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Table {
     by_key: HashMap<JobKey, watch::Sender<Seen>>,
     /// Keys that somebody began to wait for since the last query.
     arrived: Vec<JobKey>,
-    count: usize,
+    places: Places,
 }
 
 impl Inner {
@@ -78,20 +83,22 @@ impl Inner {
 pub(crate) struct Waiter {
     // Dropped before the seat, which counts the receivers that are left.
     seen: watch::Receiver<Seen>,
+    /// The deadline of the copy that is waited for; `None` if any answer will do.
+    deadline: Option<OffsetDateTime>,
     seat: Seat,
 }
 
 #[derive(Debug)]
 struct Seat {
     key: JobKey,
+    client: ClientName,
     inner: Arc<Inner>,
 }
 
 impl Drop for Seat {
     fn drop(&mut self) {
         let mut table = self.inner.table();
-        table.count -= 1;
-        metrics::waiters(table.count);
+        table.places.leave(&self.client);
         if table.by_key.get(&self.key).is_some_and(|seen| seen.receiver_count() == 0) {
             table.by_key.remove(&self.key);
         }
@@ -101,25 +108,43 @@ impl Drop for Seat {
 impl Waiters {
     /// Room for `max` requests, until `draining`.
     pub(crate) fn new(max: usize, draining: CancellationToken) -> Self {
-        Self(Arc::new(Inner { table: Mutex::default(), arrivals: Notify::new(), max, draining }))
+        let table = Table { by_key: HashMap::new(), arrived: Vec::new(), places: Places::new(max) };
+        let (table, arrivals) = (Mutex::new(table), Notify::new());
+        Self(Arc::new(Inner { table, arrivals, draining }))
     }
 
-    /// Begins to wait for `key`. `None`: there are too many already, or this process is
-    /// about to end.
-    pub(crate) fn register(&self, key: JobKey) -> Option<Waiter> {
+    /// Begins to wait, on behalf of `caller`, for an answer to `key` that holds for a copy with
+    /// this `deadline`, if it is known. `None`: too many wait already, or too many of this
+    /// client, or this process is about to end.
+    pub(crate) fn register(
+        &self,
+        caller: &Authenticated,
+        key: JobKey,
+        deadline: Option<OffsetDateTime>,
+    ) -> Option<Waiter> {
+        let others = caller.registry.directory.clients().nth(1).is_some();
+        self.seat(&caller.client.name, others, key, deadline)
+    }
+
+    fn seat(
+        &self,
+        client: &ClientName,
+        others: bool,
+        key: JobKey,
+        deadline: Option<OffsetDateTime>,
+    ) -> Option<Waiter> {
         let inner = &self.0;
         let mut table = inner.table();
-        if table.count >= inner.max || inner.draining.is_cancelled() {
+        if inner.draining.is_cancelled() || !table.places.take(client, others) {
             return None;
         }
-        table.count += 1;
-        metrics::waiters(table.count);
         table.arrived.push(key);
         let seen = table.by_key.entry(key).or_insert_with(|| watch::Sender::new(Seen::NotYet));
         let seen = seen.subscribe();
         drop(table);
         inner.arrivals.notify_one();
-        Some(Waiter { seen, seat: Seat { key, inner: Arc::clone(inner) } })
+        let seat = Seat { key, client: client.clone(), inner: Arc::clone(inner) };
+        Some(Waiter { seen, deadline, seat })
     }
 
     /// The keys that `due` makes it worth asking for.
@@ -145,13 +170,21 @@ impl Waiters {
     fn tell(&self, asked: &[JobKey], answers: Option<Vec<StoredAnswer>>, now: OffsetDateTime) {
         let mut table = self.0.table();
         let without = if answers.is_some() { Seen::Nothing } else { Seen::Unreadable };
+        let mut answered = HashSet::new();
         for answer in answers.into_iter().flatten().filter(|answer| answer.purge_at > now) {
-            // Out of the map, so that nobody asks for it again.
-            if let Some(seen) = table.by_key.remove(&answer.key) {
+            let key = answer.key;
+            let seen = match answer.holds {
+                // Out of the map, so that nobody asks for it again.
+                Holds::Always => table.by_key.remove(&key),
+                // There may be those who wait for a later copy's.
+                Holds::Until(_) => table.by_key.get(&key).cloned(),
+            };
+            if let Some(seen) = seen {
+                answered.insert(key);
                 seen.send_replace(Seen::Answer(Arc::new(answer)));
             }
         }
-        for key in asked {
+        for key in asked.iter().filter(|key| !answered.contains(key)) {
             if let Some(seen) = table.by_key.get(key) {
                 seen.send_replace(without.clone());
             }
@@ -164,13 +197,20 @@ impl Waiter {
     /// and says what is known then.
     pub(crate) async fn wait(mut self, until: Instant) -> Seen {
         let draining = self.seat.inner.draining.clone();
+        let holds = |answer: &StoredAnswer| match self.deadline {
+            Some(deadline) => answer.holds.holds_for(deadline),
+            None => true,
+        };
         tokio::select! {
             // An error: the sender is gone, and with it any change to come.
-            _ = self.seen.wait_for(|seen| matches!(seen, Seen::Answer(_))) => {}
+            _ = self.seen.wait_for(|seen| matches!(seen, Seen::Answer(it) if holds(it))) => {}
             () = tokio::time::sleep_until(until) => {}
             () = draining.cancelled() => {}
         }
-        self.seen.borrow().clone()
+        match self.seen.borrow().clone() {
+            Seen::Answer(answer) if !holds(&answer) => Seen::Nothing,
+            seen => seen,
+        }
     }
 }
 

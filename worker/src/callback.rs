@@ -32,6 +32,7 @@ pub mod resolver;
 pub mod sender;
 pub mod share;
 
+use crate::health::Health;
 use attempt::Attempts;
 use place::Place;
 use sender::Sender;
@@ -94,7 +95,10 @@ impl Callbacks {
 
     /// Sends what is due until `draining`; then ends the attempts that are under way and
     /// records them. What is not recorded comes again after its lease.
-    pub async fn run(self, draining: CancellationToken) {
+    ///
+    /// While the clock is not known to be right nothing is claimed: receivers refuse what
+    /// was signed at another time, and a callback seems to be out of time when it is not.
+    pub async fn run(self, health: Arc<Health>, draining: CancellationToken) {
         let mut work = Work::new(self.concurrency);
         let mut look = interval(EVERY);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -108,7 +112,8 @@ impl Callbacks {
             }
             self.record(&mut work).await;
             // Who cannot record would claim what it must not forget.
-            if work.more && work.ended.is_empty() && !draining.is_cancelled() {
+            let may_claim = work.ended.is_empty() && health.is_clock_right();
+            if work.more && may_claim && !draining.is_cancelled() {
                 self.claim(&mut work).await;
             }
         }

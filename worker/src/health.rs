@@ -163,6 +163,11 @@ impl Health {
         before
     }
 
+    /// Whether the clock is known to be near enough to the store's.
+    pub fn is_clock_right(&self) -> bool {
+        self.stuck.borrow().clock == Clock::Right
+    }
+
     /// Whether the worker must take no jobs now.
     pub fn is_stuck(&self) -> bool {
         self.stuck.borrow().is_stuck()

@@ -31,7 +31,7 @@ pub enum Worked {
     Answered,
     /// Its deadline passed before the first call.
     TooLate,
-    /// The worker is draining; another should have the job.
+    /// The worker is draining or cannot reach the store; another should have the job.
     HandBack,
 }
 

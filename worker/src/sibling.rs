@@ -6,6 +6,7 @@
 use std::time::{Duration, Instant};
 
 use quhao_common::{
+    backoff::Backoff,
     job::{Job, Work},
     phone::LoginCode,
     session_handle::HandleKey,
@@ -19,11 +20,13 @@ use crate::{
     context::{Context, Taken},
     health::STORE_BLIP_MAX,
     platform::Call,
-    slots::{List, NoWait, Slot},
+    slots::{List, Slot},
 };
 
 /// Between two looks.
 const PAUSE: Duration = Duration::from_millis(400);
+/// Between two questions that the store does not answer.
+const BACKOFF: Backoff = Backoff::new(PAUSE, Duration::from_secs(5));
 
 /// What a look found.
 #[derive(Debug)]
@@ -59,7 +62,7 @@ pub async fn look(
         }
         match patience.pause(job, slot).await {
             Pause::Over => {}
-            Pause::NoMore | Pause::Crowded => return Found::Nothing,
+            Pause::NoMore => return Found::Nothing,
             Pause::Draining => return Found::Draining,
         }
     }
@@ -70,7 +73,7 @@ async fn look_once(
     job: &Job,
     code_hashes: Option<&[KeyedHash]>,
 ) -> Result<Option<Found>, StoreError> {
-    if store.known(&[job.id.key()]).await?.contains(&job.id.key()) {
+    if !store.known(&[(job.id.key(), job.expires_at)]).await?.is_empty() {
         return Ok(Some(Found::Answer));
     }
     let Some(code_hashes) = code_hashes else { return Ok(None) };
@@ -87,7 +90,7 @@ pub enum Looked {
     None,
     /// The store did not say before the job's end.
     TooLate,
-    /// The store did not say for longer than a blip: another worker may reach it.
+    /// The store has been out of reach for longer than a blip: another worker may reach it.
     Elsewhere,
     /// The worker is draining.
     Draining,
@@ -105,13 +108,16 @@ pub async fn stored_session(
     let asking = || context.store.session_of_guest(&job.client, &job.app, openid);
     // While draining, too: the fresh session is worth more than this payload, and is
     // committed with the job's end.
-    match ask(context, job, slot, Duration::MAX, asking).await {
+    match ask(context, job, slot, Unreachable::Wait, asking).await {
         Looked::Found(session) => Some(session),
         Looked::None | Looked::TooLate | Looked::Elsewhere | Looked::Draining => None,
     }
 }
 
 /// The session that the client named. Nothing is lost yet when the store cannot be asked.
+///
+/// A store that tells nothing but sessions is no reason to give the job back: whoever gets it
+/// would fare alike, and it would come again and again, until it is over the delivery limit.
 pub async fn session_of_handle(
     context: &Context,
     taken: &Taken,
@@ -120,38 +126,54 @@ pub async fn session_of_handle(
 ) -> Looked {
     let job = &taken.job;
     let asking = || context.store.session_of_handle(&job.client, &job.app, handle);
-    ask(context, job, slot, STORE_BLIP_MAX, asking).await
+    ask(context, job, slot, Unreachable::LeaveToOthers, asking).await
 }
 
-/// Asks until the store answers, but for no longer than `blip`.
+/// What a job does when its worker cannot reach the store at all.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Unreachable {
+    Wait,
+    LeaveToOthers,
+}
+
+/// Asks until the store answers, at most until the job's end.
 async fn ask<F>(
     context: &Context,
     job: &Job,
     slot: &mut Slot,
-    blip: Duration,
+    unreachable: Unreachable,
     asking: impl Fn() -> F,
 ) -> Looked
 where
     F: Future<Output = Result<Option<StoredSession>, StoreError>>,
 {
-    let began = Instant::now();
-    let mut patience = Patience::new(context, job);
+    let (began, mut failures) = (Instant::now(), 0);
     loop {
         match asking().await {
             Ok(Some(session)) => return Looked::Found(session),
             Ok(None) => return Looked::None,
-            Err(error) => patience.was_not_answered(context, job, &error),
+            Err(error) => debug!(id = %job.id, %error, "the store cannot be asked for a session"),
         }
-        if began.elapsed() > blip {
+        let may_leave = unreachable == Unreachable::LeaveToOthers;
+        if may_leave && began.elapsed() > STORE_BLIP_MAX && is_out_of_reach(context, job).await {
             return Looked::Elsewhere;
         }
-        match patience.pause(job, slot).await {
-            Pause::Over => {}
-            Pause::NoMore => return Looked::TooLate,
-            Pause::Crowded => return Looked::Elsewhere,
-            Pause::Draining => return Looked::Draining,
+        let remaining = job.remaining(OffsetDateTime::now_utc());
+        if remaining.is_zero() {
+            return Looked::TooLate;
+        }
+        failures += 1;
+        let pause = BACKOFF.pause(failures, rand::random()).min(remaining);
+        if slot.wait_anyhow(list(job), &job.app, pause).await.is_none() {
+            return Looked::Draining;
         }
     }
+}
+
+/// Whether the store does not even tell what this worker starts no job without: then it takes
+/// none, and what it gives back does not come again at once.
+async fn is_out_of_reach(context: &Context, job: &Job) -> bool {
+    context.store.known(&[(job.id.key(), job.expires_at)]).await.is_err()
 }
 
 /// Where `job` waits: what it looks for is in place of its call.
@@ -175,8 +197,6 @@ enum Pause {
     Over,
     /// The grace or the job is over.
     NoMore,
-    /// There is no room to wait.
-    Crowded,
     Draining,
 }
 
@@ -191,14 +211,15 @@ impl Patience {
         *self = Self::new(context, job);
     }
 
+    /// Waits, in its slot if there is no room elsewhere: what is looked for may be committed
+    /// in a moment.
     async fn pause(&self, job: &Job, slot: &mut Slot) -> Pause {
         if OffsetDateTime::now_utc() + PAUSE >= self.until {
             return Pause::NoMore;
         }
-        match slot.wait(list(job), &job.app, PAUSE).await {
-            Ok(()) => Pause::Over,
-            Err(NoWait::Crowded) => Pause::Crowded,
-            Err(NoWait::Draining) => Pause::Draining,
+        match slot.wait_anyhow(list(job), &job.app, PAUSE).await {
+            Some(()) => Pause::Over,
+            None => Pause::Draining,
         }
     }
 }

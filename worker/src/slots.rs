@@ -17,7 +17,7 @@ use std::{
     time::Duration,
 };
 
-use quhao_common::{app::AppId, metrics};
+use quhao_common::{app::AppId, metrics::SlotGauges};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
@@ -36,6 +36,7 @@ pub struct Slots {
     /// Places for outcomes.
     known: Arc<Semaphore>,
     waiting: Mutex<Waiting>,
+    gauges: SlotGauges,
     draining: CancellationToken,
 }
 
@@ -109,6 +110,7 @@ impl Slots {
             working_max: concurrency,
             known: Arc::new(Semaphore::new(outcomes_max(concurrency))),
             waiting: Mutex::new(HashMap::new()),
+            gauges: SlotGauges::new(),
             draining,
         })
     }
@@ -153,7 +155,7 @@ impl Slots {
         let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner).values().sum();
         let working = self.working_max - self.working.available_permits();
         let known = outcomes_max(self.working_max) - self.known.available_permits();
-        metrics::slots(working, waiting, known);
+        self.gauges.set(working, waiting, known);
     }
 }
 

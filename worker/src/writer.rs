@@ -13,13 +13,13 @@ use std::{
 
 use quhao_common::{
     backoff::Backoff,
+    failure::FailureCode,
     id::JobId,
     metrics,
     queue::{Delivery, Queue, Verdict},
-    store::{Finished, StoreError},
+    store::{Ending, Finished, StoreError},
 };
 use tokio::sync::{Notify, mpsc};
-use tokio_util::sync::DropGuard;
 use tracing::{error, warn};
 
 use self::{batch_size::BatchSize, hand_over::HandedOver};
@@ -59,13 +59,8 @@ pub struct Held {
 /// Where an outcome comes from.
 #[derive(Debug)]
 pub enum Place {
-    /// From a job that was worked on here.
-    Worked {
-        /// Its slot.
-        slot: Slot,
-        /// Dropped when the job is done with: others wait for that.
-        alone: Option<DropGuard>,
-    },
+    /// From a job that was worked on in this slot.
+    Worked(Slot),
     /// From the queue, with nothing to be worked on.
     Aside(Aside),
 }
@@ -218,9 +213,14 @@ impl Writer {
     fn settle(&self, row: &Finished, held: Held, verdict: Verdict) {
         let Held { delivery, place, .. } = held;
         match place {
-            Place::Worked { slot, alone } => {
-                self.in_flight.settle(row.key, delivery, verdict);
-                drop((slot, alone));
+            Place::Worked(slot) => {
+                if row.ending == Ending::Failed(FailureCode::DeadlineExceeded) {
+                    // Copies that followed it may have later deadlines.
+                    self.in_flight.settle_alone(row.key, delivery, verdict);
+                } else {
+                    self.in_flight.settle(row.key, delivery, verdict);
+                }
+                drop(slot);
             }
             Place::Aside(aside) => {
                 if aside == Aside::Resumed && verdict == Verdict::Ack {

@@ -11,6 +11,7 @@ use crate::{
     keyring::{Keyring, Secret32},
     outcome::{Opened, Success},
     phone::{LoginCode, Phone, PhoneCode},
+    store::Holds,
     vault::Sealed,
 };
 
@@ -46,6 +47,7 @@ fn stored(key: JobKey) -> StoredAnswer {
         finished_at: CREATED + Duration::from_millis(5),
         purge_at: CREATED + Duration::from_hours(24),
         answer: Some(Sealed::from_bytes(Vec::new())),
+        holds: Holds::Always,
     }
 }
 

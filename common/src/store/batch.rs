@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, btree_map::Entry};
 
 use time::OffsetDateTime;
 
-use super::{Finished, NewSession};
+use super::{Ending, Finished, NewSession};
 use crate::{
     app::{AppId, ClientName},
     id::JobKey,
@@ -23,7 +23,8 @@ pub struct Ranked<'a> {
 }
 
 /// The best outcome of each key, in the order of keys, so that two writers lock rows in the
-/// same order; then those of the others that tell of a guest.
+/// same order; then those of the others that tell of a guest, or of a failure: that may be a
+/// later copy's.
 pub fn ranked(batch: &[Finished]) -> Vec<Ranked<'_>> {
     let mut best = BTreeMap::<JobKey, &Finished>::new();
     let mut rest = Vec::new();
@@ -38,7 +39,8 @@ pub fn ranked(batch: &[Finished]) -> Vec<Ranked<'_>> {
             Entry::Occupied(_) => rest.push(finished),
         }
     }
-    rest.retain(|finished| guest(finished).is_some());
+    let failed = |finished: &Finished| matches!(finished.ending, Ending::Failed(_));
+    rest.retain(|finished| guest(finished).is_some() || failed(finished));
     let best = best.into_values().map(|finished| Ranked { finished, best: true });
     best.chain(rest.into_iter().map(|finished| Ranked { finished, best: false })).collect()
 }

@@ -97,6 +97,20 @@ pub struct Erased {
     pub sessions: u64,
 }
 
+/// What a part of an app's erasure looked at last, if there may be more, and how many rows
+/// went.
+pub(super) struct Part<T> {
+    pub(super) last: Option<T>,
+    pub(super) erased: u64,
+}
+
+impl<T> Part<T> {
+    pub(super) fn new(scanned: Vec<T>, erased: u64) -> Self {
+        let more = scanned.len() == APP_PART_ROWS_MAX as usize;
+        Self { last: scanned.into_iter().last().filter(|_| more), erased }
+    }
+}
+
 /// How much of an app went with this part.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AppErased {

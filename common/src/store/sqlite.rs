@@ -1,7 +1,6 @@
 //! The embedded store: tables in an SQLite file that one process has for itself.
 
 use std::{
-    collections::HashSet,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -88,19 +87,6 @@ impl SqliteStore {
     /// See [`super::Store::schema`].
     pub async fn schema(&self) -> Result<Schema, StoreError> {
         Ok(self.database.schema(self.limit).await?)
-    }
-
-    /// See [`super::Store::known`].
-    pub async fn known(&self, keys: &[JobKey]) -> Result<HashSet<JobKey>, StoreError> {
-        if keys.is_empty() {
-            return Ok(HashSet::new());
-        }
-        let (keys, now) = (json(keys.iter().map(JobKey::as_bytes)), now_ms());
-        let known = self
-            .database
-            .read(self.limit, move |connection| Box::pin(answers::known(connection, keys, now)))
-            .await?;
-        known.into_iter().map(answers::key).collect()
     }
 
     /// See [`super::Store::finish`].

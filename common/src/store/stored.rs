@@ -2,6 +2,7 @@
 
 use time::OffsetDateTime;
 
+use super::Holds;
 use crate::{
     id::JobKey,
     vault::{KeyedHash, Sealed},
@@ -23,6 +24,8 @@ pub struct StoredAnswer {
     /// The sealed [`crate::answer::Answer`]; `None` if it was erased, and only the fact is
     /// kept.
     pub answer: Option<Sealed>,
+    /// For which copies of its job it holds.
+    pub holds: Holds,
 }
 
 /// A stored session.

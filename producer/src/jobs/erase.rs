@@ -9,12 +9,12 @@ use axum::{
 use quhao_common::{job::DEADLINE_SECONDS, store::Tombstone};
 use time::OffsetDateTime;
 
+use super::Named;
 use crate::{
     Edge, Limits,
-    auth::Authenticated,
-    fate,
     openapi::problems::EraseJobProblems,
     problem::{Problem, ProblemCode},
+    rate::Rated,
 };
 
 /// Erase a job
@@ -37,14 +37,12 @@ use crate::{
 )]
 pub(crate) async fn erase(
     State(edge): State<Arc<Edge>>,
-    caller: Authenticated,
+    Rated(caller): Rated,
     id: Result<Path<String>, PathRejection>,
     RawQuery(query): RawQuery,
 ) -> Result<StatusCode, Problem> {
-    let (id, app) = super::named(&caller, id)?;
     let now = OffsetDateTime::now_utc();
-    let expires =
-        fate::expires(query.as_deref(), now).map_err(|error| Problem::invalid(vec![error]))?;
+    let Named { id, app, expires } = super::named(&caller, id, query.as_deref(), now)?;
     let tombstone = Tombstone {
         key: id.key(),
         client: caller.client.name.clone(),

@@ -12,11 +12,14 @@ use quhao_common::{id::JobId, job_object::JobObject, store::StoredAnswer};
 use time::OffsetDateTime;
 use tokio::time::Instant;
 
-use super::answer::{applied, finished};
+use super::{
+    Named,
+    answer::{applied, finished},
+};
 use crate::{
     Edge,
     auth::Authenticated,
-    fate::{self, Fate, fate},
+    fate::{Fate, fate},
     headers,
     openapi::problems::PollProblems,
     problem::{Problem, ProblemCode},
@@ -53,15 +56,16 @@ pub(crate) async fn poll(
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let (id, app) = super::named(&caller, id)?;
     let now = OffsetDateTime::now_utc();
-    let expires =
-        fate::expires(query.as_deref(), now).map_err(|error| Problem::invalid(vec![error]))?;
+    let Named { id, app, expires } = super::named(&caller, id, query.as_deref(), now)?;
 
     let wait = headers::prefer_wait(&headers, edge.limits.wait_max)
         .map(|wait| worth_waiting(&edge, expires, now, wait))
         .filter(|wait| !wait.is_zero());
-    let waiter = wait.and_then(|wait| Some((edge.waiters.register(id.key())?, wait)));
+    // URLs round up: this is the earliest deadline that it may stand for.
+    let deadline = expires.map(|at| at - Duration::from_secs(1));
+    let waiter =
+        wait.and_then(|wait| Some((edge.waiters.register(&caller, id.key(), deadline)?, wait)));
     let (row, in_time) = match waiter {
         Some((waiter, wait)) => (look_waiting(&edge, &id, waiter, wait).await?, true),
         None => (look(&edge, &id).await?, false),
@@ -74,7 +78,11 @@ pub(crate) async fn poll(
         row => row,
     };
     let purged = row.as_ref().is_some_and(|row| row.purge_at <= now);
-    if let Some(stored) = row.filter(|_| !purged) {
+    // That an earlier copy came too late is no answer as long as this one's can come.
+    let outlived = |row: &StoredAnswer| {
+        !too_late && deadline.is_some_and(|deadline| !row.holds.holds_for(deadline))
+    };
+    if let Some(stored) = row.filter(|row| !purged && !outlived(row)) {
         let object = finished(&edge, &caller, (&id, app), &stored).await?;
         return Ok(if in_time { applied(&object) } else { Json(object).into_response() });
     }

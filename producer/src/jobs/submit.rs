@@ -86,8 +86,10 @@ pub(crate) async fn submit(
 
     // Before the publish, so that no answer can come in between.
     let wait = headers::prefer_wait(&headers, edge.limits.wait_max);
-    let waiter =
-        wait.and_then(|wait| Some((edge.waiters.register(job.id.key())?, Instant::now() + wait)));
+    let waiter = wait.and_then(|wait| {
+        let waiter = edge.waiters.register(&caller, job.id.key(), Some(job.expires_at))?;
+        Some((waiter, Instant::now() + wait))
+    });
     publish(&edge, &caller.registry, &job).await?;
     edge.admission.accepted();
     metrics::submitted("accepted");

@@ -40,11 +40,11 @@ problems! {
     /// What asking for a session can meet besides.
     SessionProblems: Unauthorized, NotFound, StoreUnavailable;
     /// What erasing a job can meet besides.
-    EraseJobProblems: Unauthorized, NotFound, InvalidRequest, StoreUnavailable;
+    EraseJobProblems: Unauthorized, NotFound, InvalidRequest, RateLimited, StoreUnavailable;
     /// What erasing a person can meet besides.
     EraseProblems:
         MalformedJson, IncompleteBody, Unauthorized, NotFound, RequestTimeout, BodyTooLarge,
-        UnsupportedMediaType, InvalidRequest, StoreUnavailable;
+        UnsupportedMediaType, InvalidRequest, RateLimited, StoreUnavailable;
 }
 
 /// Adds each code to the answer of its status.

@@ -16,7 +16,7 @@ use quhao_tests::{
 use super::{
     callbacks::standing,
     ground::{Open, close},
-    outcome::{app, client, finished, login, now, with_callback},
+    outcome::{app, client, finished, known, login, now, with_callback},
 };
 
 in_both_modes!(
@@ -39,7 +39,7 @@ pub(super) fn tombstone(of: &Finished) -> Tombstone {
 
 pub(super) async fn answer(store: &Store, key: JobKey) -> Option<StoredAnswer> {
     let mut answers = store.answers(&[key]).await.expect("answers");
-    assert_eq!(store.known(&[key]).await.expect("known").len(), answers.len());
+    assert_eq!(known(store, &[key]).await.len(), answers.len());
     answers.pop()
 }
 

@@ -3,19 +3,28 @@
 use std::time::Duration;
 
 use quhao_common::{
+    failure::FailureCode,
     id::JobId,
     queue::{Delivery, Verdict},
+    store::{Ending, Finished},
 };
 use quhao_tests::{config::Mode, in_both_modes};
-use quhao_worker::in_flight::InFlight;
+use quhao_worker::{
+    in_flight::InFlight,
+    known::{self, KnownCopy},
+};
 use time::OffsetDateTime;
 
 use super::{
     ground::{Ground, close, take, take_one},
+    outcome::{finished, now},
     queue::{assert_empty, publish},
 };
 
-in_both_modes!(copies_share_the_fate_of_the_one_that_is_worked_on);
+in_both_modes!(
+    copies_share_the_fate_of_the_one_that_is_worked_on,
+    a_copy_that_came_too_late_tells_nothing_to_those_that_follow_it,
+);
 
 async fn copies_share_the_fate_of_the_one_that_is_worked_on(mode: Mode) {
     let ground = Ground::new(mode).await;
@@ -59,5 +68,34 @@ async fn copies_share_the_fate_of_the_one_that_is_worked_on(mode: Mode) {
     assert!(in_flight.enter(key, later, longer).is_none());
     in_flight.settle(key, first, Verdict::Ack);
     assert_empty(queue).await;
+    close(&backend).await;
+}
+
+/// Both were taken at once, and there is an answer: that the first one's deadline passed.
+async fn a_copy_that_came_too_late_tells_nothing_to_those_that_follow_it(mode: Mode) {
+    let ground = Ground::new(mode).await;
+    let backend = ground.open_for_both().await;
+    let (queue, store, in_flight) = (&backend.queue, &backend.store, InFlight::default());
+    let (past, future) = (now() - Duration::from_secs(1), now() + Duration::from_mins(1));
+    let expired = Ending::Failed(FailureCode::DeadlineExceeded);
+    let row = Finished { expires_at: past, ..finished(expired) };
+    let key = row.key;
+    store.finish(&[row]).await.expect("a commit");
+    for (deadline, comes_again) in [(past, true), (future, false)] {
+        publish(queue, b"first").await;
+        let first = take_one(queue).await;
+        publish(queue, b"later").await;
+        let later = take_one(queue).await;
+        let delivery = in_flight.enter(key, deadline, first).expect("nobody works on it");
+        assert!(in_flight.enter(key, future + Duration::from_secs(1), later).is_none());
+        let copies = vec![KnownCopy { key, expires_at: deadline, delivery }];
+        known::settle(store, Duration::from_hours(1), &in_flight, copies).await;
+        if comes_again {
+            let later = take_one(queue).await;
+            assert_eq!(later.body, b"later");
+            later.settle(Verdict::Ack);
+        }
+        assert_empty(queue).await;
+    }
     close(&backend).await;
 }

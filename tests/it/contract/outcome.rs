@@ -1,12 +1,12 @@
 //! Outcomes to be committed, as a worker makes them.
 
-use std::time::Duration;
+use std::{collections::HashSet, time::Duration};
 
 use quhao_common::{
     app::{AppId, ClientName},
     id::JobKey,
     session_handle::HandleKey,
-    store::{Ending, Finished, NewSession},
+    store::{Ending, Finished, NewSession, Store},
     vault::{KeyedHash, Sealed},
 };
 use quhao_tests::config::APP;
@@ -27,6 +27,12 @@ pub(super) fn app(id: &str) -> AppId {
 pub(super) fn now() -> OffsetDateTime {
     let now = OffsetDateTime::now_utc();
     now.replace_millisecond(now.millisecond()).expect("a millisecond")
+}
+
+/// Which of `keys` have an answer, whatever the deadline.
+pub(super) async fn known(store: &Store, keys: &[JobKey]) -> HashSet<JobKey> {
+    let copies: Vec<_> = keys.iter().map(|key| (*key, OffsetDateTime::UNIX_EPOCH)).collect();
+    store.known(&copies).await.expect("known")
 }
 
 /// The outcome of a job nobody knows yet.

@@ -11,7 +11,7 @@ use time::OffsetDateTime;
 
 use super::{
     ground::{Open, close},
-    outcome::{AT_ONCE, app, client, guest_hash, login, now},
+    outcome::{AT_ONCE, app, client, guest_hash, known, login, now},
 };
 
 in_both_modes!(only_what_is_past_its_retention_is_deleted);
@@ -56,8 +56,7 @@ async fn only_what_is_past_its_retention_is_deleted(mode: Mode) {
     let of = |rows| Purged { answers: rows, sessions: rows, callbacks: rows, erasures: rows };
     assert_eq!(deleted, [of(2), of(2), of(1), of(0)], "in steps, and no more than there is");
 
-    let known = open.store().known(&[present.key]).await.expect("known");
-    assert!(known.contains(&present.key));
+    assert!(known(open.store(), &[present.key]).await.contains(&present.key));
     let session = open.store().session_of_guest(&present.client, &app(APP), "present").await;
     assert!(session.expect("a look-up").is_some());
     let due = CallbackFilter { key: Some(present.key), max: 10, ..CallbackFilter::default() };

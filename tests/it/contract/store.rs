@@ -20,7 +20,7 @@ use time::OffsetDateTime;
 
 use super::{
     ground::{Open, close},
-    outcome::{finished, now},
+    outcome::{finished, known, now},
 };
 
 in_both_modes!(
@@ -78,12 +78,12 @@ async fn what_was_finished_is_known_and_can_be_read(mode: Mode) {
         finished(Ending::Succeeded),
     );
     let keys = [one.key, two.key, other.key];
-    assert!(open.store().known(&keys).await.expect("known").is_empty());
+    assert!(known(open.store(), &keys).await.is_empty());
     assert!(open.store().answers(&keys).await.expect("answers").is_empty());
     open.store().finish(&[one.clone(), two.clone()]).await.expect("a commit");
 
-    let known = open.store().known(&keys).await.expect("known");
-    assert_eq!(known, HashSet::from([one.key, two.key]));
+    let found = known(open.store(), &keys).await;
+    assert_eq!(found, HashSet::from([one.key, two.key]));
     let answers = open.store().answers(&keys).await.expect("answers");
     assert_eq!(answers.len(), 2);
     for expected in [&one, &two] {
@@ -94,7 +94,7 @@ async fn what_was_finished_is_known_and_can_be_read(mode: Mode) {
         assert_eq!(row.finished_at, expected.finished_at);
         assert_eq!(row.purge_at, expected.purge_at);
     }
-    assert!(open.store().known(&[]).await.expect("known").is_empty());
+    assert!(known(open.store(), &[]).await.is_empty());
     assert!(open.store().answers(&[]).await.expect("answers").is_empty());
     open.store().finish(&[]).await.expect("an empty commit");
     close(&open.backend).await;
@@ -126,8 +126,7 @@ async fn answers_past_their_time_are_gone(mode: Mode) {
     let present = finished(Ending::Succeeded);
     let keys = [past.key, present.key];
     open.store().finish(&[past, present.clone()]).await.expect("a commit");
-    let known = open.store().known(&keys).await.expect("known");
-    assert_eq!(known, HashSet::from([present.key]));
+    assert_eq!(known(open.store(), &keys).await, HashSet::from([present.key]));
     let answers = open.store().answers(&keys).await.expect("answers");
     assert_eq!(answers.iter().map(|row| row.key).collect::<Vec<_>>(), [present.key]);
     close(&open.backend).await;
@@ -153,7 +152,7 @@ async fn whoever_listens_hears_of_a_commit_that_can_be_read(mode: Mode) {
     let (mut feed, mut other) = (open.store().listen(), open.store().listen());
     for feed in [&mut feed, &mut other] {
         let keys = first_keys_heard(open.store(), feed).await;
-        assert_eq!(open.store().known(&keys).await.expect("known").len(), keys.len());
+        assert_eq!(known(open.store(), &keys).await.len(), keys.len());
     }
     let last = finished(Ending::Failed(FailureCode::NoPhone));
     open.store().finish(std::slice::from_ref(&last)).await.expect("a commit");
@@ -178,7 +177,7 @@ async fn a_big_batch_is_one_call(mode: Mode) {
     let mut feed = open.store().listen();
     first_keys_heard(open.store(), &mut feed).await;
     open.store().finish(&batch).await.expect("a commit");
-    assert_eq!(open.store().known(&keys).await.expect("known").len(), keys.len());
+    assert_eq!(known(open.store(), &keys).await.len(), keys.len());
     assert_eq!(open.store().answers(&keys).await.expect("answers").len(), keys.len());
 
     let mut unheard: HashSet<JobKey> = keys.into_iter().collect();

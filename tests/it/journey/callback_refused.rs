@@ -16,7 +16,7 @@ use quhao_common::{
     phone::LoginCode,
     registry::Registry,
     signature::WebhookSecret,
-    store::{AttemptEnd, DueCallback, StoredAnswer},
+    store::{AttemptEnd, DueCallback, Holds, StoredAnswer},
     vault::{Sealed, Vault},
 };
 use quhao_tests::{config::Mode, in_both_modes, receiver::Receiver, world::World};
@@ -153,6 +153,7 @@ fn due(client: &ClientName, app: &AppId, url: Option<&str>) -> DueCallback {
             finished_at: now,
             purge_at: now + Duration::from_hours(1),
             answer,
+            holds: Holds::Always,
         },
     }
 }

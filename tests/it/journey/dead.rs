@@ -19,6 +19,8 @@ use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use super::callbacks::{job, knobs, wait_for_status};
 
+mod again;
+
 in_both_modes!(a_job_that_expires_in_the_queue_is_told_after_its_deadline_and_the_grace,);
 
 /// Time-out, commit time-out and five seconds.

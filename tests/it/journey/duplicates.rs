@@ -8,6 +8,7 @@ use quhao_tests::{
     world::{Knobs, World, phone_job},
 };
 use serde_json::json;
+use sqlx::Connection;
 use tokio::time::sleep;
 
 /// Between two looks at the database.
@@ -40,6 +41,39 @@ async fn four_copies_on_two_producers_are_one_job_and_one_exchange() {
         assert_eq!(world.simulator.exchanges_of(&guest.code), 1);
     }
     // All copies get settled: nothing is left for anybody.
+    world.is_drained().await;
+}
+
+/// A sibling's session is on its way, and there is no room to wait for it but in the slots.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn jobs_with_one_code_wait_for_the_first_ones_commit_where_they_are() {
+    let config = "[worker]\nconcurrency = 4\n".to_owned();
+    let mut world = World::with(Mode::Distributed, Knobs { config, ..Knobs::default() }).await;
+    let Backing::Servers { database, .. } = &world.backing else { unreachable!() };
+    let mut connection = database.connect().await;
+    let mut lock = connection.begin().await.unwrap();
+    // Reading goes on, the commit does not.
+    sqlx::query("lock table jobs in share mode").execute(&mut *lock).await.unwrap();
+    let (client, guest, mut urls) = (world.client(), world.guest(), Vec::new());
+    for order in 0..4 {
+        let mut job = phone_job(&guest);
+        job["metadata"] = json!({"order": order});
+        let reply = client.submit(&job).await;
+        assert_eq!(reply.status, 202, "{}", reply.text);
+        urls.push(reply.text_at("/url").to_owned());
+    }
+    eventually("each has called", PATIENCE, async || {
+        (world.simulator.calls_of(&guest.code) == 4).then_some(())
+    })
+    .await;
+    // Long enough for more than one look.
+    sleep(Duration::from_secs(1)).await;
+    lock.rollback().await.unwrap();
+    for url in &urls {
+        let job = client.wait_until_done(url, PATIENCE).await;
+        assert_eq!(job["result"]["phone"]["pure_phone_number"], guest.phone, "{job}");
+    }
+    assert_eq!(world.simulator.exchanges_of(&guest.code), 1);
     world.is_drained().await;
 }
 

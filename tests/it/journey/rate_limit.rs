@@ -1,15 +1,15 @@
-//! A client that submits faster than it may is told so, and nobody else notices.
+//! A client that asks for more than its share is told so, and nobody else notices.
 
 use std::time::{Duration, Instant};
 
 use quhao_simulator::LoginSpec;
 use quhao_tests::{
-    client::Client,
-    config::{APP, Mode},
+    client::{Client, Reply},
+    config::{APP, APP_ELSEWHERE, Mode},
     in_both_modes,
     reload::{Reading, put, reload},
-    wait::PATIENCE,
-    world::{Knobs, World},
+    wait::{PATIENCE, eventually},
+    world::{Knobs, World, phone_job},
 };
 use serde_json::json;
 use sha2::{Digest, Sha256};
@@ -20,6 +20,8 @@ const APP_OF_THE_HASTY: &str = "wx00000000000000aa";
 in_both_modes!(
     a_hasty_client_is_told_when_to_come_back,
     a_reload_takes_rates_over_and_keeps_what_others_used_up,
+    erasing_counts_towards_the_rate,
+    one_client_waits_in_half_of_the_places_at_most,
 );
 
 /// The client of this name with its rate and its app, whose key is `key-of-NAME`.
@@ -64,7 +66,7 @@ async fn a_hasty_client_is_told_when_to_come_back(mode: Mode) {
     let reply = submit(&hasty, APP_OF_THE_HASTY).await;
     assert_eq!(reply.status, 202, "Retry-After was honoured: {}", reply.text);
 
-    // The others go on meanwhile, and so does everything but submitting.
+    // The others go on meanwhile, and so does asking.
     let others = world.client();
     for _ in 0..10 {
         let reply = submit(&others, APP).await;
@@ -78,6 +80,70 @@ async fn a_hasty_client_is_told_when_to_come_back(mode: Mode) {
     let counted = "quhao_rate_limited_total{client=\"hasty\"} 1";
     assert!(metrics.contains(counted), "{metrics}");
     assert!(metrics.contains("quhao_submits_total{result=\"rate_limited\"} 1"), "{metrics}");
+}
+
+/// The first answer that is not `status`. What was used up comes back once a second.
+async fn first_other<F: Future<Output = Reply>>(status: u16, ask: impl Fn() -> F) -> Reply {
+    for _ in 0..200 {
+        let reply = ask().await;
+        if reply.status != status {
+            return reply;
+        }
+    }
+    panic!("no limit in sight");
+}
+
+async fn erasing_counts_towards_the_rate(mode: Mode) {
+    let world = hasty_world(mode).await;
+    let hasty = world.client().with_key(Some(KEY));
+    let login = world.simulator.login(&LoginSpec::new(APP_OF_THE_HASTY));
+    let accepted = hasty.submit(&json!({"code": login.code})).await;
+    let url = accepted.text_at("/url").to_owned();
+    let person = json!({"openid": login.openid});
+    let of_job = first_other(204, async || hasty.delete(&url).await).await;
+    let of_person = first_other(200, async || hasty.post("/v1/erasures", &person).await).await;
+    for refused in [of_job, of_person] {
+        assert_eq!((refused.status, refused.text_at("/code")), (429, "rate_limited"));
+        assert_eq!(refused.header("retry-after"), "1");
+    }
+    // What was refused did nothing, and is done when it may be.
+    eventually("it may", PATIENCE, async || (hasty.delete(&url).await.status == 204).then_some(()))
+        .await;
+    let poll = hasty.get(&url).await;
+    assert_eq!((poll.status, poll.text_at("/code")), (410, "gone"), "{}", poll.text);
+    let others = world.client();
+    for _ in 0..10 {
+        let reply = others.post("/v1/erasures", &person).await;
+        assert_eq!(reply.status, 200, "{}", reply.text);
+    }
+}
+
+async fn one_client_waits_in_half_of_the_places_at_most(mode: Mode) {
+    let config = "[http]\nwaiters_max = 2\n".to_owned();
+    let world = World::with(mode, Knobs { config, ..Knobs::default() }).await;
+    world.simulator.set_latency(Duration::from_secs(3));
+    let (client, job) = (world.client(), phone_job(&world.guest()));
+    let first = {
+        let client = client.clone();
+        tokio::spawn(async move { client.submit_and_wait(&job, 20).await })
+    };
+    let metrics = client.at(&world.producers[0].metrics);
+    eventually("the first waits", PATIENCE, async || {
+        let text = metrics.get("/metrics").await.text;
+        text.lines().any(|line| line == "quhao_waiters 1").then_some(())
+    })
+    .await;
+    // As if it had not asked to wait, at a submit and at a poll.
+    let second = client.submit_and_wait(&phone_job(&world.guest()), 20).await;
+    assert_eq!((second.status, second.text_at("/status")), (202, "queued"), "{}", second.text);
+    let poll = client.get_with(second.text_at("/url"), &[("prefer", "wait=20")]).await;
+    assert_eq!((poll.status, poll.text_at("/status")), (200, "queued"), "{}", poll.text);
+    assert!(!first.is_finished(), "the platform is quicker than it was told to be");
+    let other = phone_job(&world.simulator.guest(APP_ELSEWHERE));
+    let third = world.client_elsewhere().submit_and_wait(&other, 20).await;
+    assert_eq!((third.status, third.text_at("/status")), (200, "succeeded"), "{}", third.text);
+    let first = first.await.unwrap();
+    assert_eq!((first.status, first.text_at("/status")), (200, "succeeded"), "{}", first.text);
 }
 
 /// Submits until it is one too many: how many were not. Ends at `most`.

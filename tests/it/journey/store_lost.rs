@@ -11,6 +11,8 @@ use quhao_tests::{
 };
 use serde_json::json;
 
+mod sessions;
+
 /// Adds a worker that reaches the store through the proxy.
 async fn cut_off_worker(world: &mut World) -> Proxy {
     let Backing::Servers { database, .. } = &world.backing else { unreachable!() };

@@ -8,6 +8,7 @@ use quhao_common::{
     queue::{Delivery, Verdict},
     registry::Registry,
 };
+use time::OffsetDateTime;
 use tokio::{
     sync::watch,
     time::{Instant, sleep_until},
@@ -23,8 +24,8 @@ use crate::health::StoreUse;
 /// allows.
 const TRY_AGAIN: Duration = Duration::from_secs(30);
 
-/// A key to ask the store for when it is the asking that matters.
-const NOBODYS: JobKey = JobKey::from_bytes([0; 16]);
+/// A copy to ask the store for when it is the asking that matters.
+const NOBODYS: (JobKey, OffsetDateTime) = (JobKey::from_bytes([0; 16]), OffsetDateTime::UNIX_EPOCH);
 
 /// What this worker met and cannot work on.
 #[derive(Debug)]

@@ -7,14 +7,15 @@ use quhao_common::{
     id::JobKey,
     queue::{Delivery, Verdict},
 };
+use time::OffsetDateTime;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use super::{Consumer, STORE_PAUSE};
 use crate::{
-    context::Taken,
+    context::{Context, Taken},
     health::{STORE_BLIP_MAX, StoreUse},
-    known,
+    known::{self, KnownCopy},
     suspects::is_suspect,
 };
 
@@ -26,8 +27,9 @@ impl Consumer {
         taken: Vec<(Taken, Delivery)>,
         draining: &CancellationToken,
     ) -> bool {
-        let keys: Vec<_> = taken.iter().map(|(taken, _)| taken.job.id.key()).collect();
-        let known = draining.run_until_cancelled(self.known(&keys)).await.flatten();
+        let copy = |(taken, _): &(Taken, _)| (taken.job.id.key(), taken.job.expires_at);
+        let all: Vec<_> = taken.iter().map(copy).collect();
+        let known = draining.run_until_cancelled(self.known(&all)).await.flatten();
         if known.is_none() {
             // First, or what goes back would come again at once.
             self.queue.pause_taking().await;
@@ -42,13 +44,15 @@ impl Consumer {
                 Some(_) if draining.is_cancelled() => {
                     in_flight.settle(key, delivery, Verdict::Return);
                 }
-                Some(known) if known.contains(&key) => copies.push((taken, delivery)),
+                Some(known) if known.contains(&key) => {
+                    copies.push(KnownCopy { key, expires_at: taken.job.expires_at, delivery });
+                }
                 Some(_) if is_suspect(delivery.lane) => self.suspects.admit(taken, delivery),
                 Some(_) => {
                     // There was a free one a moment ago; jobs from the side list may have
                     // been quicker, and give it back soon.
                     tokio::select! {
-                        slot = self.slots.take() => self.starter.start(taken, delivery, slot, None),
+                        slot = self.slots.take() => self.starter.start(taken, delivery, slot),
                         () = draining.cancelled() => {
                             in_flight.settle(key, delivery, Verdict::Return);
                         }
@@ -56,15 +60,17 @@ impl Consumer {
                 }
             }
         }
-        known::settle(self.context(), in_flight, copies).await;
+        let Context { store, retention, .. } = &**self.context();
+        known::settle(store, *retention, in_flight, copies).await;
         known.is_some()
     }
 
-    /// Which of `keys` have an answer; `None` if the store does not say in time.
-    async fn known(&self, keys: &[JobKey]) -> Option<HashSet<JobKey>> {
+    /// Which of `copies`, each with its deadline, have an answer; `None` if the store does not
+    /// say in time.
+    async fn known(&self, copies: &[(JobKey, OffsetDateTime)]) -> Option<HashSet<JobKey>> {
         let began = Instant::now();
         loop {
-            match self.context().store.known(keys).await {
+            match self.context().store.known(copies).await {
                 Ok(known) => {
                     self.health.store_answers(StoreUse::Look);
                     return Some(known);

@@ -7,15 +7,16 @@ use time::OffsetDateTime;
 use super::PostgresStore;
 use crate::{
     id::JobKey,
-    store::{StoreError, StoredAnswer},
+    store::{Holds, StoreError, StoredAnswer, known::known},
     vault::Sealed,
 };
 
-const KNOWN: &str = "select key from jobs where key = any($1) and purge_at > now()";
+const KNOWN: &str = "\
+    select key, expires_at, failure from jobs where key = any($1) and purge_at > now()";
 
 const ANSWERS: &str = "\
     select key, created_at, expires_at, finished_at, purge_at, \
-           case when status < 3 then answer end from jobs \
+           case when status < 3 then answer end, failure from jobs \
     where key = any($1) and purge_at > now()";
 
 /// Writes nothing where an answer is kept long enough. In the order of keys, as everybody
@@ -35,22 +36,39 @@ const PROLONG: &str = "\
         where c.key = a.key and c.purge_at > now() and c.purge_at < a.until\
     ) select key from jobs where key = any($1) and purge_at > now()";
 
-pub(super) type AnswerRow =
-    (Vec<u8>, OffsetDateTime, OffsetDateTime, OffsetDateTime, OffsetDateTime, Option<Vec<u8>>);
+/// A row of [`KNOWN`].
+type KnownRow = (Vec<u8>, OffsetDateTime, Option<String>);
+
+/// A row of [`ANSWERS`].
+pub(super) type AnswerRow = (
+    Vec<u8>,
+    OffsetDateTime,
+    OffsetDateTime,
+    OffsetDateTime,
+    OffsetDateTime,
+    Option<Vec<u8>>,
+    Option<String>,
+);
 
 impl PostgresStore {
-    /// Which of `keys` have an answer.
-    pub async fn known(&self, keys: &[JobKey]) -> Result<HashSet<JobKey>, StoreError> {
-        if keys.is_empty() {
+    /// Which of these copies, each with its deadline, have an answer that holds for them.
+    pub async fn known(
+        &self,
+        copies: &[(JobKey, OffsetDateTime)],
+    ) -> Result<HashSet<JobKey>, StoreError> {
+        if copies.is_empty() {
             return Ok(HashSet::new());
         }
-        let keys = &bytes(keys);
+        let keys = &copies.iter().map(|(key, _)| key.as_bytes().as_slice()).collect::<Vec<_>>();
         let rows = self.pool.run(|mut connection| async move {
-            let rows: Vec<Vec<u8>> =
-                sqlx::query_scalar(KNOWN).bind(keys).fetch_all(&mut connection).await?;
+            let rows: Vec<KnownRow> =
+                sqlx::query_as(KNOWN).bind(keys).fetch_all(&mut connection).await?;
             Ok((rows, connection))
         });
-        rows.await?.into_iter().map(key).collect()
+        let answers = rows.await?.into_iter().map(|(bytes, expires_at, failure)| {
+            Ok((key(bytes)?, Holds::of(failure.as_deref(), expires_at)))
+        });
+        Ok(known(copies, answers.collect::<Result<Vec<_>, StoreError>>()?))
     }
 
     /// Keeps answers until the given times at least; says which there still are.
@@ -100,7 +118,7 @@ pub(super) fn key(bytes: Vec<u8>) -> Result<JobKey, StoreError> {
 }
 
 pub(super) fn stored(row: AnswerRow) -> Result<StoredAnswer, StoreError> {
-    let (bytes, created_at, expires_at, finished_at, purge_at, answer) = row;
+    let (bytes, created_at, expires_at, finished_at, purge_at, answer, failure) = row;
     Ok(StoredAnswer {
         key: key(bytes)?,
         created_at,
@@ -108,5 +126,6 @@ pub(super) fn stored(row: AnswerRow) -> Result<StoredAnswer, StoreError> {
         finished_at,
         purge_at,
         answer: answer.map(Sealed::from_bytes),
+        holds: Holds::of(failure.as_deref(), expires_at),
     })
 }

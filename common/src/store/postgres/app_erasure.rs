@@ -9,7 +9,7 @@ use crate::{
     id::JobKey,
     store::{
         AppCursor, AppErased, AppErasure, Erased, StoreError,
-        erasure::{APP_PART_ROWS_MAX, WHOLE_APP},
+        erasure::{APP_PART_ROWS_MAX, Part, WHOLE_APP},
     },
 };
 
@@ -60,20 +60,13 @@ impl PostgresStore {
         of: &AppId,
         after: [&String; 3],
     ) -> Result<AppErased, StoreError> {
-        let (scanned, sessions) = self
-            .pool
-            .run(|mut connection| async move {
-                let mut transaction = connection.begin().await?;
-                let part = sessions(&mut transaction, of, after).await?;
-                transaction.commit().await?;
-                Ok((part, connection))
-            })
-            .await?;
-        let last = if scanned.len() < APP_PART_ROWS_MAX as usize {
-            None
-        } else {
-            scanned.into_iter().last()
-        };
+        let part = self.pool.run(|mut connection| async move {
+            let mut transaction = connection.begin().await?;
+            let part = sessions(&mut transaction, of, after).await?;
+            transaction.commit().await?;
+            Ok((part, connection))
+        });
+        let Part { last, erased: sessions } = part.await?;
         let next = match last {
             Some((client, app, openid)) => AppCursor::Session { client, app, openid },
             None => AppCursor::Job(None),
@@ -86,32 +79,25 @@ impl PostgresStore {
         erasure: &AppErasure,
         after: Option<&JobKey>,
     ) -> Result<AppErased, StoreError> {
-        let (scanned, answers) = self
-            .pool
-            .run(|mut connection| async move {
-                let mut transaction = connection.begin().await?;
-                let part = answers(&mut transaction, erasure, after).await?;
-                transaction.commit().await?;
-                Ok((part, connection))
-            })
-            .await?;
-        let last = if scanned.len() < APP_PART_ROWS_MAX as usize {
-            None
-        } else {
-            scanned.into_iter().last()
-        };
+        let part = self.pool.run(|mut connection| async move {
+            let mut transaction = connection.begin().await?;
+            let part = answers(&mut transaction, erasure, after).await?;
+            transaction.commit().await?;
+            Ok((part, connection))
+        });
+        let Part { last, erased: answers } = part.await?;
         let last = last.map(|(key, _)| answers::key(key)).transpose()?;
         let next = last.map(|key| AppCursor::Job(Some(key)));
         Ok(AppErased { erased: Erased { answers, sessions: 0 }, next })
     }
 }
 
-/// Part of a transaction. The rows that it looked at, and how many of them went.
+/// Part of a transaction.
 async fn sessions(
     connection: &mut PgConnection,
     of: &AppId,
     after: [&String; 3],
-) -> Result<(Vec<(String, String, String)>, u64), sqlx::Error> {
+) -> Result<Part<(String, String, String)>, sqlx::Error> {
     let scanned: Vec<(String, String, String)> = sqlx::query_as(NEXT_SESSIONS)
         .bind(after[0])
         .bind(after[1])
@@ -130,7 +116,8 @@ async fn sessions(
         .bind(openids)
         .execute(connection)
         .await?;
-    Ok((scanned, erased.rows_affected()))
+    let erased = erased.rows_affected();
+    Ok(Part::new(scanned, erased))
 }
 
 /// The same of answers, with their callbacks.
@@ -138,7 +125,7 @@ async fn answers(
     connection: &mut PgConnection,
     erasure: &AppErasure,
     after: Option<&JobKey>,
-) -> Result<(Vec<(Vec<u8>, bool)>, u64), sqlx::Error> {
+) -> Result<Part<(Vec<u8>, bool)>, sqlx::Error> {
     let scanned: Vec<(Vec<u8>, bool)> = sqlx::query_as(NEXT_ANSWERS)
         .bind(after.map_or(&[][..], |key| key.as_bytes()))
         .bind(erasure.app.as_str())
@@ -150,5 +137,5 @@ async fn answers(
     let found: Vec<Vec<u8>> = found.map(|(key, _)| key.clone()).collect();
     let erased = sqlx::query(ERASE_ANSWERS).bind(&found).execute(&mut *connection).await?;
     callbacks::cancel_outgrown(connection, &found).await?;
-    Ok((scanned, erased.rows_affected()))
+    Ok(Part::new(scanned, erased.rows_affected()))
 }

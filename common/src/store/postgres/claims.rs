@@ -38,7 +38,7 @@ const CLAIM: &str = "\
     where c.key = any(array(select key from chosen)) \
       and c.key = chosen.key and c.event = chosen.event \
     returning chosen.due_at, c.key, c.event, c.client, c.app, c.attempts, c.created_at, \
-              j.created_at, j.expires_at, j.finished_at, j.purge_at, j.answer";
+              j.created_at, j.expires_at, j.finished_at, j.purge_at, j.answer, j.failure";
 
 /// In the order of the rows, as everybody locks them. A cancelled callback stays so, and
 /// so does one that somebody else has claimed since.
@@ -70,6 +70,7 @@ type Row = (
     OffsetDateTime,
     OffsetDateTime,
     Vec<u8>,
+    Option<String>,
 );
 
 impl PostgresStore {
@@ -168,9 +169,10 @@ fn due(row: Row) -> Result<DueCallback, StoreError> {
         finished,
         purge,
         answer,
+        failure,
     ) = row;
-    let answer =
-        answers::stored((bytes.clone(), accepted, expires, finished, purge, Some(answer)))?;
+    let answer = (bytes.clone(), accepted, expires, finished, purge, Some(answer), failure);
+    let answer = answers::stored(answer)?;
     let (key, event, client, app) = callback::identity((bytes, event, client, app))?;
     Ok(DueCallback {
         key,

@@ -24,9 +24,10 @@ const SUCCEEDED: i16 = 2;
 /// - `$17` may replace `$18`, see [`FailureCode::replaces`].
 /// - A row past its time counts as gone: the same submission may come again after days.
 ///
-/// Says which outcomes were erased, and whose earlier word may have been outgrown: a row
-/// that was there before has an `xmax`. That word may be in no snapshot of this statement,
-/// if another commit was waited for; so it is the next statement's matter.
+/// Says which outcomes were erased, whose earlier word may have been outgrown (a row that was
+/// there before has an `xmax`), and which failures were not written. What those concern may
+/// be in no snapshot of this statement, if another commit was waited for; so it is the next
+/// statements' matter.
 ///
 /// The judgement stands in a column and not in a condition, which would become a join that
 /// changes the order of the rows, and so of their locks.
@@ -75,7 +76,20 @@ const WRITE: &str = "\
         where old.purge_at <= now()\
     ) select array(select number from judged where erased), \
              array(select key from written where replaced and status > 1), \
+             array(select number from judged as j where status = 1 and not erased \
+                   and not (best and exists (select from written as w where w.key = j.key))), \
              pg_notify($19, $20)";
+
+/// A later copy of a job whose deadline passed has failed, too: that holds for it as well.
+/// The rows are locked since [`WRITE`].
+const HOLD_LONGER: &str = "\
+    with later as (\
+        select key, max(expires_at) as expires_at, max(purge_at) as purge_at \
+        from unnest($1::bytea[], $2::timestamptz[], $3::timestamptz[]) \
+            as l (key, expires_at, purge_at) group by key\
+    ) update jobs as j set expires_at = l.expires_at, \
+                           purge_at = greatest(j.purge_at, l.purge_at) \
+    from later as l where j.key = l.key and j.failure = $4 and j.expires_at < l.expires_at";
 
 /// What [`WRITE`] says.
 struct Written {
@@ -83,6 +97,8 @@ struct Written {
     erased: Vec<i32>,
     /// The keys of answers that took the place of others.
     replaced: Vec<Vec<u8>>,
+    /// The places of failures that were not written, since there was an answer.
+    outdone: Vec<i32>,
 }
 
 impl PostgresStore {
@@ -100,6 +116,7 @@ impl PostgresStore {
         let committed = self.pool.run(|mut connection| async move {
             let mut transaction = connection.begin_with(BEGIN_COMMIT).await?;
             let written = columns.write(&mut transaction, news).await?;
+            hold_longer(&mut transaction, written.outdone(ranked)).await?;
             callbacks::cancel_outgrown(&mut transaction, &written.replaced).await?;
             let guests = guests(written.kept(ranked));
             phones::give(&mut transaction, &guests).await?;
@@ -119,6 +136,31 @@ impl Written {
         let kept = |number| !self.erased.contains(&number);
         (0..).zip(ranked).filter(move |(number, _)| kept(*number)).map(|(_, of)| of.finished)
     }
+
+    /// The failures that were not written.
+    fn outdone<'a>(&self, ranked: &[Ranked<'a>]) -> Vec<&'a Finished> {
+        let numbered = (0..).zip(ranked).filter(|(number, _)| self.outdone.contains(number));
+        numbered.map(|(_, of)| of.finished).collect()
+    }
+}
+
+/// Part of a transaction.
+async fn hold_longer(
+    connection: &mut PgConnection,
+    outdone: Vec<&Finished>,
+) -> Result<(), sqlx::Error> {
+    if outdone.is_empty() {
+        return Ok(());
+    }
+    let keys = outdone.iter().map(|of| of.key.as_bytes().as_slice());
+    sqlx::query(HOLD_LONGER)
+        .bind(keys.collect::<Vec<_>>())
+        .bind(outdone.iter().map(|of| of.expires_at).collect::<Vec<_>>())
+        .bind(outdone.iter().map(|of| of.purge_at).collect::<Vec<_>>())
+        .bind(FailureCode::DeadlineExceeded.as_str())
+        .execute(connection)
+        .await?;
+    Ok(())
 }
 
 /// A batch as the statement takes it: one array a column.
@@ -175,7 +217,7 @@ impl<'a> Columns<'a> {
         connection: &mut PgConnection,
         news: &str,
     ) -> Result<Written, sqlx::Error> {
-        let (erased, replaced) = sqlx::query_as(WRITE)
+        let (erased, replaced, outdone) = sqlx::query_as(WRITE)
             .bind(&self.key)
             .bind(&self.client)
             .bind(&self.app)
@@ -198,7 +240,7 @@ impl<'a> Columns<'a> {
             .bind(news)
             .fetch_one(connection)
             .await?;
-        Ok(Written { erased, replaced })
+        Ok(Written { erased, replaced, outdone })
     }
 }
 

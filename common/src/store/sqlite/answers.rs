@@ -5,23 +5,23 @@ use std::collections::HashSet;
 use sqlx::SqliteConnection;
 use time::OffsetDateTime;
 
-use super::{SqliteStore, now_ms};
+use super::{SqliteStore, at, json, now_ms};
 use crate::{
     envelope::unix_ms,
     id::JobKey,
-    store::{StoreError, StoredAnswer},
+    store::{Holds, StoreError, StoredAnswer, known::known},
     vault::Sealed,
 };
 
 /// Keys go in as one JSON array of hexadecimal texts, so that a statement has one text
 /// whatever the number of keys.
 pub(super) const KNOWN: &str = "
-SELECT key FROM jobs
+SELECT key, expires_at, failure FROM jobs
  WHERE key IN (SELECT unhex(value) FROM json_each(?1)) AND purge_at > ?2";
 
 pub(super) const ANSWERS: &str = "
 SELECT key, created_at, expires_at, finished_at, purge_at,
-       CASE WHEN status < 3 THEN answer END
+       CASE WHEN status < 3 THEN answer END, failure
   FROM jobs
  WHERE key IN (SELECT unhex(value) FROM json_each(?1)) AND purge_at > ?2";
 
@@ -31,18 +31,40 @@ UPDATE jobs SET purge_at = ?2 WHERE key = ?1 AND purge_at < ?2 AND purge_at > ?3
 const PROLONG_WORD: &str = "
 UPDATE callbacks SET purge_at = ?2 WHERE key = ?1 AND purge_at < ?2 AND purge_at > ?3";
 
-/// A row of [`ANSWERS`].
-pub(super) type Row = (Vec<u8>, i64, i64, i64, i64, Option<Vec<u8>>);
+/// A row of [`KNOWN`].
+type KnownRow = (Vec<u8>, i64, Option<String>);
 
-pub(super) async fn known(
+/// A row of [`ANSWERS`].
+pub(super) type Row = (Vec<u8>, i64, i64, i64, i64, Option<Vec<u8>>, Option<String>);
+
+async fn known_rows(
     connection: &mut SqliteConnection,
     keys: String,
     now: i64,
-) -> Result<Vec<Vec<u8>>, sqlx::Error> {
-    sqlx::query_scalar(KNOWN).bind(keys).bind(now).fetch_all(connection).await
+) -> Result<Vec<KnownRow>, sqlx::Error> {
+    sqlx::query_as(KNOWN).bind(keys).bind(now).fetch_all(connection).await
 }
 
 impl SqliteStore {
+    /// See [`crate::store::Store::known`].
+    pub async fn known(
+        &self,
+        copies: &[(JobKey, OffsetDateTime)],
+    ) -> Result<HashSet<JobKey>, StoreError> {
+        if copies.is_empty() {
+            return Ok(HashSet::new());
+        }
+        let (keys, now) = (json(copies.iter().map(|(key, _)| key.as_bytes())), now_ms());
+        let rows = self
+            .database
+            .read(self.limit, move |connection| Box::pin(known_rows(connection, keys, now)))
+            .await?;
+        let answers = rows.into_iter().map(|(bytes, expires_at, failure)| {
+            Ok((key(bytes)?, Holds::of(failure.as_deref(), at(expires_at)?)))
+        });
+        Ok(known(copies, answers.collect::<Result<Vec<_>, StoreError>>()?))
+    }
+
     /// See [`crate::store::Store::prolong`].
     pub async fn prolong(
         &self,
@@ -58,7 +80,7 @@ impl SqliteStore {
                 Box::pin(async move { prolong(connection, &until, now).await })
             })
             .await?;
-        kept.into_iter().map(key).collect()
+        kept.into_iter().map(|(bytes, ..)| key(bytes)).collect()
     }
 }
 
@@ -66,7 +88,7 @@ async fn prolong(
     connection: &mut SqliteConnection,
     until: &[(JobKey, OffsetDateTime)],
     now: i64,
-) -> Result<Vec<Vec<u8>>, sqlx::Error> {
+) -> Result<Vec<KnownRow>, sqlx::Error> {
     for (key, until) in until {
         for statement in [PROLONG, PROLONG_WORD] {
             sqlx::query(statement)
@@ -77,8 +99,8 @@ async fn prolong(
                 .await?;
         }
     }
-    let keys = super::json(until.iter().map(|(key, _)| key.as_bytes()));
-    known(connection, keys, now).await
+    let keys = json(until.iter().map(|(key, _)| key.as_bytes()));
+    known_rows(connection, keys, now).await
 }
 
 pub(super) async fn answers(
@@ -95,13 +117,15 @@ pub(super) fn key(bytes: Vec<u8>) -> Result<JobKey, StoreError> {
 }
 
 pub(super) fn answer(row: Row) -> Result<StoredAnswer, StoreError> {
-    let (bytes, created_at, expires_at, finished_at, purge_at, answer) = row;
+    let (bytes, created_at, expires_at, finished_at, purge_at, answer, failure) = row;
+    let expires_at = at(expires_at)?;
     Ok(StoredAnswer {
         key: key(bytes)?,
-        created_at: super::at(created_at)?,
-        expires_at: super::at(expires_at)?,
-        finished_at: super::at(finished_at)?,
-        purge_at: super::at(purge_at)?,
+        created_at: at(created_at)?,
+        expires_at,
+        finished_at: at(finished_at)?,
+        purge_at: at(purge_at)?,
         answer: answer.map(Sealed::from_bytes),
+        holds: Holds::of(failure.as_deref(), expires_at),
     })
 }

@@ -8,7 +8,7 @@ use crate::{
     envelope::unix_ms,
     store::{
         AppCursor, AppErased, AppErasure, Erased, StoreError,
-        erasure::{APP_PART_ROWS_MAX, WHOLE_APP},
+        erasure::{APP_PART_ROWS_MAX, Part, WHOLE_APP},
     },
 };
 
@@ -23,19 +23,6 @@ DELETE FROM sessions WHERE client = ?1 AND app = ?2 AND openid = ?3";
 pub(super) const NEXT_ANSWERS: &str = "
 SELECT key, app = ?2 AND status < 3 AND created_at <= ?3 FROM jobs WHERE key > ?1
  ORDER BY key LIMIT ?4";
-
-/// What a part looked at last, if there may be more, and how many rows went.
-struct Part<T> {
-    last: Option<T>,
-    erased: u64,
-}
-
-impl<T> Part<T> {
-    fn new(scanned: Vec<T>, erased: u64) -> Self {
-        let more = scanned.len() == APP_PART_ROWS_MAX as usize;
-        Self { last: scanned.into_iter().last().filter(|_| more), erased }
-    }
-}
 
 type Session = (String, String, String);
 

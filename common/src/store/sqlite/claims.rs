@@ -28,7 +28,7 @@ UPDATE callbacks SET attempts = attempts + 1, due_at = ?3 WHERE key = ?1 AND eve
 
 pub(super) const CLAIMED: &str = "
 SELECT c.key, c.event, c.client, c.app, c.attempts, c.created_at,
-       j.created_at, j.expires_at, j.finished_at, j.purge_at, j.answer
+       j.created_at, j.expires_at, j.finished_at, j.purge_at, j.answer, j.failure
   FROM callbacks AS c JOIN jobs AS j ON j.key = c.key
  WHERE c.key = ?1 AND c.event = ?2";
 
@@ -43,7 +43,7 @@ UPDATE callbacks
 type Due = (i64, Vec<u8>, i16);
 
 /// A row of [`CLAIMED`].
-type Row = (Vec<u8>, i16, String, String, i32, i64, i64, i64, i64, i64, Vec<u8>);
+type Row = (Vec<u8>, i16, String, String, i32, i64, i64, i64, i64, i64, Vec<u8>, Option<String>);
 
 impl SqliteStore {
     /// See [`crate::store::Store::claim_callbacks`].
@@ -140,9 +140,22 @@ async fn record(
 }
 
 fn callback(row: Row) -> Result<DueCallback, StoreError> {
-    let (bytes, event, client, app, attempts, created_at, accepted, expires, finished, purge, box_) =
-        row;
-    let answer = answers::answer((bytes.clone(), accepted, expires, finished, purge, Some(box_)))?;
+    let (
+        bytes,
+        event,
+        client,
+        app,
+        attempts,
+        created_at,
+        accepted,
+        expires,
+        finished,
+        purge,
+        answer,
+        failure,
+    ) = row;
+    let answer = (bytes.clone(), accepted, expires, finished, purge, Some(answer), failure);
+    let answer = answers::answer(answer)?;
     let (key, event, client, app) = callback::identity((bytes, event, client, app))?;
     Ok(DueCallback {
         key,

@@ -5,6 +5,7 @@ use sqlx::SqliteConnection;
 use super::{callbacks, exchanges, phones};
 use crate::{
     envelope::unix_ms,
+    failure::FailureCode,
     store::{
         Ending, Finished,
         batch::{guests, ranked},
@@ -34,6 +35,11 @@ ON CONFLICT (key) DO UPDATE
     OR (excluded.failure = 'session_lost' AND jobs.failure = 'code_already_used')
     OR jobs.purge_at <= ?13";
 
+/// A later copy of a job whose deadline passed has failed, too: that holds for it as well.
+const HOLD_LONGER: &str = "
+UPDATE jobs SET expires_at = ?2, purge_at = max(purge_at, ?3)
+ WHERE key = ?1 AND failure = ?4 AND expires_at < ?2";
+
 const FAILED: i16 = 1;
 const SUCCEEDED: i16 = 2;
 const ERASED: i16 = 3;
@@ -48,10 +54,11 @@ pub(super) async fn commit(
     for outcome in ranked(batch) {
         let finished = outcome.finished;
         let erased = is_erased(connection, finished, now).await?;
-        if outcome.best {
-            write(connection, finished, erased, now).await?;
-        }
+        let written = outcome.best && write(connection, finished, erased, now).await?;
         if !erased {
+            if !written && matches!(finished.ending, Ending::Failed(_)) {
+                hold_longer(connection, finished).await?;
+            }
             kept.push(finished);
         }
     }
@@ -81,20 +88,34 @@ async fn is_erased(
         .await
 }
 
-/// Keeps an answer, unless what is there is as good, with word of it.
+async fn hold_longer(
+    connection: &mut SqliteConnection,
+    finished: &Finished,
+) -> Result<(), sqlx::Error> {
+    sqlx::query(HOLD_LONGER)
+        .bind(finished.key.as_bytes().as_slice())
+        .bind(unix_ms(finished.expires_at))
+        .bind(unix_ms(finished.purge_at))
+        .bind(FailureCode::DeadlineExceeded.as_str())
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// Keeps an answer, unless what is there is as good, with word of it. Says whether it did.
 async fn write(
     connection: &mut SqliteConnection,
     finished: &Finished,
     erased: bool,
     now: i64,
-) -> Result<(), sqlx::Error> {
+) -> Result<bool, sqlx::Error> {
     let status = match finished.ending {
         _ if erased => ERASED,
         Ending::Failed(_) => FAILED,
         Ending::Succeeded => SUCCEEDED,
     };
     if !improve(connection, finished, status, now).await? {
-        return Ok(());
+        return Ok(false);
     }
     if status > FAILED {
         callbacks::cancel_outgrown(connection, finished.key.as_bytes().to_vec(), now).await?;
@@ -102,7 +123,7 @@ async fn write(
     if let Some(due_at) = finished.callback.filter(|_| !erased) {
         callbacks::make_due(connection, finished, (status, unix_ms(due_at)), now).await?;
     }
-    Ok(())
+    Ok(true)
 }
 
 /// Says whether it was written.

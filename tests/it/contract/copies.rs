@@ -1,0 +1,129 @@
+//! Copies of a job, each with a deadline of its own: for which of them an answer holds.
+
+use std::time::Duration;
+
+use quhao_common::{
+    callback::CallbackEvent::{Failed, Succeeded},
+    failure::FailureCode,
+    id::JobKey,
+    store::{CallbackStatus, Ending, Finished, Holds, Store},
+};
+use quhao_tests::{config::Mode, in_both_modes};
+use time::OffsetDateTime;
+
+use super::{
+    callbacks::standing,
+    erasure::{answer, tombstone},
+    ground::{Open, close},
+    outcome::{finished, now, with_callback},
+};
+
+in_both_modes!(
+    that_a_deadline_passed_says_nothing_of_a_later_one,
+    what_a_later_copy_gives_takes_the_place_of_a_passed_deadline,
+    a_failure_holds_for_later_copies_that_failed_too,
+    so_it_does_within_a_batch,
+);
+
+const EXPIRED: Ending = Ending::Failed(FailureCode::DeadlineExceeded);
+const INVALID: Ending = Ending::Failed(FailureCode::CodeInvalid);
+const LATER: Duration = Duration::from_millis(1);
+const HOUR: Duration = Duration::from_hours(1);
+
+/// Whether a copy of that job with this deadline needs no work.
+async fn is_known(store: &Store, key: JobKey, expires_at: OffsetDateTime) -> bool {
+    !store.known(&[(key, expires_at)]).await.expect("known").is_empty()
+}
+
+/// The end of a copy of the job of `first` whose deadline is so much later.
+fn copy(first: &Finished, later: Duration, ending: Ending) -> Finished {
+    let (expires_at, purge_at) = (first.expires_at + later, first.purge_at + later);
+    Finished { key: first.key, expires_at, purge_at, ..with_callback(ending) }
+}
+
+async fn commit(store: &Store, finished: &Finished) {
+    store.finish(std::slice::from_ref(finished)).await.expect("a commit");
+}
+
+async fn that_a_deadline_passed_says_nothing_of_a_later_one(mode: Mode) {
+    let open = Open::new(mode).await;
+    let store = open.store();
+    let failures = FailureCode::ALL.iter().map(|code| Ending::Failed(*code));
+    for ending in failures.chain([Ending::Succeeded]) {
+        let row = finished(ending);
+        commit(store, &row).await;
+        assert!(is_known(store, row.key, row.expires_at).await, "{ending:?}");
+        assert!(is_known(store, row.key, row.expires_at - HOUR).await, "{ending:?}");
+        let holds = is_known(store, row.key, row.expires_at + LATER).await;
+        assert_eq!(holds, ending != EXPIRED, "{ending:?}");
+        let told = answer(store, row.key).await.expect("an answer").holds;
+        let expected = if holds { Holds::Always } else { Holds::Until(row.expires_at) };
+        assert_eq!(told, expected, "{ending:?}");
+    }
+    // What was erased stays erased.
+    let row = finished(EXPIRED);
+    commit(store, &row).await;
+    assert!(store.erase_job(&tombstone(&row)).await.expect("an erasure"));
+    assert!(is_known(store, row.key, row.expires_at + HOUR).await);
+    close(&open.backend).await;
+}
+
+async fn what_a_later_copy_gives_takes_the_place_of_a_passed_deadline(mode: Mode) {
+    let open = Open::new(mode).await;
+    let store = open.store();
+    let first = Finished { callback: Some(now() + HOUR), ..finished(EXPIRED) };
+    let second = copy(&first, HOUR, Ending::Succeeded);
+    commit(store, &first).await;
+    commit(store, &second).await;
+    let row = answer(store, first.key).await.expect("an answer");
+    assert!(row.answer.as_ref() == Some(&second.answer));
+    assert_eq!((row.expires_at, row.holds), (second.expires_at, Holds::Always));
+    let due = [(Failed, CallbackStatus::Cancelled), (Succeeded, CallbackStatus::Due)];
+    assert_eq!(standing(store, first.key).await, due);
+    close(&open.backend).await;
+}
+
+/// Checks that `store` has the answer of `first`, and that it holds until `expires_at`.
+async fn assert_first_holds(store: &Store, first: &Finished, expires_at: OffsetDateTime) {
+    let row = answer(store, first.key).await.expect("an answer");
+    assert!(row.answer.as_ref() == Some(&first.answer), "of two failures the first stays");
+    assert_eq!(row.holds, Holds::Until(expires_at));
+    assert_eq!(row.purge_at - row.expires_at, first.purge_at - first.expires_at);
+    assert!(is_known(store, first.key, expires_at).await);
+    assert!(!is_known(store, first.key, expires_at + LATER).await);
+    let told = standing(store, first.key).await;
+    assert_eq!(told, [(Failed, CallbackStatus::Due)], "word of it goes out once");
+}
+
+async fn a_failure_holds_for_later_copies_that_failed_too(mode: Mode) {
+    let open = Open::new(mode).await;
+    let store = open.store();
+    let first = with_callback(EXPIRED);
+    commit(store, &first).await;
+    let mut latest = 0;
+    for (later, ending) in [(1, INVALID), (2, EXPIRED), (0, INVALID), (1, EXPIRED)] {
+        commit(store, &copy(&first, HOUR * later, ending)).await;
+        latest = latest.max(later);
+        assert_first_holds(store, &first, first.expires_at + HOUR * latest).await;
+    }
+    close(&open.backend).await;
+}
+
+async fn so_it_does_within_a_batch(mode: Mode) {
+    let open = Open::new(mode).await;
+    let store = open.store();
+    let (first, other) = (with_callback(EXPIRED), with_callback(INVALID));
+    let batch = [
+        first.clone(),
+        copy(&first, HOUR, INVALID),
+        copy(&first, 3 * HOUR, EXPIRED),
+        copy(&first, 2 * HOUR, INVALID),
+        other.clone(),
+        copy(&other, HOUR, EXPIRED),
+    ];
+    store.finish(&batch).await.expect("a commit");
+    assert_first_holds(store, &first, first.expires_at + 3 * HOUR).await;
+    let row = answer(store, other.key).await.expect("an answer");
+    assert_eq!((row.expires_at, row.holds), (other.expires_at, Holds::Always));
+    close(&open.backend).await;
+}
