@@ -214,7 +214,10 @@ impl SlotGauges {
     /// Those of this process, whose exporter must be there.
     #[expect(clippy::new_without_default, reason = "it looks for something that is there")]
     pub fn new() -> Self {
-        Self(["working", "waiting", "committing"].map(|state| gauge!("quhao_slots", "state" => state)))
+        Self(
+            ["working", "waiting", "committing"]
+                .map(|state| gauge!("quhao_slots", "state" => state)),
+        )
     }
 
     /// Jobs being worked on, waiting between two attempts, and being committed.

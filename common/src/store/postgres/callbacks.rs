@@ -27,7 +27,7 @@ macro_rules! list {
                     last_status, last_error, finished_at \
              from callbacks \
              where ($1::bytea is null or key = $1) and ($2::text is null or app = $2) \
-               and ($3::smallint is null or state = $3) and purge_at > now() and ",
+               and ($3::smallint is null or state = $3) and purge_at - now() > '0' and ",
             $condition,
             " order by created_at desc, key, event limit $4"
         )
@@ -43,7 +43,7 @@ macro_rules! retry {
                   and ($3::smallint is null or state = $3) and state = 2 and ",
             $condition,
             " and exists (select from jobs as j where j.key = c.key and j.status < 3 \
-                                               and j.purge_at > now()) \
+                                               and j.purge_at - now() > '0') \
                 order by created_at desc, key, event limit $4\
              ), locked as (\
                 select key, event from callbacks join chosen using (key, event) \

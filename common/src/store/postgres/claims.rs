@@ -28,7 +28,7 @@ const CLAIM: &str = "\
             select c.key, c.event, c.due_at from callbacks as c \
             where c.state = 0 and c.client = clients.client and c.due_at <= now() \
               and exists (select from jobs as j where j.key = c.key and j.status < 3 \
-                                                  and j.purge_at > now()) \
+                                                  and j.purge_at - now() > '0') \
             order by c.due_at limit $1 for update of c skip locked) as due \
         where clients.client <> all($3) \
         order by due.due_at limit $1\

@@ -17,7 +17,7 @@ macro_rules! select {
                     previous_key, previous_code_hash, previous_exchanged_at \
              from sessions where client = $1 and app = $2 and ",
             $condition,
-            " and purge_at > now() order by exchanged_at desc limit 1"
+            " and purge_at - now() > '0' order by exchanged_at desc limit 1"
         )
     };
 }
