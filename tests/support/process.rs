@@ -231,10 +231,12 @@ fn build() -> PathBuf {
     executable.expect("cargo names the program that it built")
 }
 
-/// The profile that this test program was built with, by the folder that it lies in.
+/// The profile that this program was built with, by the folder that it lies in; tests lie
+/// one deeper.
 fn profile() -> String {
     let here = std::env::current_exe().expect("our own path");
-    let folder = here.ancestors().nth(2).and_then(|path| path.file_name()).unwrap_or_default();
+    let mut folders = here.ancestors().skip(1).filter_map(|path| path.file_name());
+    let folder = folders.find(|name| *name != "deps").unwrap_or_default();
     match folder.to_string_lossy().as_ref() {
         "debug" => "dev".to_owned(),
         other => other.to_owned(),

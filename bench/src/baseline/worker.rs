@@ -1,0 +1,96 @@
+//! Message in, row out: a task for each delivery.
+
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use futures_util::StreamExt;
+use lapin::{
+    message::Delivery,
+    options::{BasicAckOptions, BasicConsumeOptions, BasicNackOptions, BasicQosOptions},
+    types::FieldTable,
+};
+use reqwest::Client;
+use serde::Deserialize;
+
+use super::{
+    Job, PLATFORM_URL, QUEUE, connect,
+    decrypt::phone_in,
+    insert::{Done, Insert},
+    ready, variable,
+};
+use crate::ceiling::declare;
+
+/// As many as quhao's worker works on at once.
+const PREFETCH: u16 = 256;
+
+struct Shared {
+    platform: Client,
+    url: String,
+    insert: Insert,
+}
+
+#[derive(Deserialize)]
+struct Session {
+    session_key: String,
+    openid: String,
+}
+
+pub(super) async fn run(batched: bool) -> Result<()> {
+    let platform = Client::builder().no_proxy().tcp_nodelay(true).build()?;
+    let url = format!("{}/sns/jscode2session", variable(PLATFORM_URL)?);
+    let shared = Arc::new(Shared { platform, url, insert: Insert::connect(batched).await? });
+    let connection = connect().await?;
+    let channel = connection.create_channel().await?;
+    let queue = variable(QUEUE)?;
+    declare(&channel, &queue).await?;
+    channel.basic_qos(PREFETCH, BasicQosOptions { global: false }).await?;
+    let options =
+        BasicConsumeOptions { no_local: false, no_ack: false, exclusive: false, nowait: false };
+    let consuming = channel.basic_consume(
+        queue.as_str().into(),
+        "baseline".into(),
+        options,
+        FieldTable::default(),
+    );
+    let mut deliveries = consuming.await?;
+    ready("")?;
+    while let Some(delivery) = deliveries.next().await {
+        tokio::spawn(attend(Arc::clone(&shared), delivery?));
+    }
+    anyhow::bail!("the broker ended the subscription")
+}
+
+async fn attend(shared: Arc<Shared>, delivery: Delivery) {
+    let settled = match work(&shared, &delivery.data).await {
+        Ok(()) => delivery.ack(BasicAckOptions { multiple: false }).await,
+        Err(error) => {
+            // Whoever runs the bench sees that it is no measurement.
+            tell(&error);
+            delivery.nack(BasicNackOptions { multiple: false, requeue: false }).await
+        }
+    };
+    if let Err(error) = settled {
+        tell(&error.into());
+    }
+}
+
+fn tell(error: &anyhow::Error) {
+    use std::io::{Write, stderr};
+    // Nobody may be there to read it.
+    drop(writeln!(stderr(), "baseline worker: {error:#}"));
+}
+
+async fn work(shared: &Shared, message: &[u8]) -> Result<()> {
+    let job: Job = serde_json::from_slice(message)?;
+    let query = [
+        ("appid", job.app_id.as_str()),
+        ("secret", "secret"),
+        ("js_code", job.code.as_str()),
+        ("grant_type", "authorization_code"),
+    ];
+    let answer = shared.platform.get(&shared.url).query(&query).send().await?;
+    let session: Session = serde_json::from_slice(&answer.bytes().await?)?;
+    let phone = phone_in(&job.encrypted_data, &job.iv, &session.session_key)
+        .context("the payload cannot be decrypted")?;
+    shared.insert.row(Done { id: job.id, app: job.app_id, openid: session.openid, phone }).await
+}

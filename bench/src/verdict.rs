@@ -1,0 +1,224 @@
+//! What was measured against what was promised. Pure.
+
+use crate::{
+    figure::Unit,
+    report::{Report, Subject},
+};
+
+/// What quhao has to be against the plain program beside it.
+const BASELINE_RATIO: f64 = 1.5;
+/// Processor time of producer and worker.
+const CPU_MICROS: f64 = 80.0;
+/// Processor time of the broker.
+const BROKER_CPU_MICROS: f64 = 20.0;
+/// Memory of a producer or a worker.
+const MEMORY_MIB: f64 = 64.0;
+/// What quhao itself may add to platform, confirm and commit.
+const OWN_MILLIS: f64 = 2.0;
+/// The slowest of a hundred who wait, at a platform that takes 20 ms.
+const WAIT_P99_MILLIS: f64 = 50.0;
+
+/// One promise.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Bar {
+    pub(crate) what: String,
+    pub(crate) unit: Unit,
+    /// `None` if it could not be measured here.
+    pub(crate) measured: Option<f64>,
+    pub(crate) limit: f64,
+    pub(crate) better: Better,
+}
+
+/// Which side of its limit a figure has to be on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Better {
+    More,
+    Less,
+}
+
+impl Bar {
+    /// Whether it is kept; what was not measured is not.
+    pub(crate) fn passed(&self) -> bool {
+        self.measured.is_some_and(|measured| match self.better {
+            Better::More => measured >= self.limit,
+            Better::Less => measured <= self.limit,
+        })
+    }
+
+    pub(crate) fn verdict(&self) -> &'static str {
+        match (self.measured, self.passed()) {
+            (None, _) => "?",
+            (_, true) => "pass",
+            (_, false) => "miss",
+        }
+    }
+
+    /// It and what became of it, in a line.
+    pub(crate) fn words(&self) -> String {
+        let sign = match self.better {
+            Better::More => "≥",
+            Better::Less => "≤",
+        };
+        let show = |value| format!("{} {}", self.unit.show(value), self.unit.name());
+        let measured = self.measured.map_or_else(|| "unknown".to_owned(), show);
+        format!("{}: {measured}, wanted {sign} {}", self.what, show(self.limit))
+    }
+}
+
+/// Every promise about what this report has measured.
+pub(crate) fn bars(report: &Report) -> Vec<Bar> {
+    let of = |trial, bars: fn(&Report, &Subject) -> Vec<Bar>| {
+        report.subject(trial, "quhao").map(|quhao| bars(report, quhao)).unwrap_or_default()
+    };
+    let trials =
+        [("saturate", at_saturation as fn(&Report, &Subject) -> Vec<Bar>), ("rate", waiting)];
+    let backlog = of("backlog", |_, quhao| memory("backlog", quhao));
+    let waiters = of("waiters", |_, quhao| waiters(quhao));
+    trials
+        .into_iter()
+        .flat_map(|(name, bars)| of(name, bars))
+        .chain(backlog)
+        .chain(waiters)
+        .collect()
+}
+
+fn at_saturation(report: &Report, quhao: &Subject) -> Vec<Bar> {
+    const END_TO_END: &str = "end to end";
+    let less = |what: &str, unit, figure, limit| Bar {
+        what: format!("saturate: {what}"),
+        unit,
+        measured: quhao.median(figure),
+        limit,
+        better: Better::Less,
+    };
+    let mut bars = Vec::new();
+    if let Some(baseline) = report.subject("saturate", "baseline") {
+        let both = quhao.median(END_TO_END).zip(baseline.median(END_TO_END));
+        bars.push(Bar {
+            what: "saturate: jobs/s end to end, to the baseline's".to_owned(),
+            unit: Unit::Times,
+            measured: both.map(|(quhao, baseline)| quhao / baseline),
+            limit: BASELINE_RATIO,
+            better: Better::More,
+        });
+    }
+    let micros = Unit::MicrosecondsPerJob;
+    bars.push(less(
+        "processor time of producer and worker",
+        micros,
+        "cpu producer + worker",
+        CPU_MICROS,
+    ));
+    bars.push(less("processor time of the broker", micros, "cpu broker", BROKER_CPU_MICROS));
+    bars.extend(memory("saturate", quhao));
+    bars
+}
+
+fn memory(trial: &str, quhao: &Subject) -> Vec<Bar> {
+    let of = |role: &str| Bar {
+        what: format!("{trial}: peak memory of the {role}"),
+        unit: Unit::Mebibytes,
+        measured: quhao.median(&format!("peak memory {role}")),
+        limit: MEMORY_MIB,
+        better: Better::Less,
+    };
+    vec![of("producer"), of("worker")]
+}
+
+/// Those who wait for their result, at a steady rate and a platform that takes its time.
+/// Without either there is nothing to judge.
+fn waiting(_: &Report, quhao: &Subject) -> Vec<Bar> {
+    let both = quhao.median("result p50").zip(quhao.median("platform p50"));
+    let Some((p50, _)) = both else { return Vec::new() };
+    let parts = ["platform p50", "confirm p50", "commit p50"].map(|part| quhao.median(part));
+    let parts = parts.into_iter().sum::<Option<f64>>();
+    let less = |what: &str, measured, limit| Bar {
+        what: format!("rate: submit to result, {what}"),
+        unit: Unit::Milliseconds,
+        measured,
+        limit,
+        better: Better::Less,
+    };
+    // Without the parts there is no limit to judge by.
+    let limit = parts.unwrap_or_default() + OWN_MILLIS;
+    vec![
+        less("p50 (platform, confirm, commit and 2 ms)", parts.map(|_| p50), limit),
+        less("p99", quhao.median("result p99"), WAIT_P99_MILLIS),
+    ]
+}
+
+fn waiters(quhao: &Subject) -> Vec<Bar> {
+    let Some(offered) = quhao.median("offered") else { return Vec::new() };
+    let all = |what: &str, figure| Bar {
+        what: format!("waiters: {what}"),
+        unit: Unit::Jobs,
+        measured: quhao.median(figure),
+        limit: offered,
+        better: Better::More,
+    };
+    vec![all("that wait at once", "waiting at once"), all("answered with their result", "answered")]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        figure::Measured,
+        machine::Machine,
+        report::{Trial, tests::round},
+    };
+
+    fn report(name: &'static str, rounds: Vec<Vec<Measured>>) -> Report {
+        let mut trial = Trial::new(name, String::new());
+        for round in rounds {
+            trial.add(round);
+        }
+        Report { machine: Machine::default(), trials: vec![trial] }
+    }
+
+    fn verdict_on(bars: &[Bar], words: &str) -> &'static str {
+        bars.iter().find(|bar| bar.what.contains(words)).unwrap().verdict()
+    }
+
+    #[test]
+    fn saturation_is_judged_by_medians() {
+        let mut round = round(3000.0, 20_000.0);
+        round[0].put("cpu producer + worker", Unit::MicrosecondsPerJob, 81.0);
+        let mut baseline = Measured::of("baseline");
+        baseline.put("end to end", Unit::JobsPerSecond, 2000.0);
+        round.push(baseline);
+        let bars = bars(&report("saturate", vec![round]));
+        assert_eq!(verdict_on(&bars, "baseline"), "pass");
+        assert_eq!(verdict_on(&bars, "producer and worker"), "miss");
+        assert_eq!(verdict_on(&bars, "memory of the worker"), "pass");
+        // Nobody could see these, so nobody knows.
+        assert_eq!(verdict_on(&bars, "time of the broker"), "?");
+        assert!(!bars.iter().find(|bar| bar.what.contains("broker")).unwrap().passed());
+    }
+
+    #[test]
+    fn waiting_is_judged_by_what_it_is_made_of() {
+        let mut quhao = Measured::of("quhao");
+        let figures = [
+            ("result p50", 26.0),
+            ("result p99", 51.0),
+            ("platform p50", 20.5),
+            ("confirm p50", 1.5),
+            ("commit p50", 2.5),
+        ];
+        for (name, value) in figures {
+            quhao.put(name, Unit::Milliseconds, value);
+        }
+        let bars = bars(&report("rate", vec![vec![quhao]]));
+        assert_eq!(verdict_on(&bars, "p50"), "pass");
+        assert!((bars[0].limit - 26.5).abs() < 1e-9);
+        assert_eq!(verdict_on(&bars, "p99"), "miss");
+        assert!(bars[1].words().contains("51.00 ms, wanted ≤ 50.00 ms"), "{}", bars[1].words());
+    }
+
+    #[test]
+    fn what_was_not_tried_is_not_judged() {
+        assert!(bars(&report("rate", vec![vec![Measured::of("quhao")]])).is_empty());
+        assert!(bars(&report("embedded", vec![vec![Measured::of("quhao")]])).is_empty());
+    }
+}
