@@ -1,6 +1,5 @@
 //! What a client of the product sees, over HTTP alone.
 
-mod admission;
 mod alarm;
 mod bad_input;
 mod callback_commands;

@@ -10,8 +10,12 @@ use std::{
 };
 
 use quhao_simulator::{Answer, Call};
+use serde_json::Value;
+
+use self::word::Word;
 
 pub mod rules;
+pub mod word;
 
 /// One thing that happened to a job.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,6 +39,8 @@ pub enum What {
         until: SystemTime,
         /// How long the producer took to say it.
         took: Duration,
+        /// Whether a callback was asked for.
+        callback: bool,
     },
     /// Somebody asked for its result.
     Read(Seen),
@@ -43,6 +49,8 @@ pub enum What {
         /// Whether the session was given.
         given: bool,
     },
+    /// A callback told its end.
+    Told(Word),
 }
 
 /// What a producer says to a submission.
@@ -78,6 +86,23 @@ pub enum Seen {
     Erased,
 }
 
+impl Seen {
+    /// What `job`, as clients see it, says, whose guest has this number; `None` if that is
+    /// no status of a job.
+    pub fn of(job: &Value, phone: &str) -> Option<Self> {
+        let text_at = |pointer| job.pointer(pointer).and_then(Value::as_str);
+        match text_at("/status")? {
+            "queued" => Some(Self::Queued),
+            "failed" => Some(Self::Failed(text_at("/error/code").unwrap_or_default().to_owned())),
+            "succeeded" => {
+                let own = text_at("/result/phone/pure_phone_number") == Some(phone);
+                Some(Self::Succeeded { own })
+            }
+            _ => None,
+        }
+    }
+}
+
 /// What is known at the end of a test, beside the events.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct End {
@@ -86,6 +111,9 @@ pub struct End {
     /// When the queue was empty and no worker held anything, if that was seen. What is read
     /// afterwards is final.
     pub drained_at: Option<SystemTime>,
+    /// When somebody deleted the queue, if that was done. Of a job that waited in it nothing
+    /// is left that a callback could be made of.
+    pub queue_deleted_at: Option<SystemTime>,
 }
 
 /// A submit that was answered otherwise than by a job.
@@ -108,6 +136,11 @@ impl History {
     pub fn now(&self, code: &str, what: What) {
         let event = Event { at: SystemTime::now(), code: code.to_owned(), what };
         self.events_mut().push(event);
+    }
+
+    /// Records a callback that came at `at`.
+    pub fn told(&self, at: SystemTime, code: &str, word: Word) {
+        self.events_mut().push(Event { at, code: code.to_owned(), what: What::Told(word) });
     }
 
     /// Adds the calls that the platform has seen.
@@ -145,6 +178,14 @@ impl History {
         troubles.collect()
     }
 
+    /// How long after `moment` a job was accepted again, if one was.
+    pub fn accepted_after(&self, moment: SystemTime) -> Option<Duration> {
+        let accepted = self.events().into_iter().filter(|event| {
+            matches!(event.what, What::Submitted { reply: Reply::Accepted { .. }, .. })
+        });
+        accepted.filter_map(|event| event.at.duration_since(moment).ok()).min()
+    }
+
     /// The codes of the failures that jobs have ended with, each job's last.
     pub fn failures(&self) -> Vec<String> {
         let mut last = BTreeMap::new();
@@ -160,29 +201,75 @@ impl History {
         failed.collect()
     }
 
-    /// How long jobs took from their acceptance to the sight of their end, shortest first.
-    pub fn waits(&self) -> Vec<Duration> {
-        let mut accepted = BTreeMap::new();
-        let mut ended = BTreeSet::new();
-        let mut waits = Vec::new();
+    /// How many callbacks have come.
+    pub fn words(&self) -> usize {
+        self.events_mut().iter().filter(|event| matches!(event.what, What::Told(_))).count()
+    }
+
+    /// How many jobs failed whose session the platform had given: it got lost on its way to
+    /// the store.
+    pub fn given_in_vain(&self) -> usize {
+        let events = self.events();
+        let failed = events.iter().filter_map(|event| match &event.what {
+            What::Read(seen) => Some((&event.code, matches!(seen, Seen::Failed(_)))),
+            _ => None,
+        });
+        // Each job's last look counts.
+        let failed: BTreeMap<_, _> = failed.collect();
+        let given = events.iter().filter(|event| event.what == What::Called { given: true });
+        given.filter(|event| failed.get(&event.code) == Some(&true)).count()
+    }
+
+    /// When a failure was seen last.
+    pub fn failed_until(&self) -> Option<SystemTime> {
+        let mut last = BTreeMap::new();
         for event in self.events() {
-            match event.what {
-                What::Submitted { reply: Reply::Accepted { .. }, .. } => {
-                    accepted.entry(event.code).or_insert(event.at);
-                }
-                What::Read(Seen::Failed(_) | Seen::Succeeded { .. }) => {
-                    let since = accepted.get(&event.code).copied();
-                    if ended.insert(event.code)
-                        && let Some(since) = since
-                    {
-                        waits.push(event.at.duration_since(since).unwrap_or_default());
-                    }
-                }
-                _ => {}
+            if let What::Read(Seen::Failed(_)) = event.what {
+                // Those who look again see nothing new.
+                last.entry(event.code).or_insert(event.at);
             }
         }
-        waits.sort();
-        waits
+        last.into_values().max()
+    }
+
+    /// How long jobs took from their acceptance to the sight of their end, shortest first.
+    pub fn waits(&self) -> Vec<Duration> {
+        self.between(
+            |what| matches!(what, What::Submitted { reply: Reply::Accepted { .. }, .. }),
+            |what| matches!(what, What::Read(Seen::Failed(_) | Seen::Succeeded { .. })),
+        )
+    }
+
+    /// How long the first word of jobs took from the sight of their end, shortest first;
+    /// nothing where it was there earlier.
+    pub fn word_waits(&self) -> Vec<Duration> {
+        self.between(
+            |what| matches!(what, What::Read(Seen::Failed(_) | Seen::Succeeded { .. })),
+            |what| matches!(what, What::Told(_)),
+        )
+    }
+
+    /// From the first event that is such a beginning to the first that is such an end, for
+    /// each job that has both.
+    fn between(
+        &self,
+        begins: impl Fn(&What) -> bool,
+        ends: impl Fn(&What) -> bool,
+    ) -> Vec<Duration> {
+        let (mut first, mut last) = (BTreeMap::new(), BTreeMap::new());
+        for event in self.events() {
+            if begins(&event.what) {
+                first.entry(event.code.clone()).or_insert(event.at);
+            }
+            if ends(&event.what) {
+                last.entry(event.code).or_insert(event.at);
+            }
+        }
+        let both = last.into_iter().filter_map(|(code, end)| Some((*first.get(&code)?, end)));
+        let mut times: Vec<Duration> =
+            both.map(|(begin, end)| end.duration_since(begin).unwrap_or_default()).collect();
+        times.sort();
+        times
     }
 
     fn events_mut(&self) -> MutexGuard<'_, Vec<Event>> {

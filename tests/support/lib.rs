@@ -5,7 +5,7 @@
 //! - [`settings`]: the settings of a seam, for tests that open one themselves.
 //! - [`config`], [`process`], [`client`]: a configuration file, a `quhao` process, its API.
 //! - [`world`]: all of it together, in either mode.
-//! - [`proxy`]: a link to be cut.
+//! - [`proxy`]: a link to be cut; [`clock`]: a clock that is off.
 //! - [`service`], [`broker`], [`postgres`]: real services of a test's own, to be killed.
 //! - [`load`], [`history`], [`figures`]: guests at a steady pace, what happened to each and
 //!   whether it was allowed to, and what was measured.
@@ -17,6 +17,7 @@
 
 pub mod broker;
 pub mod client;
+pub mod clock;
 pub mod config;
 pub mod database;
 pub mod figures;

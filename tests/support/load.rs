@@ -1,5 +1,6 @@
 //! Guests that come at a steady pace, whatever becomes of those before them: an open loop.
-//! Each is followed to the end of its job, and everything goes into a [`History`].
+//! Each is followed to the end of its job, every second one wants a callback, too, and
+//! everything goes into a [`History`].
 
 use std::{
     sync::{
@@ -16,6 +17,8 @@ use tokio::{
     time::{Instant, sleep, sleep_until},
 };
 
+pub use self::mailbox::Mailbox;
+
 use self::desk::{Desk, END_GRACE, PAUSE, REQUEST_LIMIT, locked};
 use crate::{
     client::Client,
@@ -25,7 +28,10 @@ use crate::{
 };
 
 mod desk;
+mod mailbox;
 
+/// Guests that come together: then their jobs share messages, as under load.
+const PARTY: usize = 16;
 /// Jobs that are looked at once more side by side.
 const LOOKS_AT_ONCE: usize = 16;
 
@@ -66,8 +72,8 @@ impl Load {
         (0..count).map(|_| world.guest()).collect()
     }
 
-    /// Lets them come from now on.
-    pub fn start(self, world: &World, guests: Vec<Guest>) -> Crowd {
+    /// Lets them come from now on. Every second one has word of the end sent to `mailbox`.
+    pub fn start(self, world: &World, guests: Vec<Guest>, mailbox: Mailbox) -> Crowd {
         let gap = Duration::from_secs(1) / self.rate;
         let desk = Arc::new(Desk {
             load: self,
@@ -76,20 +82,23 @@ impl Load {
             came: AtomicUsize::new(0),
             enough: AtomicBool::new(false),
             history: History::default(),
-            urls: Mutex::default(),
+            mailbox,
+            guests: Mutex::default(),
         });
         let (arrivals, started) = (Arc::clone(&desk), Instant::now());
         let coming = tokio::spawn(async move {
             let mut guests_there = JoinSet::new();
             let mut next = started;
-            for guest in guests {
-                sleep_until(next).await;
-                next += gap;
+            for (number, guest) in guests.into_iter().enumerate() {
+                if number % PARTY == 0 {
+                    sleep_until(next).await;
+                    next += gap * u32::try_from(PARTY).unwrap_or(u32::MAX);
+                }
                 if arrivals.enough.load(Ordering::Relaxed) {
                     break;
                 }
                 arrivals.came.fetch_add(1, Ordering::Relaxed);
-                guests_there.spawn(Arc::clone(&arrivals).attend(guest));
+                guests_there.spawn(Arc::clone(&arrivals).attend(guest, number % 2 == 0));
             }
             guests_there.join_all().await;
         });
@@ -142,16 +151,17 @@ impl Crowd {
 
     /// Looks at every job once more. What is there now is there for good.
     pub async fn look_again(&self) {
-        let urls = locked(&self.desk.urls).clone();
+        let guests = locked(&self.desk.guests).clone();
         let turns = Arc::new(Semaphore::new(LOOKS_AT_ONCE));
         let mut looks = JoinSet::new();
-        for (code, (url, phone)) in urls {
+        for (code, place) in guests {
+            let Some(url) = place.url else { continue };
             let (desk, turns) = (Arc::clone(&self.desk), Arc::clone(&turns));
             looks.spawn(async move {
                 let _turn = turns.acquire().await.expect("never closed");
                 let look = async {
                     loop {
-                        if let Some(seen) = desk.look(&url, &phone).await {
+                        if let Some(seen) = desk.look(&url, &place.phone).await {
                             return seen;
                         }
                         sleep(PAUSE).await;
@@ -162,6 +172,11 @@ impl Crowd {
             });
         }
         looks.join_all().await;
+    }
+
+    /// Writes down the callbacks that have come by now.
+    pub fn hear(&self) {
+        self.desk.hear();
     }
 }
 

@@ -145,6 +145,11 @@ impl Receiver {
         self.diary().received.clone()
     }
 
+    /// The same without the first `count` requests.
+    pub fn received_after(&self, count: usize) -> Vec<Received> {
+        self.diary().received.iter().skip(count).cloned().collect()
+    }
+
     /// What it was sent, as soon as that are `count` requests; fails the test after `limit`.
     pub async fn wait_for(&self, count: usize, limit: Duration) -> Vec<Received> {
         eventually(&format!("{count} requests at the receiver"), limit, async || {

@@ -60,6 +60,12 @@ async fn take_all(queue: &Queue, count: usize) -> Vec<Delivery> {
     taken
 }
 
+fn ack(deliveries: Vec<Delivery>) {
+    for delivery in deliveries {
+        delivery.settle(Verdict::Ack);
+    }
+}
+
 fn number(delivery: &Delivery) -> u32 {
     u32::from_be_bytes(delivery.body.as_slice().try_into().expect("ours"))
 }
@@ -82,7 +88,7 @@ async fn jobs_that_come_together_share_messages_and_are_taken_one_by_one() {
     worker.queue.resume_taking();
     let taken = take_all(&worker.queue, JOBS as usize).await;
     assert_eq!(numbers(&taken), (0..JOBS).collect());
-    taken.into_iter().for_each(|delivery| delivery.settle(Verdict::Ack));
+    ack(taken);
     assert_empty(&worker.queue).await;
     close(&worker).await;
 }
@@ -95,7 +101,7 @@ async fn a_message_is_gone_when_all_of_its_jobs_are_settled_and_not_before() {
     let mut taken = take_all(&worker.queue, JOBS as usize).await;
     let kept = taken.pop().expect("64");
     let kept_number = number(&kept);
-    taken.into_iter().for_each(|delivery| delivery.settle(Verdict::Ack));
+    ack(taken);
     // Like a worker that ends: what it has not settled goes to the next.
     close(&worker).await;
     drop(kept);
@@ -107,7 +113,7 @@ async fn a_message_is_gone_when_all_of_its_jobs_are_settled_and_not_before() {
     }
     assert!(again.len() < JOBS as usize / 2, "{} came again for one", again.len());
     assert!(again.iter().all(|delivery| delivery.redelivered));
-    again.into_iter().for_each(|delivery| delivery.settle(Verdict::Ack));
+    ack(again);
     assert_empty(&worker.queue).await;
     close(&worker).await;
 }
@@ -124,7 +130,7 @@ async fn a_job_that_is_returned_or_set_aside_takes_its_message_along() {
         let odd = taken.pop().expect("64");
         let odd_number = number(&odd);
         odd.settle(verdict);
-        taken.into_iter().for_each(|delivery| delivery.settle(Verdict::Ack));
+        ack(taken);
         let mut again = Vec::new();
         while !numbers(&again).contains(&odd_number) {
             again.extend(take(&worker.queue, JOBS as usize).await);
@@ -133,7 +139,7 @@ async fn a_job_that_is_returned_or_set_aside_takes_its_message_along() {
         if let Some(lane) = lane {
             assert!(again.iter().all(|delivery| delivery.lane == lane), "{verdict:?}");
         }
-        again.into_iter().for_each(|delivery| delivery.settle(Verdict::Ack));
+        ack(again);
         assert_empty(&worker.queue).await;
         close(&worker).await;
     }
@@ -154,11 +160,11 @@ async fn what_is_held_is_bounded_in_jobs_whatever_a_message_brings() {
     // Two messages are 32 jobs, if they are full.
     assert!(before - messages(&ground).await <= 2);
     let mut done = held.len();
-    held.into_iter().for_each(|delivery| delivery.settle(Verdict::Ack));
+    ack(held);
     while done < 256 {
         let taken = take(&worker.queue, usize::from(HELD_MAX)).await;
         done += taken.len();
-        taken.into_iter().for_each(|delivery| delivery.settle(Verdict::Ack));
+        ack(taken);
     }
 
     for number in 0..100_u32 {

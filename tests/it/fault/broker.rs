@@ -1,18 +1,17 @@
-//! The broker dies, throws everybody out, runs short, or loses the queue.
+//! The broker dies, throws everybody out, or runs short.
 
 use std::time::{Duration, SystemTime};
 
 use quhao_tests::{
-    broker::{Broker, Shortage, delete_queue, ready},
-    config::Backing,
+    broker::{Broker, Shortage},
     load::{Load, long},
-    services,
     wait::{PATIENCE, eventually},
 };
 
 use super::{
+    ground::Ground,
     outcome::since,
-    trial::{self, CONSUMER_RECOVERY_MAX, SUBMIT_RECOVERY_MAX, Trial},
+    trial::{CONSUMER_RECOVERY_MAX, SUBMIT_RECOVERY_MAX, Trial},
 };
 
 /// How long a broker is away, beside the time that it takes to start.
@@ -22,16 +21,16 @@ fn outage() -> Duration {
 
 /// What is refused at once takes no longer, however busy the machine is; a confirm that
 /// does not come would take five seconds.
-const AT_ONCE: Duration = Duration::from_secs(2);
+pub(super) const AT_ONCE: Duration = Duration::from_secs(2);
 
 /// How long guests come before and after.
 const WORK: Duration = Duration::from_secs(2);
 
 /// A trial whose broker is one of its own.
-async fn trial_on(broker: &Broker, subject: &'static str) -> Trial {
+pub(super) async fn trial_on(broker: &Broker, subject: &'static str) -> Trial {
     let config = format!("[queue]\nurl = '{}'\n", broker.url());
-    let world = trial::world(1, 2, &config).await;
-    Trial::of(subject, world, Load::until_enough()).at_broker(broker.url())
+    let ground = Ground::with(1, 2, &config).await;
+    Trial::of(subject, ground, Load::until_enough()).at_broker(broker.url())
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -117,40 +116,5 @@ async fn runs_short(subject: &'static str, what: Shortage) {
         outcome.time("slowest refusal", slowest).time("submits refused after the alarm", troubled);
     outcome.all_succeeded();
     assert!(slowest <= AT_ONCE, "{slowest:?}");
-    assert!(troubled <= SUBMIT_RECOVERY_MAX, "{troubled:?}");
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_queue_that_is_deleted_is_declared_again() {
-    // What waits in it when it is deleted is gone with it, and answered by its deadline and
-    // the grace, which is short here.
-    let config = "[platforms.wechat]\ntimeout_seconds = 1\n\
-                  [store]\nstatement_timeout_seconds = 1\n";
-    let world = trial::world(1, 2, config).await;
-    let Backing::Servers { prefix, .. } = &world.backing else { unreachable!() };
-    let queue = prefix.queues()[0].clone();
-    let load = Load { deadline_seconds: 10, ..Load::until_enough() };
-    let trial = Trial::of("queue deleted", world, load);
-    trial.crowd.at(WORK).await;
-    delete_queue(&services::amqp_url(), &queue).await;
-    let deleted = SystemTime::now();
-    eventually("it is declared again", PATIENCE, async || {
-        ready(&services::amqp_url(), std::slice::from_ref(&queue)).await.map(drop)
-    })
-    .await;
-    trial.is_ready(CONSUMER_RECOVERY_MAX).await;
-    let taking = since(deleted, SystemTime::now());
-    tokio::time::sleep(WORK).await;
-    trial.crowd.enough();
-
-    let outcome = trial.end().await;
-    let troubled = outcome.troubled_after(deleted);
-    let outcome =
-        outcome.time("submits refused after that", troubled).time("all ready after that", taking);
-    outcome.failed_only(&["deadline_exceeded"]);
-    let waiting_there = outcome.failures.len();
-    assert!(waiting_there <= 10, "{waiting_there} jobs were lost with a queue that was near empty");
-    assert!(taking <= CONSUMER_RECOVERY_MAX, "{taking:?}");
-    // Publishes find the alternate exchange; some releases close the channel of who publishes.
     assert!(troubled <= SUBMIT_RECOVERY_MAX, "{troubled:?}");
 }

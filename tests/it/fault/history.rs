@@ -7,6 +7,8 @@ use quhao_tests::history::{
     rules::{Breach, LATE_MAX, breaches},
 };
 
+mod callbacks;
+
 const CODE: &str = "code-1";
 /// Seconds after the start of every history until which its jobs are worth something.
 const UNTIL: u64 = 60;
@@ -20,7 +22,8 @@ fn event(seconds: u64, what: What) -> Event {
 }
 
 fn submitted(seconds: u64, reply: Reply) -> Event {
-    event(seconds, What::Submitted { reply, until: at(UNTIL), took: Duration::ZERO })
+    let took = Duration::ZERO;
+    event(seconds, What::Submitted { reply, until: at(UNTIL), took, callback: false })
 }
 
 fn accepted(seconds: u64) -> Event {
@@ -42,7 +45,7 @@ fn failed(code: &str) -> Seen {
 const SUCCEEDED: Seen = Seen::Succeeded { own: true };
 
 fn found(events: &[Event]) -> Vec<Breach> {
-    breaches(events, &End { repeats_counted: 0, drained_at: Some(at(50)) })
+    breaches(events, &End { drained_at: Some(at(50)), ..End::default() })
 }
 
 fn code() -> String {
@@ -69,8 +72,7 @@ fn what_is_allowed_passes() {
         // Too late for the drain to have anything to do with it.
         vec![accepted(0), read(55, Seen::Queued), read(70, failed("deadline_exceeded"))],
     ] {
-        let end = End { repeats_counted: 0, drained_at: None };
-        assert_eq!(breaches(&history, &end), [], "{history:?}");
+        assert_eq!(breaches(&history, &End::default()), [], "{history:?}");
     }
 }
 
@@ -148,7 +150,7 @@ fn a_call_for_what_was_refused_is_found() {
 #[test]
 fn a_session_that_was_given_twice_is_found() {
     let events = [accepted(0), called(1, true), called(2, true), read(3, SUCCEEDED)];
-    let end = End { repeats_counted: 1, drained_at: None };
+    let end = End { repeats_counted: 1, ..End::default() };
     assert_eq!(breaches(&events, &end), [Breach::Twice { code: code() }]);
 }
 
@@ -157,6 +159,6 @@ fn a_call_that_nobody_owns_up_to_is_found() {
     let events = [accepted(0), called(1, false), called(2, true), read(3, SUCCEEDED)];
     let breach = Breach::Uncounted { repeats: 1, counted: 0 };
     assert_eq!(breaches(&events, &End::default()), [breach]);
-    let end = End { repeats_counted: 1, drained_at: None };
+    let end = End { repeats_counted: 1, ..End::default() };
     assert_eq!(breaches(&events, &end), []);
 }

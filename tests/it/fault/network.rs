@@ -4,15 +4,15 @@
 use std::time::{Duration, SystemTime};
 
 use quhao_tests::{
-    load::{Load, long},
+    load::{Load, Mailbox, long},
     proxy::{Direction, Proxy},
     services,
-    world::World,
 };
 
 use super::{
+    ground::Ground,
     outcome::{Outcome, since},
-    trial::{self, CONSUMER_RECOVERY_MAX, SUBMIT_RECOVERY_MAX, Trial},
+    trial::{CONSUMER_RECOVERY_MAX, SUBMIT_RECOVERY_MAX, Trial},
 };
 
 /// What is done to a link.
@@ -69,34 +69,45 @@ impl Harm {
     }
 }
 
-/// Does to the link through `proxy` what can happen to it, one thing after the other. Gives
-/// the outcome and the longest time for which submits were refused after a mending.
-async fn harm(subject: &'static str, world: World, proxy: &Proxy) -> (Outcome, Duration) {
+/// The end of a harm.
+struct Mending {
+    harm: Harm,
+    at: SystemTime,
+    /// How long it took until all were ready again.
+    ready: Duration,
+    /// Until when they were left alone.
+    until: SystemTime,
+}
+
+/// Does to the link through `proxy` what can happen to it, one thing after the other.
+async fn harm(subject: &'static str, ground: Ground, proxy: &Proxy) -> (Outcome, Vec<Mending>) {
     let count = u32::try_from(harms().len()).unwrap_or_default();
     let load = Load { time: (harm_time() + rest()) * count + rest(), ..Load::default() };
-    let trial = Trial::of(subject, world, load);
+    let trial = Trial::of(subject, ground, load);
     trial.crowd.at(WORK).await;
     let mut mendings = Vec::new();
     for harm in harms() {
         harm.befalls(proxy);
         tokio::time::sleep(harm_time()).await;
         proxy.mend();
-        let mended = SystemTime::now();
+        let at = SystemTime::now();
         trial.is_ready(CONSUMER_RECOVERY_MAX).await;
-        let ready = since(mended, SystemTime::now());
+        let ready = since(at, SystemTime::now());
         tokio::time::sleep(rest().saturating_sub(ready).max(WORK)).await;
-        mendings.push((harm, mended, ready, SystemTime::now()));
+        mendings.push(Mending { harm: *harm, at, ready, until: SystemTime::now() });
     }
     let mut outcome = trial.end().await;
-    let mut longest = Duration::ZERO;
-    for (harm, mended, ready, next) in mendings {
-        let troubled = outcome.troubled_between(mended, next);
-        longest = longest.max(troubled);
+    for Mending { harm, at, ready, until } in &mendings {
+        let troubled = outcome.troubled_between(*at, *until);
         outcome = outcome
-            .time(&format!("{harm:?}: ready again after"), ready)
+            .time(&format!("{harm:?}: ready again after"), *ready)
             .time("submits after", troubled);
+        if let Some(last) = outcome.last_trouble(*until).filter(|_| troubled > WORK) {
+            let (reply, took) = (format!("{:?}", last.reply), last.took);
+            outcome = outcome.value("the last of which met", reply).time("in", took);
+        }
     }
-    (outcome, longest)
+    (outcome, mendings)
 }
 
 /// The proxy to the broker, and what leads a process through it.
@@ -107,9 +118,9 @@ async fn proxy_to_broker() -> (Proxy, String) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whatever_befalls_a_workers_link_to_the_broker_costs_nothing() {
     let (proxy, url) = proxy_to_broker().await;
-    let mut world = trial::world(1, 0, CONFIG).await;
-    world.add_worker_with(&[("QUHAO__QUEUE__URL", &url)]).await;
-    let (outcome, _) = harm("worker-broker link", world, &proxy).await;
+    let mut ground = Ground::with(1, 0, CONFIG).await;
+    ground.add_worker_with(&[("QUHAO__QUEUE__URL", &url)]).await;
+    let (outcome, _) = harm("worker-broker link", ground, &proxy).await;
     outcome.all_succeeded();
     outcome.waited(harm_time() / 2);
     assert_eq!(outcome.troubles, [], "producers have a link of their own");
@@ -118,20 +129,24 @@ async fn whatever_befalls_a_workers_link_to_the_broker_costs_nothing() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whatever_befalls_a_producers_link_to_the_broker_costs_nothing() {
     let (proxy, url) = proxy_to_broker().await;
-    let mut world = trial::world(0, 2, CONFIG).await;
-    world.add_producer_with(&[("QUHAO__QUEUE__URL", &url)]).await;
-    let (outcome, troubled) = harm("producer-broker link", world, &proxy).await;
+    let mut ground = Ground::with(0, 2, CONFIG).await;
+    ground.add_producer_with(&[("QUHAO__QUEUE__URL", &url)]).await;
+    let (outcome, mendings) = harm("producer-broker link", ground, &proxy).await;
     outcome.all_succeeded();
     outcome.refused();
-    assert!(troubled <= SUBMIT_RECOVERY_MAX, "{troubled:?}");
+    for Mending { harm, at, until, .. } in mendings {
+        let troubled = outcome.troubled_between(at, until);
+        let last = outcome.last_trouble(until);
+        assert!(troubled <= SUBMIT_RECOVERY_MAX, "{troubled:?} after {harm:?}: {last:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whatever_befalls_a_workers_link_to_the_store_costs_nothing() {
-    let mut world = trial::world(1, 0, CONFIG).await;
-    let (proxy, url) = trial::proxy_to_store(&world).await;
-    world.add_worker_with(&[("QUHAO__STORE__URL", &url)]).await;
-    let (outcome, _) = harm("worker-Postgres link", world, &proxy).await;
+    let mut ground = Ground::with(1, 0, CONFIG).await;
+    let (proxy, url) = ground.proxy_to_store().await;
+    ground.add_worker_with(&[("QUHAO__STORE__URL", &url)]).await;
+    let (outcome, _) = harm("worker-Postgres link", ground, &proxy).await;
     outcome.all_succeeded();
     outcome.waited(harm_time() / 2);
     assert_eq!(outcome.troubles, [], "producers have a link of their own");
@@ -139,11 +154,51 @@ async fn whatever_befalls_a_workers_link_to_the_store_costs_nothing() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whatever_befalls_a_producers_link_to_the_store_costs_nothing() {
-    let mut world = trial::world(0, 2, CONFIG).await;
-    let (proxy, url) = trial::proxy_to_store(&world).await;
-    world.add_producer_with(&[("QUHAO__STORE__URL", &url)]).await;
-    let (outcome, _) = harm("producer-Postgres link", world, &proxy).await;
+    let mut ground = Ground::with(0, 2, CONFIG).await;
+    let (proxy, url) = ground.proxy_to_store().await;
+    ground.add_producer_with(&[("QUHAO__STORE__URL", &url)]).await;
+    let (outcome, _) = harm("producer-Postgres link", ground, &proxy).await;
     outcome.all_succeeded();
     outcome.waited(harm_time() / 2);
     assert_eq!(outcome.troubles, [], "a producer accepts without the store");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whatever_befalls_the_workers_link_to_the_platform_costs_what_was_on_it() {
+    let config = format!("{CONFIG}[platforms.wechat]\ntimeout_seconds = 1.5\n");
+    let mut ground = Ground::with(1, 0, &config).await;
+    let (proxy, url) = Proxy::for_url(&ground.simulator.base_url(), 80).await;
+    let url = [("QUHAO__PLATFORMS__WECHAT__BASE_URL", url.trim_end_matches('/'))];
+    for _ in 0..2 {
+        ground.add_worker_with(&url).await;
+    }
+    let (outcome, _) = harm("worker-platform link", ground, &proxy).await;
+    // Two calls without an answer end a job, whether they have used its code up or not.
+    outcome.failed_only(&["platform_unavailable", "session_lost"]);
+    outcome.waited(harm_time() / 2);
+    assert_eq!(outcome.troubles, [], "a producer accepts without the platform");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whatever_befalls_the_workers_link_to_a_receiver_delays_word_and_loses_none() {
+    let (mailbox, proxy) = Mailbox::behind_a_proxy().await;
+    let ground = Ground::telling(mailbox, 1, 2, CONFIG).await;
+    let (outcome, _) = harm("worker-receiver link", ground, &proxy).await;
+    outcome.all_succeeded();
+    let longest = outcome.longest_word;
+    assert!(longest >= harm_time() / 2, "no word was held up: the longest took {longest:?}");
+    assert_eq!(outcome.troubles, [], "a producer accepts whoever is told");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whatever_befalls_the_guests_link_to_a_producer_costs_nothing() {
+    let mut ground = Ground::with(1, 2, CONFIG).await;
+    let producer = &mut ground.producers[0];
+    let (proxy, url) = Proxy::for_url(&format!("http://{}", producer.address), 80).await;
+    producer.address = url.trim_start_matches("http://").trim_end_matches('/').to_owned();
+    let (outcome, _) = harm("guest-producer link", ground, &proxy).await;
+    // Who gets no answer submits the same again, and it is the same job.
+    outcome.all_succeeded();
+    outcome.refused();
+    assert_eq!(outcome.calls, outcome.jobs, "no code was exchanged twice");
 }

@@ -7,10 +7,7 @@ use quhao_tests::{
     postgres::Postgres,
 };
 
-use super::{
-    outcome::since,
-    trial::{self, Trial},
-};
+use super::{ground::Ground, outcome::since, trial::Trial};
 
 /// Longest that the product may take to be ready after the store is back.
 const RECOVERY_MAX: Duration = Duration::from_secs(10);
@@ -29,9 +26,9 @@ async fn outlives(
 ) {
     let postgres = Postgres::start().await;
     let config = format!("[store]\nurl = '{}'\n", postgres.url());
-    let world = trial::world(1, 2, &config).await;
-    world.simulator.set_latency(Duration::from_millis(100));
-    let trial = Trial::of(subject, world, Load::default());
+    let ground = Ground::with(1, 2, &config).await;
+    ground.simulator.set_latency(Duration::from_millis(100));
+    let trial = Trial::of(subject, ground, Load::default());
     trial.crowd.at(Duration::from_secs(2)).await;
     breaks(&postgres).await;
     tokio::time::sleep(outage()).await;

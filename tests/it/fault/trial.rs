@@ -2,31 +2,33 @@
 
 use std::time::{Duration, SystemTime};
 
-use quhao_simulator::{Guest, Options};
+use quhao_simulator::Guest;
 use quhao_tests::{
     broker,
     client::Client,
     config::{Backing, Mode},
-    figures::Figures,
     history::{
         End,
         rules::{Breach, breaches},
     },
     load::{Crowd, Load},
-    proxy::Proxy,
     services,
     wait::{PATIENCE, eventually},
-    world::{Knobs, World},
+    world::World,
 };
 use reqwest::Method;
+use tokio::time::Instant;
 
-use super::outcome::{Outcome, since};
-
-/// Calls of the platform that are remembered: more than any load makes.
-const CALLS_MAX: usize = 100_000;
+use super::{ground::Ground, moves::moves, outcome::Outcome};
 
 /// Jobs in a worker.
 const SLOTS: &str = "quhao_slots";
+
+/// Longest that word of the last jobs may take: what a worker that was killed had claimed
+/// comes to another after twelve seconds, and pauses between attempts grow.
+const WORD_MAX: Duration = Duration::from_mins(1);
+/// Between two looks whether it has come.
+const WORD_PAUSE: Duration = Duration::from_millis(250);
 
 /// Longest that a submit may be refused after the broker answers again.
 pub(super) const SUBMIT_RECOVERY_MAX: Duration = Duration::from_secs(5);
@@ -39,58 +41,42 @@ pub(super) struct Trial {
     pub(super) crowd: Crowd,
     subject: &'static str,
     broker: String,
-    /// What workers that are gone had counted.
-    repeats_before: u64,
-    /// Jobs that workers had in hand when they were killed.
+    /// When workers were killed.
+    kills: Vec<SystemTime>,
+    /// Jobs that they had in hand then.
     held: u64,
-}
-
-/// A world for a trial: `config` counts over the usual one.
-pub(super) async fn world(producers: usize, workers: usize, config: &str) -> World {
-    world_in(Mode::Distributed, producers, workers, config).await
-}
-
-/// The same of one process and one file.
-pub(super) async fn embedded_world(config: &str) -> World {
-    world_in(Mode::Embedded, 0, 0, config).await
-}
-
-async fn world_in(mode: Mode, producers: usize, workers: usize, config: &str) -> World {
-    let simulator = Options { max_calls: CALLS_MAX, ..Options::default() };
-    let config = config.to_owned();
-    let knobs = Knobs { producers, workers, config, simulator, ..Knobs::default() };
-    World::with(mode, knobs).await
-}
-
-/// A proxy to the store of `world`, and the URL that leads through it.
-pub(super) async fn proxy_to_store(world: &World) -> (Proxy, String) {
-    let Backing::Servers { database, .. } = &world.backing else { unreachable!() };
-    Proxy::for_url(database.url(), 5432).await
+    end: End,
 }
 
 impl Trial {
-    /// Lets guests into `world`, whose broker is the usual one.
-    pub(super) fn of(subject: &'static str, world: World, load: Load) -> Self {
-        let guests = load.guests(&world);
-        Self::with(subject, world, load, guests)
+    /// Lets guests come, where the broker is the usual one.
+    pub(super) fn of(subject: &'static str, ground: Ground, load: Load) -> Self {
+        let guests = load.guests(&ground);
+        Self::with(subject, ground, load, guests)
     }
 
     /// The same with these guests of that load.
     pub(super) fn with(
         subject: &'static str,
-        world: World,
+        ground: Ground,
         load: Load,
         guests: Vec<Guest>,
     ) -> Self {
-        let crowd = load.start(&world, guests);
+        let Ground { world, mailbox } = ground;
+        let crowd = load.start(&world, guests, mailbox);
         let broker = services::amqp_url();
-        Self { world, crowd, subject, broker, repeats_before: 0, held: 0 }
+        Self { world, crowd, subject, broker, kills: Vec::new(), held: 0, end: End::default() }
     }
 
     /// The same, where the broker is another.
     #[must_use]
     pub(super) fn at_broker(self, url: String) -> Self {
         Self { broker: url, ..self }
+    }
+
+    /// From now on it is known that somebody has deleted the queue with all that was in it.
+    pub(super) fn has_lost_its_queue(&mut self) {
+        self.end.queue_deleted_at = Some(SystemTime::now());
     }
 
     /// Ends the one process of embedded mode without a word and starts it again.
@@ -110,14 +96,15 @@ impl Trial {
 
     /// Remembers what dies with the process that tells it here.
     async fn remember(&mut self, client: &Client) {
-        self.repeats_before += repeats(client).await;
+        self.end.repeats_counted += repeats(client).await;
         self.held += metric(client, SLOTS).await;
+        self.kills.push(SystemTime::now());
     }
 
     /// Ends the first worker in peace.
     pub(super) async fn drain_worker(&mut self) {
         let mut worker = self.world.workers.remove(0);
-        self.repeats_before += repeats(&self.world.client().at(&worker.metrics)).await;
+        self.end.repeats_counted += repeats(&self.world.client().at(&worker.metrics)).await;
         worker.process.terminate();
         let status = worker.process.wait_exit(PATIENCE).await;
         assert!(status.success(), "a worker that drains exits with 0, not {status}");
@@ -138,59 +125,49 @@ impl Trial {
         }
     }
 
-    /// Waits for every guest, drains, and judges everything that has happened.
+    /// Waits for every guest and every word, drains, and judges everything that has happened.
     pub(super) async fn end(mut self) -> Outcome {
         self.crowd.leaves().await;
         self.is_idle().await;
-        let drained_at = Some(SystemTime::now());
+        self.end.drained_at = Some(SystemTime::now());
         self.crowd.look_again().await;
-        let repeats_counted = self.repeats_before + self.repeats().await;
+        self.has_told().await;
+        let repeats_counted = self.end.repeats_counted + self.repeats().await;
         while !self.world.workers.is_empty() {
             self.drain_worker().await;
         }
         assert_eq!(self.waiting().await, Some(0), "deliveries came back unsettled");
 
-        let history = self.crowd.history();
-        history.add_calls(self.world.simulator.calls());
-        let found = breaches(&history.events(), &End { repeats_counted, drained_at });
-        let (accepted, failures) = (history.accepted(), history.failures());
+        let (history, calls) = (self.crowd.history(), self.world.simulator.calls());
+        let moves = moves(&calls, &self.kills);
+        self.crowd.hear();
+        history.add_calls(calls);
+        let found = breaches(&history.events(), &End { repeats_counted, ..self.end });
         let lost = found.iter().filter(|breach| is_loss(breach)).count();
-        let (calls, burnt) = {
-            let counts = self.world.simulator.counts();
-            (counts.calls, counts.burnt)
-        };
-        let waits = history.waits();
-        let longest = waits.last().copied().unwrap_or_default();
-        let mut figures = Figures::of(self.subject)
-            .value("jobs", self.crowd.jobs())
-            .value("accepted", accepted)
+        let counts = self.world.simulator.counts();
+        let outcome = Outcome::of(self.subject, history, (self.crowd.jobs(), &counts))
             .value("lost", lost)
-            .value("failed", failures.len())
-            .value("calls", calls)
-            .value("burnt", burnt)
-            .value("repeated calls", repeats_counted);
-        if let Some(middle) = waits.get(waits.len() / 2) {
-            figures = figures.time("wait p50", *middle).time("longest", longest);
-        }
-        let troubles = history.troubles();
-        if let (Some(first), Some(last)) = (troubles.first(), troubles.last()) {
-            figures = figures
-                .value("submits refused", troubles.len())
-                .time("for", since(first.at, last.at));
-        }
+            .value("repeated calls", repeats_counted)
+            .after_kills(self.held, moves);
         if !found.is_empty() {
-            figures.show();
+            outcome.show();
         }
         assert_eq!(found, [], "{}", self.subject);
-        Outcome {
-            jobs: self.crowd.jobs() as u64,
-            held: self.held,
-            failures,
-            calls,
-            burnt,
-            longest,
-            troubles,
-            figures,
+        outcome
+    }
+
+    /// Waits until word has come of all jobs of which it must, or for long enough: what is
+    /// missing then is found missing.
+    async fn has_told(&self) {
+        let latest = Instant::now() + WORD_MAX;
+        let is_untold = |breach: &Breach| matches!(breach, Breach::Untold { .. });
+        loop {
+            self.crowd.hear();
+            let found = breaches(&self.crowd.history().events(), &self.end);
+            if !found.iter().any(is_untold) || Instant::now() >= latest {
+                return;
+            }
+            tokio::time::sleep(WORD_PAUSE).await;
         }
     }
 
@@ -239,7 +216,7 @@ impl Trial {
 }
 
 fn is_loss(breach: &Breach) -> bool {
-    matches!(breach, Breach::Lost { .. } | Breach::Uncommitted { .. })
+    matches!(breach, Breach::Lost { .. } | Breach::Uncommitted { .. } | Breach::Untold { .. })
 }
 
 async fn repeats(client: &Client) -> u64 {
@@ -247,7 +224,7 @@ async fn repeats(client: &Client) -> u64 {
 }
 
 /// The sum of all lines of one metric.
-async fn metric(client: &Client, name: &str) -> u64 {
+pub(super) async fn metric(client: &Client, name: &str) -> u64 {
     let text = client.get("/metrics").await.text;
     let lines = text.lines().filter(|line| line.starts_with(name));
     lines.filter_map(|line| line.rsplit_once(' ')?.1.parse::<u64>().ok()).sum()

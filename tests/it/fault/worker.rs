@@ -4,28 +4,30 @@ use std::time::Duration;
 
 use quhao_tests::load::{Load, long};
 
-use super::trial::{self, Trial};
+use super::{ground::Ground, trial::Trial};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_worker_that_is_killed_in_mid_batch_costs_only_the_codes_it_was_exchanging() {
-    let world = trial::world(1, 2, "").await;
+    let ground = Ground::with(1, 2, "").await;
     // So that there are always calls under way.
-    world.simulator.set_latency(Duration::from_millis(150));
-    let mut trial = Trial::of("worker killed", world, Load::default());
+    ground.simulator.set_latency(Duration::from_millis(150));
+    let mut trial = Trial::of("worker killed", ground, Load::default());
     let rounds = if long() { 10 } else { 2 };
     for round in 1..=rounds {
         trial.crowd.at(Duration::from_secs(4 * round - 1)).await;
         trial.kill_worker().await;
         trial.world.add_worker().await;
     }
-    trial.end().await.lost_only_what_was_held(rounds);
+    let outcome = trial.end().await;
+    outcome.lost_only_what_was_held(rounds);
+    outcome.went_on_elsewhere();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn workers_that_are_replaced_one_by_one_cost_nothing() {
-    let world = trial::world(1, 3, "").await;
-    world.simulator.set_latency(Duration::from_millis(150));
-    let mut trial = Trial::of("rolling restart of three workers", world, Load::default());
+    let ground = Ground::with(1, 3, "").await;
+    ground.simulator.set_latency(Duration::from_millis(150));
+    let mut trial = Trial::of("rolling restart of three workers", ground, Load::default());
     for restart in 1..=if long() { 12 } else { 3 } {
         trial.crowd.at(Duration::from_secs(2 * restart)).await;
         trial.world.add_worker().await;
@@ -40,9 +42,9 @@ async fn workers_that_are_replaced_one_by_one_cost_nothing() {
 async fn a_worker_that_freezes_finds_its_jobs_taken_and_its_sessions_used() {
     // The broker gives its jobs to the other one meanwhile, who finds their codes used and
     // waits for the outcomes that the frozen one has.
-    let world = trial::world(1, 2, "[queue]\nheartbeat_seconds = 1\n").await;
-    world.simulator.set_latency(Duration::from_millis(150));
-    let trial = Trial::of("worker frozen", world, Load::default());
+    let ground = Ground::with(1, 2, "[queue]\nheartbeat_seconds = 1\n").await;
+    ground.simulator.set_latency(Duration::from_millis(150));
+    let trial = Trial::of("worker frozen", ground, Load::default());
     for round in 1..=if long() { 8 } else { 1 } {
         trial.crowd.at(Duration::from_secs(6 * round - 4)).await;
         let frozen = &trial.world.workers[0].process;
@@ -58,11 +60,11 @@ async fn a_worker_that_freezes_finds_its_jobs_taken_and_its_sessions_used() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_worker_that_must_end_without_the_store_hands_its_outcomes_over() {
-    let mut world = trial::world(1, 0, "drain_seconds = 3\n").await;
-    world.simulator.set_latency(Duration::from_millis(300));
-    let (proxy, url) = trial::proxy_to_store(&world).await;
-    world.add_worker_with(&[("QUHAO__STORE__URL", &url)]).await;
-    let mut trial = Trial::of("drain without the store", world, Load::default());
+    let mut ground = Ground::with(1, 0, "drain_seconds = 3\n").await;
+    ground.simulator.set_latency(Duration::from_millis(300));
+    let (proxy, url) = ground.proxy_to_store().await;
+    ground.add_worker_with(&[("QUHAO__STORE__URL", &url)]).await;
+    let mut trial = Trial::of("drain without the store", ground, Load::default());
     trial.crowd.at(Duration::from_secs(2)).await;
     proxy.cut();
     tokio::time::sleep(Duration::from_secs(1)).await;

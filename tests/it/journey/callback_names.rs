@@ -28,7 +28,10 @@ use quhao_tests::{
     receiver::Receiver,
     wait::{PATIENCE, eventually, within},
 };
-use quhao_worker::callback::{Callbacks, resolver::Lookup, sender::Sender};
+use quhao_worker::{
+    callback::{Callbacks, resolver::Lookup, sender::Sender},
+    health::{Clock, Health},
+};
 use time::OffsetDateTime;
 use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
@@ -145,7 +148,9 @@ async fn names_that_nobody_answers_for_leave_room_for_others(mode: Mode) {
     let sender = Sender::with_lookup(&config.callbacks, lookup).unwrap();
     let callbacks = Callbacks::sent_by(sender, &config, Arc::clone(&store));
     let (due, stop) = (callbacks.due(), CancellationToken::new());
-    let running = tokio::spawn(callbacks.run(stop.clone()));
+    let health = Arc::new(Health::default());
+    health.clock(Clock::Right);
+    let running = tokio::spawn(callbacks.run(health, stop.clone()));
 
     let dead = format!("http://{DEAD}:{port}/");
     let dead: Vec<_> = (0..20).map(|_| finished(&config, ("orders", APP), &dead)).collect();

@@ -6,7 +6,11 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use super::{End, Event, Reply, Seen, What};
+use super::{End, Event, Reply, Seen, What, word::Word};
+
+mod callbacks;
+
+pub use callbacks::{ON_THE_WAY_MAX, TOLERANCE};
 
 /// How late the platform may see a call that began in time: the way there, and a scheduler
 /// that had other things to do.
@@ -68,6 +72,51 @@ pub enum Breach {
         /// How many of them the workers have counted.
         counted: u64,
     },
+    /// A callback was asked for, and none tells how the job ended.
+    Untold {
+        /// The job.
+        code: String,
+        /// The `webhook-id` that never came.
+        missing: String,
+    },
+    /// A callback tells what is not the job's answer, and never was.
+    Untrue {
+        /// The job.
+        code: String,
+        /// What it tells.
+        told: String,
+        /// The job's answer.
+        answer: String,
+    },
+    /// A callback tells of a failure although a success was known.
+    Outdated {
+        /// The job.
+        code: String,
+        /// Its `webhook-id`.
+        under: String,
+    },
+    /// Two callbacks with one `webhook-id` differ.
+    Reworded {
+        /// The job.
+        code: String,
+        /// The `webhook-id`.
+        under: String,
+    },
+    /// A callback whose receiver must take it for an old one that somebody repeats.
+    Mistimed {
+        /// The job.
+        code: String,
+        /// The `webhook-id`.
+        under: String,
+    },
+    /// A callback for what nobody had submitted, what had been refused, or without having
+    /// been asked for; or with a `webhook-id` that is not the job's.
+    Unasked {
+        /// The job.
+        code: String,
+        /// The `webhook-id`.
+        under: String,
+    },
 }
 
 /// Everything in `events` (in order of time) that must not have happened.
@@ -96,21 +145,29 @@ struct Job<'a> {
     seen: Vec<(SystemTime, &'a Seen)>,
     /// When, and whether the session was given.
     calls: Vec<(SystemTime, bool)>,
+    /// Whether a callback was asked for.
+    callback: bool,
+    /// When the latest submission began that may have become a job.
+    asked: Option<SystemTime>,
+    told: Vec<(SystemTime, &'a Word)>,
 }
 
 impl<'a> Job<'a> {
     fn add(&mut self, event: &'a Event) {
         match &event.what {
-            What::Submitted { reply, until, .. } => {
+            What::Submitted { reply, until, took, callback } => {
                 if let Reply::Accepted { id } = reply {
                     self.ids.insert(id);
                 }
                 if !matches!(reply, Reply::Refused { .. }) {
                     self.until = self.until.max(Some(*until));
+                    self.callback |= callback;
+                    self.asked = self.asked.max(event.at.checked_sub(*took));
                 }
             }
             What::Read(seen) => self.seen.push((event.at, seen)),
             What::Called { given } => self.calls.push((event.at, *given)),
+            What::Told(word) => self.told.push((event.at, word)),
         }
     }
 
@@ -127,7 +184,9 @@ impl<'a> Job<'a> {
         if self.ids.len() > 1 {
             found.push(Breach::Split { code: name() });
         }
-        if self.seen.iter().any(|(_, seen)| matches!(seen, Seen::Succeeded { own: false })) {
+        let told = self.told.iter().map(|(_, word)| &word.seen);
+        let mut answers = self.seen.iter().map(|(_, seen)| *seen).chain(told);
+        if answers.any(|seen| *seen == Seen::Succeeded { own: false }) {
             found.push(Breach::Mixed { code: name() });
         }
         found.extend(self.seen.windows(2).filter_map(|pair| {
@@ -140,6 +199,7 @@ impl<'a> Job<'a> {
             found.push(Breach::Twice { code: name() });
         }
         found.extend(self.late_call(name()));
+        found.extend(self.breaches_of_callbacks(code, end));
         found
     }
 

@@ -14,10 +14,10 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep, timeout};
 
-use super::Load;
+use super::{Load, Mailbox};
 use crate::{
     client::{Client, Reply as Answer},
-    history::{History, Reply, Seen, What},
+    history::{History, Reply, Seen, What, word::Word},
     world::phone_job,
 };
 
@@ -40,15 +40,29 @@ pub(super) struct Desk {
     pub(super) came: AtomicUsize,
     pub(super) enough: AtomicBool,
     pub(super) history: History,
-    /// Of each job that was accepted, by its code: where to look, and what should be there.
-    pub(super) urls: Mutex<BTreeMap<String, (String, String)>>,
+    pub(super) mailbox: Mailbox,
+    /// Those who came, by the codes of their jobs.
+    pub(super) guests: Mutex<BTreeMap<String, Place>>,
+}
+
+/// What is known of a guest.
+#[derive(Debug, Clone)]
+pub(super) struct Place {
+    pub(super) phone: String,
+    /// Where to look, once the job was accepted.
+    pub(super) url: Option<String>,
 }
 
 impl Desk {
-    /// One guest, from submission to answer.
-    pub(super) async fn attend(self: Arc<Self>, guest: Guest) {
+    /// One guest, from submission to answer. Some want a callback, too.
+    pub(super) async fn attend(self: Arc<Self>, guest: Guest, callback: bool) {
         let mut job = phone_job(&guest);
         job["deadline_seconds"] = json!(self.load.deadline_seconds);
+        if callback {
+            job["callback_url"] = json!(self.mailbox.url_of(&guest.code));
+        }
+        let place = Place { phone: guest.phone.clone(), url: None };
+        locked(&self.guests).insert(guest.code.clone(), place);
         let patience = Instant::now() + Duration::from_secs(self.load.deadline_seconds);
         let url = loop {
             match self.submit(&guest, &job).await {
@@ -57,8 +71,8 @@ impl Desk {
                 Err(pause) => sleep(pause).await,
             }
         };
-        let place = (url.clone(), guest.phone.clone());
-        locked(&self.urls).insert(guest.code.clone(), place);
+        let place = Place { phone: guest.phone.clone(), url: Some(url.clone()) };
+        locked(&self.guests).insert(guest.code.clone(), place);
         self.follow(&guest, &url).await;
     }
 
@@ -84,8 +98,8 @@ impl Desk {
             None => Reply::Unconfirmed,
         };
         let accepted = matches!(reply, Reply::Accepted { .. });
-        let took = asked.elapsed();
-        self.history.now(&guest.code, What::Submitted { reply, until, took });
+        let (took, callback) = (asked.elapsed(), job.get("callback_url").is_some());
+        self.history.now(&guest.code, What::Submitted { reply, until, took, callback });
         let pause = answer.as_ref().and_then(|answer| answer.header("retry-after").parse().ok());
         let pause = pause.map_or(PAUSE, Duration::from_secs);
         url.filter(|_| accepted).ok_or(pause)
@@ -114,16 +128,21 @@ impl Desk {
     /// What is there now; `None` if nobody says.
     pub(super) async fn look(&self, url: &str, phone: &str) -> Option<Seen> {
         let answer = self.request(Method::GET, url, &[], None).await?;
-        match (answer.status, answer.text_at("/status")) {
-            (200, "queued") => Some(Seen::Queued),
-            (200, "failed") => Some(Seen::Failed(answer.text_at("/error/code").to_owned())),
-            (200, "succeeded") => {
-                let own = answer.text_at("/result/phone/pure_phone_number") == phone;
-                Some(Seen::Succeeded { own })
-            }
-            (410, _) => Some(Seen::Erased),
-            (503, _) => None,
-            (status, _) => panic!("a look meets {status}: {}", answer.text),
+        match answer.status {
+            200 => Some(Seen::of(&answer.body, phone).expect("the status of a job")),
+            410 => Some(Seen::Erased),
+            503 => None,
+            status => panic!("a look meets {status}: {}", answer.text),
+        }
+    }
+
+    /// Writes down the callbacks that have come since the last time.
+    pub(super) fn hear(&self) {
+        for (at, code, callback) in self.mailbox.collect() {
+            let place = locked(&self.guests).get(&code).cloned();
+            // Of nobody who came here: the rules know what to think of that.
+            let phone = place.map(|place| place.phone).unwrap_or_default();
+            self.history.told(at, &code, Word::of(&callback, &phone));
         }
     }
 

@@ -1,0 +1,74 @@
+//! What a trial runs on: the product, a platform, and somebody who is told of results.
+
+use std::ops::{Deref, DerefMut};
+
+use quhao_simulator::Options;
+use quhao_tests::{
+    config::{Backing, Mode},
+    load::Mailbox,
+    proxy::Proxy,
+    world::{Knobs, World},
+};
+
+/// Calls of the platform that are remembered: more than any load makes.
+const CALLS_MAX: usize = 100_000;
+
+/// A product that nobody uses yet.
+pub(super) struct Ground {
+    pub(super) world: World,
+    pub(super) mailbox: Mailbox,
+}
+
+impl Ground {
+    /// So many processes; `config` counts over the usual one.
+    pub(super) async fn with(producers: usize, workers: usize, config: &str) -> Self {
+        Self::telling(Mailbox::open().await, producers, workers, config).await
+    }
+
+    /// The same with this mailbox.
+    pub(super) async fn telling(
+        mailbox: Mailbox,
+        producers: usize,
+        workers: usize,
+        config: &str,
+    ) -> Self {
+        Self::new(Mode::Distributed, mailbox, (producers, workers), config).await
+    }
+
+    /// One process and one file.
+    pub(super) async fn embedded(config: &str) -> Self {
+        Self::new(Mode::Embedded, Mailbox::open().await, (0, 0), config).await
+    }
+
+    async fn new(mode: Mode, mailbox: Mailbox, processes: (usize, usize), config: &str) -> Self {
+        let knobs = Knobs {
+            producers: processes.0,
+            workers: processes.1,
+            // Keys of no section come first.
+            config: format!("{config}\n{}", Mailbox::config()),
+            app: mailbox.app(),
+            simulator: Options { max_calls: CALLS_MAX, ..Options::default() },
+        };
+        let world = World::with(mode, knobs).await;
+        Self { world, mailbox }
+    }
+
+    /// A proxy to the store, and the URL that leads through it.
+    pub(super) async fn proxy_to_store(&self) -> (Proxy, String) {
+        let Backing::Servers { database, .. } = &self.backing else { unreachable!() };
+        Proxy::for_url(database.url(), 5432).await
+    }
+}
+
+impl Deref for Ground {
+    type Target = World;
+    fn deref(&self) -> &World {
+        &self.world
+    }
+}
+
+impl DerefMut for Ground {
+    fn deref_mut(&mut self) -> &mut World {
+        &mut self.world
+    }
+}
