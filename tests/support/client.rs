@@ -8,6 +8,10 @@ use serde_json::Value;
 /// Longest that one request may take; above the longest `Prefer: wait`.
 const REQUEST_LIMIT: Duration = Duration::from_secs(45);
 
+/// Connections that lay idle for longer are not used again: a producer ends them after ten
+/// seconds, at which moment a request may be under way.
+const IDLE_MAX: Duration = Duration::from_secs(5);
+
 /// The pause between two polls.
 const POLL_PAUSE: Duration = Duration::from_millis(50);
 
@@ -50,6 +54,7 @@ impl Client {
         let http = reqwest::Client::builder()
             .no_proxy()
             .timeout(REQUEST_LIMIT)
+            .pool_idle_timeout(IDLE_MAX)
             .redirect(reqwest::redirect::Policy::none())
             .build()
             .expect("an HTTP client");

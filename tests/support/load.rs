@@ -30,7 +30,8 @@ use crate::{
 mod desk;
 mod mailbox;
 
-/// Guests that come together: then their jobs share messages, as under load.
+/// Guests that come together, so that their jobs share messages, as under load. As many
+/// come one by one before the next of them, so that there is always something under way.
 const PARTY: usize = 16;
 /// Jobs that are looked at once more side by side.
 const LOOKS_AT_ONCE: usize = 16;
@@ -90,10 +91,11 @@ impl Load {
             let mut guests_there = JoinSet::new();
             let mut next = started;
             for (number, guest) in guests.into_iter().enumerate() {
-                if number % PARTY == 0 {
+                let with_others = number % (2 * PARTY) < PARTY && number % PARTY > 0;
+                if !with_others {
                     sleep_until(next).await;
-                    next += gap * u32::try_from(PARTY).unwrap_or(u32::MAX);
                 }
+                next += gap;
                 if arrivals.enough.load(Ordering::Relaxed) {
                     break;
                 }

@@ -187,6 +187,10 @@ impl Owner {
                 tracing::info!("the broker takes publishes again");
             }
         }
+        if blocked {
+            // What is under way may be confirmed after the alarm; the rest is not sent.
+            session.pending.refuse();
+        }
         if blocked || session.open.is_empty() {
             session.progress = Instant::now();
         }

@@ -12,7 +12,7 @@ use super::Request;
 use crate::{
     envelope::bundle::{ENVELOPES_MAX, fitting},
     queue::{
-        Parcel,
+        Parcel, PublishError,
         amqp::letter::{Letter, Message},
     },
 };
@@ -28,6 +28,16 @@ pub(super) struct Pending(VecDeque<Request>);
 impl Pending {
     pub(super) fn push(&mut self, request: Request) {
         self.0.push_back(request);
+    }
+
+    /// Answers all that nothing can be sent now.
+    pub(super) fn refuse(&mut self) {
+        for request in self.0.drain(..) {
+            if request.claim() {
+                // The caller may have stopped waiting.
+                let _ = request.reply.send(Err(PublishError::Unavailable));
+            }
+        }
     }
 
     /// Takes out what goes into the next message, if one may go while so many are
