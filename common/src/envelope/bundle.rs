@@ -12,7 +12,8 @@ const VERSION: u8 = 0x41;
 const HEAD_BYTES: usize = 2;
 const LENGTH_BYTES: usize = 4;
 
-/// Envelopes in one bundle at most. Whoever takes one holds all of them.
+/// Envelopes in one bundle at most. Whoever takes one holds all of them, and takes one with
+/// more for damaged: to raise it takes another version.
 pub const ENVELOPES_MAX: usize = 16;
 /// What a bundle may weigh. A broker copies a message as one piece; a job has 2 KiB.
 pub const BYTES_MAX: usize = 64 << 10;

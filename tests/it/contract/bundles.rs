@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use quhao_common::{
     backend::Backend,
-    queue::{Death, Delivery, Lane, Queue, Roles, Verdict},
+    queue::{Death, Delivery, Lane, Link, Queue, Roles, Verdict},
 };
 use quhao_tests::{
     broker,
@@ -176,4 +176,51 @@ async fn what_is_held_is_bounded_in_jobs_whatever_a_message_brings() {
     .await;
     close(&worker).await;
     close(&producer).await;
+}
+
+#[tokio::test]
+async fn jobs_that_wait_keep_no_room_from_those_they_came_with() {
+    let ground = ground().await;
+    let worker = open(&ground, 32).await;
+    publish_at_once(&worker.queue, 256).await;
+    // About one of each message: as many messages as may be sent if all are full.
+    let (mut waiting, mut done) = (Vec::new(), BTreeSet::new());
+    while done.len() < 256 {
+        for delivery in take(&worker.queue, 32).await {
+            done.insert(number(&delivery));
+            if done.len() % 16 == 0 && waiting.len() < 12 {
+                waiting.push(delivery);
+            } else {
+                delivery.settle(Verdict::Ack);
+            }
+        }
+    }
+    ack(waiting);
+    assert_empty(&worker.queue).await;
+    close(&worker).await;
+}
+
+#[tokio::test]
+async fn a_pause_lasts_whatever_is_held_and_ends_as_it_began() {
+    let ground = ground().await;
+    // One message at first: with the first delivery all that may be sent are out.
+    let worker = open(&ground, 16).await;
+    publish(&worker.queue, b"held").await;
+    let held = take(&worker.queue, 1).await;
+    worker.queue.pause_taking().await;
+    for number in 0..5_u32 {
+        publish(&worker.queue, &number.to_be_bytes()).await;
+    }
+    let until = tokio::time::Instant::now() + std::time::Duration::from_secs(1);
+    while tokio::time::Instant::now() < until {
+        assert_eq!(messages(&ground).await, 5, "something was fetched");
+    }
+    worker.queue.resume_taking();
+    eventually("deliveries come again", PATIENCE, async || {
+        (worker.queue.taking() == Link::Up).then_some(())
+    })
+    .await;
+    ack(take_all(&worker.queue, 5).await);
+    ack(held);
+    close(&worker).await;
 }

@@ -22,8 +22,8 @@ const WORK: Duration = Duration::from_secs(2);
 
 /// Has the broker find fault with every channel: as if each had acknowledged a delivery that
 /// it was never given. What follows is what follows any error of a channel.
-const FAIL_CHANNELS: &str = "[rabbit_channel:do(Channel, {'basic.ack', 1000000000, false}) || \
-                             Channel <- rabbit_channel:list()], ok.";
+const FAIL_CHANNELS: &str = "[Channel ! {'$gen_cast', {method, {'basic.ack', 1000000000, false}, \
+                             none, noflow}} || Channel <- rabbit_channel:list()], ok.";
 
 /// Waits until `queue` is there again, and until everybody is ready. How long that took.
 async fn is_declared_again(trial: &Trial, queue: &String) -> Duration {

@@ -53,6 +53,11 @@ impl Consumer {
                     // been quicker, and give it back soon.
                     tokio::select! {
                         slot = self.slots.take() => self.starter.start(taken, delivery, slot),
+                        // Then slots may be kept by outcomes that cannot be committed.
+                        () = self.health.store_lost() => {
+                            self.queue.pause_taking().await;
+                            in_flight.settle(key, delivery, Verdict::Return);
+                        }
                         () = draining.cancelled() => {
                             in_flight.settle(key, delivery, Verdict::Return);
                         }

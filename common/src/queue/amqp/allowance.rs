@@ -25,6 +25,11 @@ impl Allowance {
         Self { max, now: least(max) }
     }
 
+    /// As it was at first.
+    pub(super) fn anew(self) -> Self {
+        Self::new(self.max)
+    }
+
     /// Jobs that may be held.
     pub(super) fn jobs(self) -> usize {
         usize::from(self.max)

@@ -111,7 +111,7 @@ impl Owner {
         let subscribe = !self.buffer.stopped.is_cancelled() && !*self.buffer.paused.borrow();
         let mut session = Session::open(wire, &self.topology, &self.mean_jobs).await?;
         if subscribe {
-            session.subscriptions.begin(self.allowance, wire.limit).await?;
+            self.subscribe(&mut session, wire).await?;
         }
         self.link.up(Tap { connection: wire.connection.clone(), subscribed: subscribe });
         let ended = self.work(&mut session, wire).await;
@@ -133,7 +133,7 @@ impl Owner {
         let mut check = interval(CHECK_EVERY);
         check.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            let room = self.allowance.jobs().saturating_sub(session.held);
+            let room = self.allowance.jobs().saturating_sub(session.held.now());
             let subscribed = session.subscriptions.are_there();
             tokio::select! {
                 biased;
@@ -155,7 +155,7 @@ impl Owner {
                     if pause {
                         self.unsubscribe(session, wire).await?;
                     } else if !stopped.is_cancelled() && !subscribed {
-                        session.subscriptions.begin(self.allowance, wire.limit).await?;
+                        self.subscribe(session, wire).await?;
                         self.link.modify(|tap| tap.subscribed = true);
                         tracing::info!("deliveries are taken again");
                     }
@@ -176,6 +176,13 @@ impl Owner {
                 }
             }
         }
+    }
+
+    /// Subscribes, as if nothing were known of how full messages are: a subscription that
+    /// is wide from the start could not be narrowed.
+    async fn subscribe(&mut self, session: &mut Session, wire: &Wire) -> Result<(), LinkError> {
+        self.allowance = self.allowance.anew();
+        session.subscriptions.begin(self.allowance, wire.limit).await
     }
 
     /// Ends the subscriptions and gives back all that was not handed out.

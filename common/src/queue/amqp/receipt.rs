@@ -1,7 +1,10 @@
 //! What settles a delivery: the broker knows messages, and a message may have brought
 //! several.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{
+    Arc, Mutex, PoisonError,
+    atomic::{AtomicUsize, Ordering},
+};
 
 use tokio::sync::mpsc;
 
@@ -13,8 +16,17 @@ use crate::{metrics, queue::Verdict};
 pub(super) struct Settled {
     pub(super) tag: Tag,
     pub(super) verdict: Verdict,
-    /// How many deliveries it had brought.
-    pub(super) jobs: usize,
+}
+
+/// How many deliveries of a channel are out, whatever their messages are waiting for: a job
+/// that waits for long keeps its message, and not the room of those that came with it.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Held(Arc<AtomicUsize>);
+
+impl Held {
+    pub(super) fn now(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
 }
 
 /// The means to settle one delivery, good for the channel that it came over.
@@ -25,8 +37,8 @@ pub struct Receipt(Arc<Message>);
 #[derive(Debug)]
 struct Message {
     tag: Tag,
-    jobs: usize,
     so_far: Mutex<SoFar>,
+    held: Held,
     settlements: mpsc::UnboundedSender<Settled>,
 }
 
@@ -37,20 +49,24 @@ struct SoFar {
 }
 
 impl Receipt {
-    /// The receipts of the `jobs` deliveries of a message.
+    /// The receipts of the `jobs` deliveries of a message. They count as `held` until they
+    /// are settled.
     pub(super) fn of_message(
         tag: Tag,
         jobs: usize,
+        held: &Held,
         settlements: &mpsc::UnboundedSender<Settled>,
     ) -> impl Iterator<Item = Self> + use<> {
         let so_far = Mutex::new(SoFar { left: jobs, verdict: Verdict::Ack });
-        let settlements = settlements.clone();
-        let message = Arc::new(Message { tag, jobs, so_far, settlements });
+        held.0.fetch_add(jobs, Ordering::Relaxed);
+        let (held, settlements) = (held.clone(), settlements.clone());
+        let message = Arc::new(Message { tag, so_far, held, settlements });
         (0..jobs).map(move |_| Self(Arc::clone(&message)))
     }
 
     pub(in crate::queue) fn settle(self, verdict: Verdict) {
-        let Message { tag, jobs, .. } = *self.0;
+        let tag = self.0.tag;
+        self.0.held.0.fetch_sub(1, Ordering::Relaxed);
         let whole = {
             let mut so_far = self.0.so_far.lock().unwrap_or_else(PoisonError::into_inner);
             so_far.left -= 1;
@@ -58,7 +74,7 @@ impl Receipt {
             (so_far.left == 0).then_some(so_far.verdict)
         };
         let Some(verdict) = whole else { return };
-        if self.0.settlements.send(Settled { tag, verdict, jobs }).is_err() {
+        if self.0.settlements.send(Settled { tag, verdict }).is_err() {
             // Its channel is gone: the broker has taken the message back.
             metrics::acks_lost(1);
         }
@@ -82,9 +98,14 @@ mod tests {
     /// What the broker is told after each settlement.
     fn told(verdicts: &[Verdict]) -> Vec<Option<Settled>> {
         let (settlements, mut told) = mpsc::unbounded_channel();
-        let receipts = Receipt::of_message(7, verdicts.len(), &settlements);
+        let held = Held::default();
+        let receipts = Receipt::of_message(7, verdicts.len(), &held, &settlements);
+        let mut left = verdicts.len();
         let settle = |(receipt, verdict): (Receipt, &Verdict)| {
+            assert_eq!(held.now(), left);
             receipt.settle(*verdict);
+            left -= 1;
+            assert_eq!(held.now(), left, "its room is free at once");
             told.try_recv().ok()
         };
         receipts.zip(verdicts).map(settle).collect()
@@ -92,9 +113,9 @@ mod tests {
 
     #[test]
     fn a_message_is_acknowledged_after_the_last_of_its_deliveries() {
-        let settled = |jobs| Some(Settled { tag: 7, verdict: Verdict::Ack, jobs });
-        assert_eq!(told(&[Verdict::Ack]), [settled(1)]);
-        assert_eq!(told(&[Verdict::Ack; 3]), [None, None, settled(3)]);
+        let settled = Some(Settled { tag: 7, verdict: Verdict::Ack });
+        assert_eq!(told(&[Verdict::Ack]), [settled]);
+        assert_eq!(told(&[Verdict::Ack; 3]), [None, None, settled]);
     }
 
     #[test]
@@ -115,7 +136,7 @@ mod tests {
     #[test]
     fn a_delivery_that_is_never_settled_keeps_its_message() {
         let (settlements, mut told) = mpsc::unbounded_channel();
-        let mut receipts = Receipt::of_message(7, 2, &settlements);
+        let mut receipts = Receipt::of_message(7, 2, &Held::default(), &settlements);
         drop(receipts.next());
         receipts.next().expect("two").settle(Verdict::Ack);
         assert!(told.try_recv().is_err());

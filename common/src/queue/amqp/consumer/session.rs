@@ -22,7 +22,7 @@ use crate::{
             lane::{Source, lane},
             mean_jobs::MeanJobs,
             outstanding::{Outstanding, Round},
-            receipt::{Receipt, Settled},
+            receipt::{Held, Receipt, Settled},
             topology::Topology,
             wire::Wire,
         },
@@ -35,7 +35,7 @@ pub(super) struct Session {
     pub(super) subscriptions: Subscriptions,
     outstanding: Outstanding<Acker>,
     /// Deliveries that are out.
-    pub(super) held: usize,
+    pub(super) held: Held,
     mean_jobs: Arc<MeanJobs>,
     /// Goes along with each delivery. Receipts of an earlier channel lead nowhere.
     receipts: mpsc::UnboundedSender<Settled>,
@@ -56,7 +56,7 @@ impl Session {
             subscriptions: Subscriptions::new(&channel, topology),
             channel,
             outstanding: Outstanding::new(),
-            held: 0,
+            held: Held::default(),
             mean_jobs: Arc::clone(mean_jobs),
             receipts,
             settlements,
@@ -73,7 +73,6 @@ impl Session {
         {
             self.accept(message?, &mut deliveries);
         }
-        self.held += deliveries.len();
         Ok(deliveries)
     }
 
@@ -89,7 +88,7 @@ impl Session {
             self.mean_jobs.see(bodies.len());
         }
         let lane = lane(source, message.properties.headers().as_ref());
-        let receipts = Receipt::of_message(tag, bodies.len(), &self.receipts);
+        let receipts = Receipt::of_message(tag, bodies.len(), &self.held, &self.receipts);
         deliveries.extend(bodies.into_iter().zip(receipts).map(|(body, receipt)| Delivery {
             body,
             lane,
@@ -99,8 +98,7 @@ impl Session {
     }
 
     /// A message was settled. Telling the broker waits for [`Session::tell`].
-    pub(super) fn settle(&mut self, Settled { tag, verdict, jobs }: Settled) {
-        self.held -= jobs;
+    pub(super) fn settle(&mut self, Settled { tag, verdict }: Settled) {
         self.outstanding.settle(tag, verdict);
     }
 
@@ -114,9 +112,11 @@ impl Session {
         Ok(())
     }
 
-    /// What the broker may send ahead, if that should change.
+    /// What the broker may send ahead, if that should change. Without a subscription it
+    /// sends nothing.
     pub(super) fn allowance(&self, allowance: Allowance) -> Option<Allowance> {
-        allowance.follow(self.outstanding.len(), self.held)
+        let subscribed = self.subscriptions.are_there();
+        subscribed.then(|| allowance.follow(self.outstanding.len(), self.held.now())).flatten()
     }
 
     /// Tells the broker everything that is settled by now.

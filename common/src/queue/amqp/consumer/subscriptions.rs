@@ -94,6 +94,9 @@ impl Subscriptions {
         limit: Duration,
     ) -> Result<(), LinkError> {
         let share = u16::try_from(allowance.jobs()).unwrap_or(u16::MAX) / SHARE;
+        // Outcomes come singly; what has jobs in it may be full of them. Two, so that one that
+        // nobody can read here does not hold up all others.
+        let with_jobs = (allowance.messages() / SHARE).max(2);
         let topology = Arc::clone(&self.topology);
         let beginning = async {
             let (resume, messages) =
@@ -104,7 +107,7 @@ impl Subscriptions {
             for (source, queue) in
                 [(Source::Jobs, &topology.unrouted), (Source::Dead, &topology.dead)]
             {
-                let (other, messages) = self.subscribe(source, queue, share.max(1)).await?;
+                let (other, messages) = self.subscribe(source, queue, with_jobs).await?;
                 self.messages.push(messages);
                 self.others.push(other);
             }

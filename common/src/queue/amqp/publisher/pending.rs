@@ -2,7 +2,8 @@
 //!
 //! While little is under way every job goes at once, in a message of its own. Once the
 //! broker is busy with some, those that arrive meanwhile are packed together: the broker's
-//! price is by the message. A job waits for the next answer of the broker at most.
+//! price is by the message. A job waits until fewer than four are under way, or until it is
+//! one of sixteen.
 
 use std::collections::VecDeque;
 
