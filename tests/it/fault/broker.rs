@@ -27,7 +27,7 @@ pub(super) const AT_ONCE: Duration = Duration::from_secs(2);
 const WORK: Duration = Duration::from_secs(2);
 
 /// A trial whose broker is one of its own.
-pub(super) async fn trial_on(broker: &Broker, subject: &'static str) -> Trial {
+async fn trial_on(broker: &Broker, subject: &'static str) -> Trial {
     let config = format!("[queue]\nurl = '{}'\n", broker.url());
     let ground = Ground::with(1, 2, &config).await;
     Trial::of(subject, ground, Load::until_enough()).at_broker(broker.url())
@@ -59,19 +59,31 @@ async fn a_broker_that_is_killed_and_comes_back_costs_nothing() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_broker_that_closes_all_connections_costs_nothing() {
+    let closes = async |broker: &Broker| broker.close_connections().await;
+    closes_again_and_again("all connections closed", closes, "the link to the broker is down")
+        .await;
+}
+
+/// Has the broker close what leads to it, several times. It costs no job, and every role is
+/// soon back; `noticed` is what the log says of it.
+pub(super) async fn closes_again_and_again(
+    subject: &'static str,
+    harm: impl AsyncFn(&Broker),
+    noticed: &str,
+) {
     let broker = Broker::start().await;
-    let trial = trial_on(&broker, "all connections closed").await;
+    let trial = trial_on(&broker, subject).await;
     let mut closed = SystemTime::now();
     for _ in 0..if long() { 10 } else { 2 } {
         tokio::time::sleep(WORK).await;
-        broker.close_connections().await;
+        harm(&broker).await;
         closed = SystemTime::now();
     }
     trial.is_ready(CONSUMER_RECOVERY_MAX).await;
     let taking = since(closed, SystemTime::now());
     tokio::time::sleep(WORK).await;
     trial.crowd.enough();
-    assert!(trial.world.logs().contains("the link to the broker is down"), "nobody noticed");
+    assert!(trial.world.logs().contains(noticed), "nobody noticed");
 
     let outcome = trial.end().await;
     let troubled = outcome.troubled_after(closed);

@@ -11,7 +11,7 @@ use quhao_tests::{
 };
 
 use super::{
-    broker::{AT_ONCE, trial_on},
+    broker::{AT_ONCE, closes_again_and_again},
     ground::Ground,
     outcome::since,
     trial::{CONSUMER_RECOVERY_MAX, SUBMIT_RECOVERY_MAX, Trial},
@@ -96,27 +96,8 @@ async fn a_subscription_that_the_broker_cancels_is_renewed() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_channel_that_the_broker_closes_costs_nothing() {
-    let broker = Broker::start().await;
-    let trial = trial_on(&broker, "channels closed").await;
-    let mut closed = SystemTime::now();
-    for _ in 0..if long() { 10 } else { 2 } {
-        tokio::time::sleep(WORK).await;
-        broker.ctl(&["eval", FAIL_CHANNELS]).await;
-        closed = SystemTime::now();
-    }
-    trial.is_ready(CONSUMER_RECOVERY_MAX).await;
-    let taking = since(closed, SystemTime::now());
-    tokio::time::sleep(WORK).await;
-    trial.crowd.enough();
-    assert!(trial.world.logs().contains("unknown delivery tag"), "nobody noticed");
-
-    let outcome = trial.end().await;
-    let troubled = outcome.troubled_after(closed);
-    let outcome = outcome
-        .time("submits refused after the last time", troubled)
-        .time("all ready after the last time", taking);
-    outcome.all_succeeded();
-    assert!(troubled <= SUBMIT_RECOVERY_MAX, "{troubled:?}");
+    let closes = async |broker: &Broker| drop(broker.ctl(&["eval", FAIL_CHANNELS]).await);
+    closes_again_and_again("channels closed", closes, "unknown delivery tag").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
