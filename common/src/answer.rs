@@ -65,9 +65,7 @@ impl Answer {
 
     /// Seals it for its row.
     pub fn seal(&self, vault: &Vault, key: JobKey, app: &AppId) -> Sealed {
-        #[expect(clippy::expect_used, reason = "strings, numbers and JSON that was parsed before")]
-        let text = zeroize::Zeroizing::new(serde_json::to_vec(self).expect("serialisable"));
-        vault.seal(place(&key, app), &text)
+        vault.seal_json(place(&key, app), self)
     }
 
     /// Opens what [`Answer::seal`] made.

@@ -24,9 +24,9 @@ pub const OPS_CONNECTIONS_MAX: usize = 64;
 /// How long a metrics listener may take to finish.
 pub const OPS_DRAIN: Duration = Duration::from_secs(1);
 
-/// Hyper answers what exceeds these with a bare 431, so they lie well above the limits
-/// of the API, which answer with a problem.
-const HEADERS_MAX: usize = 256;
+/// Hyper answers what exceeds this, or has more than a hundred headers, with a bare 431: well
+/// above the limits of the API, which answer with a problem. (A number of headers that is set
+/// takes memory for as many with each request; its own has a place on the stack.)
 const BUFFER_BYTES_MAX: usize = 128 * 1024;
 
 /// How long a client may read nothing while it is owed an answer. The limits of requests
@@ -92,7 +92,6 @@ impl Door {
                 .timer(TokioTimer::new())
                 // Also the time that an idle connection is kept.
                 .header_read_timeout(self.header_timeout)
-                .max_headers(HEADERS_MAX)
                 .max_buf_size(BUFFER_BYTES_MAX)
                 .serve_connection(stream, TowerToHyperService::new(router.clone()));
             let connection = graceful.watch(connection);

@@ -98,8 +98,8 @@ pub fn skipped(reason: &'static str) {
     counter!("quhao_deliveries_skipped_total", "reason" => reason).increment(1);
 }
 
-/// What was set aside met its end: by how it died, and whether it was `recorded`,
-/// `forgotten` or `unreadable`.
+/// What was set aside met its end: by how it died, and whether it was `recorded`, `answered`
+/// already, `forgotten` or `unreadable`.
 pub fn dead_letter(death: &'static str, end: &'static str) {
     counter!("quhao_dead_letters_total", "death" => death, "end" => end).increment(1);
 }

@@ -6,11 +6,10 @@
 
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
-use zeroize::Zeroizing;
 
 use crate::{
     app::{AppId, ClientName},
-    envelope::{b64, from_unix_ms, unix_ms},
+    envelope::{base64, from_unix_ms, unix_ms},
     failure::FailureCode,
     id::JobId,
     session_handle::HandleKey,
@@ -98,7 +97,7 @@ struct SessionText {
 
 #[derive(Serialize, Deserialize)]
 #[serde(transparent)]
-struct Bytes(#[serde(with = "b64")] Vec<u8>);
+struct Bytes(#[serde(with = "base64")] Vec<u8>);
 
 impl Bytes {
     fn of(bytes: &[u8]) -> Self {
@@ -117,10 +116,9 @@ pub fn is_outcome(body: &[u8]) -> bool {
 
 /// Packs and seals the outcome of the job `id`.
 pub fn seal(vault: &Vault, id: &JobId, finished: &Finished) -> Vec<u8> {
-    #[expect(clippy::expect_used, reason = "a struct of strings and numbers has no way to fail")]
-    let text = Zeroizing::new(serde_json::to_vec(&text(id, finished)).expect("serialisable"));
     let mut body = vec![VERSION];
-    body.extend_from_slice(vault.seal(place(&[VERSION]), &text).as_bytes());
+    let sealed = vault.seal_json(place(&[VERSION]), &text(id, finished));
+    body.extend_from_slice(sealed.as_bytes());
     body
 }
 

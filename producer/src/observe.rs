@@ -9,6 +9,7 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
+use data_encoding::HEXLOWER;
 use futures_util::FutureExt;
 use quhao_common::metrics;
 use tokio::time::Instant;
@@ -92,9 +93,9 @@ fn log(logged: &Logged, route: &str, request_id: &HeaderValue) {
 }
 
 fn new_request_id() -> HeaderValue {
-    let text = format!("{:032x}", rand::random::<u128>());
+    let text = HEXLOWER.encode(&rand::random::<[u8; 16]>());
     // Hex digits are always valid.
-    HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static("-"))
+    HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static("-"))
 }
 
 /// For paths that do not exist.

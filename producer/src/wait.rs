@@ -228,6 +228,8 @@ pub(crate) async fn watch_store(edge: Arc<Edge>, stop: CancellationToken) {
     let mut tick = tokio::time::interval(TICK);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut readable = true;
+    // When those who have just arrived are asked for, unless news come first.
+    let mut gathered = None::<Instant>;
     loop {
         let due = tokio::select! {
             () = stop.cancelled() => return,
@@ -240,11 +242,14 @@ pub(crate) async fn watch_store(edge: Arc<Edge>, stop: CancellationToken) {
                     Told::Anything => Due::All,
                 }
             }
-            () = waiters.0.arrivals.notified() => {
-                tokio::time::sleep(GATHER).await;
-                Due::Some(Vec::new())
+            () = waiters.0.arrivals.notified(), if gathered.is_none() => {
+                gathered = Some(Instant::now() + GATHER);
+                continue;
             }
+            () = tokio::time::sleep_until(gathered.unwrap_or_else(Instant::now)),
+                if gathered.is_some() => Due::Some(Vec::new()),
         };
+        gathered = None;
         let asking = async {
             for keys in waiters.keys(&due).chunks(KEYS_MAX) {
                 let answers = ask(store, keys, &mut readable).await;

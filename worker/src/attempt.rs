@@ -12,7 +12,7 @@ use quhao_common::{
 use time::OffsetDateTime;
 use tokio::sync::mpsc;
 use tokio_util::task::TaskTracker;
-use tracing::{Instrument, error, info_span};
+use tracing::{Instrument, debug_span, error, info_span};
 
 use crate::{
     context::{Context, Taken},
@@ -41,10 +41,11 @@ impl Starter {
     /// Has `taken` worked on in `slot`.
     pub fn start(&self, taken: Taken, delivery: Delivery, slot: Slot) {
         let (id, app) = (taken.job.id, &taken.app.id);
-        let span = info_span!("job", %id, %app, trace = tracing::field::Empty);
-        if let Some(traceparent) = &taken.job.traceparent {
-            span.record("trace", traceparent.as_str());
-        }
+        // What is said of a job names it; a span around everything costs more than that.
+        let span = match &taken.job.traceparent {
+            Some(trace) => info_span!("job", %id, %app, trace),
+            None => debug_span!("job", %id, %app),
+        };
         let attempt = Attempt {
             context: Arc::clone(&self.context),
             in_flight: Arc::clone(&self.in_flight),
@@ -94,7 +95,8 @@ impl Attempt {
             Ok(Worked::Done(done)) => *done,
             Ok(Worked::Answered) => {
                 metrics::skipped("known");
-                return in_flight.settle(key, delivery, Verdict::Ack);
+                // Copies that followed it may have later deadlines than the answer holds for.
+                return in_flight.settle_alone(key, delivery, Verdict::Ack);
             }
             // Nobody waits for word of it, or a copy lives on.
             Ok(Worked::TooLate)
@@ -110,7 +112,8 @@ impl Attempt {
             }
             Ok(Worked::HandBack) => return in_flight.settle(key, delivery, Verdict::Return),
             Err(_) => {
-                error!("working on a job panicked; the job ends, the worker goes on");
+                let id = taken.job.id;
+                error!(%id, "working on a job panicked; the job ends, the worker goes on");
                 failed(FailureCode::DeadLettered)
             }
         };

@@ -53,7 +53,8 @@ impl<T> From<End> for Called<T> {
     }
 }
 
-/// Makes `call` for `taken`; `once` is one such call.
+/// Makes `call` for `taken`; `once` is one such call. The ways of waiting are boxed: most jobs
+/// go none of them.
 pub async fn call<'a, T>(
     context: &'a Context,
     taken: &'a Taken,
@@ -78,7 +79,7 @@ pub async fn call<'a, T>(
                 Ok(given) => return Called::Given(given),
                 Err(error) => {
                     let called = error.trouble != Trouble::NoCredential;
-                    calling.judge(error, called).await
+                    Box::pin(calling.judge(error, called)).await
                 }
             },
             Err(end) => Err(end),
@@ -115,18 +116,18 @@ impl Calling<'_> {
         let mut preparing = platform.prepare(app, self.call);
         let Some(prepared) = (&mut preparing).now_or_never() else {
             let prepared = timeout(job.remaining(OffsetDateTime::now_utc()), preparing);
-            return match self.slot.wait_for_credential(&app.id, prepared).await {
+            return match Box::pin(self.slot.wait_for_credential(&app.id, prepared)).await {
                 Some(Ok(Ok(())) | Err(_)) => Ok(None),
-                Some(Ok(Err(error))) => self.judge(error, false).await.map(|()| None),
+                Some(Ok(Err(error))) => Box::pin(self.judge(error, false)).await.map(|()| None),
                 None => Err(End::HandBack),
             };
         };
         if let Err(error) = prepared {
-            return self.judge(error, false).await.map(|()| None);
+            return Box::pin(self.judge(error, false)).await.map(|()| None);
         }
         match self.context.circuits.ask(&app.id, self.call) {
             Gate::Go(pass) => Ok(Some(pass)),
-            Gate::Held(held) => self.sit_out(held).await.map(|()| None),
+            Gate::Held(held) => Box::pin(self.sit_out(held)).await.map(|()| None),
         }
     }
 
@@ -184,7 +185,7 @@ impl Calling<'_> {
             Call::Exchange => metrics::exchange(label, started.elapsed()),
             Call::Redeem => metrics::redeem(label, started.elapsed()),
         }
-        debug!(%app, ?call, label, "the platform was called");
+        debug!(id = %self.taken.job.id, %app, ?call, label, "the platform was called");
         result
     }
 
@@ -198,7 +199,7 @@ impl Calling<'_> {
         let (after, cause, failed) = match step {
             Step::End(code) => {
                 if called && is_operators(code) {
-                    warn!(app = %app.id, %error, "the platform refuses this app");
+                    warn!(id = %job.id, app = %app.id, %error, "the platform refuses this app");
                 }
                 return Err(End::Failed(failure(code, &error)));
             }

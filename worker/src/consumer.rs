@@ -6,7 +6,7 @@ use quhao_common::{
     envelope,
     job::Job,
     metrics,
-    queue::{Delivery, Lane, Queue, Verdict},
+    queue::{Death, Delivery, Lane, Queue, Verdict},
     registry::Registry,
 };
 use time::OffsetDateTime;
@@ -57,6 +57,16 @@ struct Sorted {
     left: Vec<Delivery>,
     /// What was set aside, and others may be able to read.
     unread: Vec<Delivery>,
+    /// Jobs that were set aside, to be buried unless they have an answer.
+    dead: Vec<Dead>,
+}
+
+/// A job that was set aside.
+#[derive(Debug)]
+struct Dead {
+    job: Box<Job>,
+    death: Death,
+    delivery: Delivery,
 }
 
 impl Consumer {
@@ -121,12 +131,13 @@ impl Consumer {
             match delivery.lane {
                 Lane::Jobs { .. } => self.sort(&registry, delivery, &mut sorted),
                 Lane::Resume => self.resume(&registry, delivery, &mut sorted),
-                Lane::Dead(death) => self.bury(&registry, death, delivery, &mut sorted),
+                Lane::Dead(death) => self.open_dead(&registry, death, delivery, &mut sorted),
             }
         }
-        let Sorted { taken, left, unread } = sorted;
+        let Sorted { taken, left, unread, dead } = sorted;
         obstacles.keep_unread(unread);
         self.leave(left, obstacles).await;
+        self.bury(&registry, dead, draining).await;
         taken.is_empty() || self.start_unknown(taken, draining).await
     }
 

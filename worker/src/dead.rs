@@ -9,8 +9,9 @@ use quhao_common::{
     failure::{Failure, FailureCode},
     id::JobId,
     job::Job,
+    metrics,
     outcome::Outcome,
-    queue::Death,
+    queue::{Death, Delivery, Lane, Verdict},
     resume::{self, ResumeError},
     store::{Ending, Finished},
     vault::Vault,
@@ -81,6 +82,15 @@ pub fn judge(death: Death, over: bool, told: bool) -> Burial {
 
 fn expired(told: bool) -> Burial {
     if told { Burial::Record(FailureCode::DeadlineExceeded) } else { Burial::Forget }
+}
+
+/// Settles a copy of a job as its job was. One that was set aside needs no burial if that has
+/// an answer.
+pub fn settle_copy(copy: Delivery, verdict: Verdict) {
+    if let (Lane::Dead(death), Verdict::Ack) = (copy.lane, verdict) {
+        metrics::dead_letter(death.as_str(), "answered");
+    }
+    copy.settle(verdict);
 }
 
 /// From when on word of the end of `job` may be sent. A deadline that passed is told when no

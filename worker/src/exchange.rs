@@ -37,12 +37,14 @@ pub async fn exchange(
     let once = || taken.platform.exchange(&taken.app, code);
     match calls::call(context, taken, Call::Exchange, slot, once).await {
         Called::Given(session) => Exchanged::Fresh(session),
-        Called::Spent(otherwise) => match sibling::look(context, taken, Some(code), slot).await {
-            Found::Answer => Exchanged::Answered,
-            Found::Session(session) => Exchanged::Stored(session),
-            Found::Nothing => Exchanged::Failed(otherwise),
-            Found::Draining => Exchanged::HandBack,
-        },
+        Called::Spent(otherwise) => {
+            match Box::pin(sibling::look(context, taken, Some(code), slot)).await {
+                Found::Answer => Exchanged::Answered,
+                Found::Session(session) => Exchanged::Stored(session),
+                Found::Nothing => Exchanged::Failed(otherwise),
+                Found::Draining => Exchanged::HandBack,
+            }
+        }
         Called::Failed(failure) => Exchanged::Failed(failure),
         Called::TooLate => Exchanged::TooLate,
         Called::HandBack => Exchanged::HandBack,

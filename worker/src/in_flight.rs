@@ -12,6 +12,8 @@ use quhao_common::{
 };
 use time::OffsetDateTime;
 
+use crate::dead;
+
 /// The jobs that this worker is working on, each with the copies that follow it.
 #[derive(Debug, Default)]
 pub struct InFlight(Mutex<HashMap<JobKey, Job>>);
@@ -48,6 +50,17 @@ impl InFlight {
         Some(delivery)
     }
 
+    /// Has a copy that was set aside wait for what becomes of its job, and gives it back if
+    /// its job is not being worked on: word of a failure would go out at once, and the job may
+    /// succeed.
+    pub fn follow(&self, key: JobKey, delivery: Delivery) -> Option<Delivery> {
+        match self.jobs().get_mut(&key) {
+            Some(job) => job.followers.push(delivery),
+            None => return Some(delivery),
+        }
+        None
+    }
+
     /// Whether copies wait for what becomes of the job.
     pub fn is_followed(&self, key: JobKey) -> bool {
         self.jobs().get(&key).is_some_and(|job| !job.followers.is_empty())
@@ -56,8 +69,9 @@ impl InFlight {
     /// Ends the job: its delivery and all that followed it are settled alike.
     pub fn settle(&self, key: JobKey, delivery: Delivery, verdict: Verdict) {
         let followers = self.leave(key);
-        for delivery in std::iter::once(delivery).chain(followers) {
-            delivery.settle(verdict);
+        delivery.settle(verdict);
+        for follower in followers {
+            dead::settle_copy(follower, verdict);
         }
     }
 

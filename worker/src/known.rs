@@ -1,18 +1,21 @@
 //! Copies of jobs that have an answer: they need no work, but the answer has to last as
 //! long as their own URLs can ask for it.
 
-use std::time::Duration;
+use std::{
+    collections::{HashMap, HashSet},
+    time::Duration,
+};
 
 use quhao_common::{
     id::JobKey,
     metrics,
     queue::{Delivery, Verdict},
-    store::Store,
+    store::{Holds, Store},
 };
 use time::OffsetDateTime;
 use tracing::warn;
 
-use crate::in_flight::InFlight;
+use crate::{dead, in_flight::InFlight};
 
 /// A copy of a job whose answer holds for it.
 #[derive(Debug)]
@@ -36,25 +39,68 @@ pub async fn settle(
     if copies.is_empty() {
         return;
     }
+    let kept = prolong(store, retention, &copies).await;
+    let late = late(store, in_flight, &copies).await;
+    for KnownCopy { key, delivery, .. } in copies {
+        if !kept(key) {
+            in_flight.settle(key, delivery, Verdict::Return);
+            continue;
+        }
+        metrics::skipped("known");
+        if late.contains(&key) {
+            in_flight.settle_alone(key, delivery, Verdict::Ack);
+        } else {
+            in_flight.settle(key, delivery, Verdict::Ack);
+        }
+    }
+}
+
+/// Those of `copies` whose deadline passed, by our clock or by that of whoever answered, which
+/// may be ahead: that may be all that their answer says, and nothing to those that follow them.
+/// None begins to follow meanwhile: whoever sorts copies out waits for this.
+async fn late(store: &Store, in_flight: &InFlight, copies: &[KnownCopy]) -> HashSet<JobKey> {
+    let now = OffsetDateTime::now_utc();
+    let followed = |copy: &&KnownCopy| in_flight.is_followed(copy.key);
+    let followed: Vec<JobKey> = copies.iter().filter(followed).map(|copy| copy.key).collect();
+    let answers = store.answers(&followed).await.unwrap_or_else(|error| {
+        warn!(%error, "it is not known how long answers hold; copies of their jobs come again");
+        Vec::new()
+    });
+    let holds: HashMap<_, _> = answers.iter().map(|answer| (answer.key, answer.holds)).collect();
+    let is_late = |copy: &&KnownCopy| {
+        copy.expires_at <= now
+            || followed.contains(&copy.key)
+                && holds
+                    .get(&copy.key)
+                    .is_none_or(|holds| *holds != Holds::Always && holds.holds_for(copy.expires_at))
+    };
+    copies.iter().filter(is_late).map(|copy| copy.key).collect()
+}
+
+/// Settles copies that were set aside, and so begin nothing and are followed by none. Those
+/// whose answer has just gone for good come again, to be buried.
+pub async fn settle_dead(store: &Store, retention: Duration, copies: Vec<KnownCopy>) {
+    if copies.is_empty() {
+        return;
+    }
+    let kept = prolong(store, retention, &copies).await;
+    for KnownCopy { key, delivery, .. } in copies {
+        dead::settle_copy(delivery, if kept(key) { Verdict::Ack } else { Verdict::Return });
+    }
+}
+
+/// Has the answers kept as long as the URLs of `copies` can ask for them; tells which of them
+/// there still are, or that all are if the store does not say.
+async fn prolong(
+    store: &Store,
+    retention: Duration,
+    copies: &[KnownCopy],
+) -> impl Fn(JobKey) -> bool + use<> {
     let until: Vec<_> = copies.iter().map(|copy| (copy.key, copy.expires_at + retention)).collect();
     let kept = store.prolong(&until).await;
     if let Err(error) = &kept {
         // They have their answer; only the end of its retention is at stake.
         warn!(%error, "answers are not kept for longer, although copies of their jobs came");
     }
-    let now = OffsetDateTime::now_utc();
-    for KnownCopy { key, expires_at, delivery } in copies {
-        if kept.as_ref().is_ok_and(|kept| !kept.contains(&key)) {
-            in_flight.settle(key, delivery, Verdict::Return);
-            continue;
-        }
-        metrics::skipped("known");
-        if expires_at <= now {
-            // That it is too late may be all that the answer says, and nothing to those that
-            // follow it.
-            in_flight.settle_alone(key, delivery, Verdict::Ack);
-        } else {
-            in_flight.settle(key, delivery, Verdict::Ack);
-        }
-    }
+    move |key| kept.as_ref().map_or(true, |kept| kept.contains(&key))
 }

@@ -54,7 +54,8 @@ pub struct Done {
     pub session: Option<Session>,
 }
 
-/// Works on `taken` in `slot`.
+/// Works on `taken` in `slot`. What few jobs need is boxed, so that the others are not moved
+/// about with room for it.
 pub async fn work(context: &Context, taken: &Taken, slot: &mut Slot) -> Worked {
     match &taken.job.work {
         Work::Login { code } => login(context, taken, code, None, slot).await,
@@ -64,10 +65,10 @@ pub async fn work(context: &Context, taken: &Taken, slot: &mut Slot) -> Worked {
         }
         Work::StoredSession { handle, encrypted, expect } => {
             let payload = Payload { encrypted, expect: *expect };
-            with_session(context, taken, *handle, payload, slot).await
+            Box::pin(with_session(context, taken, *handle, payload, slot)).await
         }
         Work::PhoneCode { code, openid } => {
-            with_phone_code(context, taken, code, openid.as_deref(), slot).await
+            Box::pin(with_phone_code(context, taken, code, openid.as_deref(), slot)).await
         }
     }
 }
@@ -172,8 +173,8 @@ async fn open(
             if !matches!(result, Err(FailureCode::DecryptFailed)) {
                 return result;
             }
-            let stored = sibling::stored_session(context, taken, slot, &session.openid).await;
-            stored.map(|stored| keys(taken, &stored)).unwrap_or_default()
+            let stored = sibling::stored_session(context, taken, slot, &session.openid);
+            Box::pin(stored).await.map(|stored| keys(taken, &stored)).unwrap_or_default()
         }
     };
     let opened = stored

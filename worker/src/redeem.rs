@@ -38,11 +38,13 @@ pub async fn redeem(
     match calls::call(context, taken, Call::Redeem, slot, once).await {
         Called::Given(redeemed) => Redemption::Fresh(redeemed),
         // A number is kept nowhere but in its job's own answer.
-        Called::Spent(otherwise) => match sibling::look(context, taken, None, slot).await {
-            Found::Answer => Redemption::Answered,
-            Found::Session(_) | Found::Nothing => Redemption::Failed(otherwise),
-            Found::Draining => Redemption::HandBack,
-        },
+        Called::Spent(otherwise) => {
+            match Box::pin(sibling::look(context, taken, None, slot)).await {
+                Found::Answer => Redemption::Answered,
+                Found::Session(_) | Found::Nothing => Redemption::Failed(otherwise),
+                Found::Draining => Redemption::HandBack,
+            }
+        }
         Called::Failed(failure) => Redemption::Failed(failure),
         Called::TooLate => Redemption::TooLate,
         Called::HandBack => Redemption::HandBack,

@@ -98,7 +98,7 @@ pub(super) const CATALOGUE: &[Metric] = &[
     Metric {
         name: "quhao_dead_letters_total",
         kind: Kind::Counter,
-        help: "Messages that were set aside and have met their end, by death (expired, delivery_limit, rejected, other) and end: recorded (as a failure), forgotten (nobody has to be told), unreadable.",
+        help: "Jobs and outcomes that were set aside and have met their end, by death (expired, delivery_limit, rejected, other) and end: recorded (as a failure), answered (it had one already), forgotten (nobody has to be told), unreadable.",
     },
     Metric {
         name: "quhao_outcomes_resumed_total",

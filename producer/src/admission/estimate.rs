@@ -55,6 +55,21 @@ pub(super) struct Estimate {
     fleet: Fleet,
     /// Jobs with less life than this are turned away.
     bound: Duration,
+    /// What `slices` and `depth` come down to, until one of them changes: every submission
+    /// asks.
+    summary: Option<Summary>,
+}
+
+/// What was heard and seen, as one.
+#[derive(Debug, Clone, Copy)]
+struct Summary {
+    lately: Pace,
+    /// When the last of it was heard.
+    last: Instant,
+    /// How long jobs were worked on, all in all.
+    worked: Duration,
+    /// Jobs that end in a second while the queue holds some, by its last depth.
+    rate: Option<f64>,
 }
 
 /// Counts to measure by.
@@ -86,6 +101,7 @@ impl Estimate {
     /// A commit was heard of.
     pub(super) fn hear(&mut self, heard: Heard) {
         self.expire(heard.at);
+        self.summary = None;
         self.so_far.heard += u64::from(heard.pace.jobs);
         if heard.pace.waited >= NOTICEABLE {
             self.waited_at = Some(heard.at);
@@ -101,7 +117,7 @@ impl Estimate {
     /// Commits may have been missed, which would look like slowness.
     pub(super) fn forget(&mut self) {
         self.slices.clear();
-        self.depth = None;
+        (self.depth, self.summary) = (None, None);
     }
 
     /// This producer has put a job on the queue.
@@ -128,7 +144,7 @@ impl Estimate {
         if let Some(rate) = self.rate(&depth) {
             self.rate = Some((now, rate));
         }
-        self.depth = Some(depth);
+        (self.depth, self.summary) = (Some(depth), None);
     }
 
     /// Whether jobs wait noticeably, or did a moment ago: then the queue's depth is worth
@@ -160,29 +176,28 @@ impl Estimate {
     /// tells.
     pub(super) fn expected(&mut self, now: Instant) -> Option<Duration> {
         self.expire(now);
-        let (lately, last) = (self.lately()?, self.slices.back()?.at);
-        let seen = self.fresh_depth(now).and_then(|depth| self.wait(depth, now));
+        let Summary { lately, last, worked: work, rate } = self.summary()?;
+        let seen = self.fresh_depth(now).and_then(|depth| self.wait(depth, rate, now));
         // Not seen: nobody is let in for as long as those before had waited.
         let as_heard = || lately.waited.saturating_sub(now.saturating_duration_since(last));
         let wait = seen.unwrap_or_else(as_heard);
         if wait < NOTICEABLE {
             return None;
         }
-        let work = self.slices.iter().map(|slice| slice.pace).reduce(Pace::and)?.worked;
         // What workers have fetched is ahead too, and no part of the depth.
         let fetched = if seen.is_some() { work * FETCHED } else { Duration::ZERO };
         Some((wait + fetched + work).min(EXPECTED_MAX))
     }
 
     /// How long the queue takes to hand out what it holds; `None` if its speed is not known.
-    fn wait(&self, depth: &Depth, now: Instant) -> Option<Duration> {
+    fn wait(&self, depth: &Depth, rate: Option<f64>, now: Instant) -> Option<Duration> {
         let ahead = self.ahead(depth);
         if ahead < 1.0 {
             return Some(Duration::ZERO);
         }
         let counts = |at| now.saturating_duration_since(at) <= RATE_COUNTS;
         let known = || self.rate.filter(|(at, _)| counts(*at)).map(|(_, rate)| rate);
-        let rate = self.rate(depth).or_else(known)?;
+        let rate = rate.or_else(known)?;
         Some(Duration::try_from_secs_f64(ahead / rate).unwrap_or(EXPECTED_MAX))
     }
 
@@ -212,6 +227,19 @@ impl Estimate {
         tells.then(|| f64::from(jobs) / span.as_secs_f64())
     }
 
+    fn summary(&mut self) -> Option<Summary> {
+        if self.summary.is_none() {
+            let all = self.slices.iter().map(|slice| slice.pace).reduce(Pace::and);
+            self.summary = Some(Summary {
+                lately: self.lately()?,
+                last: self.slices.back()?.at,
+                worked: all?.worked,
+                rate: self.depth.as_ref().and_then(|depth| self.rate(depth)),
+            });
+        }
+        self.summary
+    }
+
     /// What the last commits told, as one.
     fn lately(&self) -> Option<Pace> {
         let last = self.slices.back()?.at;
@@ -230,6 +258,7 @@ impl Estimate {
         let over = |slice: &Heard| now.saturating_duration_since(slice.at) > HEARD_COUNTS;
         while self.slices.front().is_some_and(over) {
             self.slices.pop_front();
+            self.summary = None;
         }
     }
 }

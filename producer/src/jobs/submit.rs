@@ -9,12 +9,15 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use quhao_common::{
+    app::AppId,
     envelope,
+    id::JobId,
     job::{self, Job},
     job_object::{self, JobObject},
     metrics,
     queue::{Parcel, PublishError},
     registry::Registry,
+    store::StoredAnswer,
 };
 use time::OffsetDateTime;
 use tokio::time::Instant;
@@ -99,17 +102,32 @@ pub(crate) async fn submit(
 
     if let Some((waiter, until)) = waiter
         && let Seen::Answer(stored) = waiter.wait(until).await
+        // Boxed: whoever waits, and whoever does not, carries no room for it.
+        && let Some(response) = Box::pin(answered(&edge, &caller, (&id, &app), &stored)).await
     {
-        match finished(&edge, &caller, (&id, &app), &stored).await {
-            Ok(object) => return Ok(applied(&object)),
-            Err(problem) if problem.code() == ProblemCode::Gone => return Ok(told(problem)),
-            // The job is taken, whatever became of its answer: unreadable, it is for a poll.
-            Err(problem) => tracing::warn!(job = %id, ?problem, "an answer cannot be read"),
-        }
+        return Ok(response);
     }
     let location = [(header::LOCATION, object.url.clone())];
     let retry = [(header::RETRY_AFTER, HeaderValue::from_static("1"))];
     Ok((StatusCode::ACCEPTED, location, retry, Json(object)).into_response())
+}
+
+/// What a request that waited is told of its job's answer; nothing if it cannot be read.
+async fn answered(
+    edge: &Edge,
+    caller: &Authenticated,
+    (id, app): (&JobId, &AppId),
+    stored: &StoredAnswer,
+) -> Option<Response> {
+    match finished(edge, caller, (id, app), stored).await {
+        Ok(object) => Some(applied(&object)),
+        Err(problem) if problem.code() == ProblemCode::Gone => Some(told(problem)),
+        // The job is taken, whatever became of its answer: unreadable, it is for a poll.
+        Err(problem) => {
+            tracing::warn!(job = %id, ?problem, "an answer cannot be read");
+            None
+        }
+    }
 }
 
 /// The answer to a submission that counts as accepted already.

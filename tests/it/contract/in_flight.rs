@@ -5,7 +5,7 @@ use std::time::Duration;
 use quhao_common::{
     failure::FailureCode,
     id::JobId,
-    queue::{Delivery, Verdict},
+    queue::{Death, Delivery, Lane, Verdict},
     store::{Ending, Finished},
 };
 use quhao_tests::{config::Mode, in_both_modes};
@@ -23,7 +23,8 @@ use super::{
 
 in_both_modes!(
     copies_share_the_fate_of_the_one_that_is_worked_on,
-    a_copy_that_came_too_late_tells_nothing_to_those_that_follow_it,
+    that_a_deadline_passed_is_no_answer_for_a_copy_that_follows,
+    a_copy_that_was_set_aside_waits_for_the_one_that_is_worked_on,
 );
 
 async fn copies_share_the_fate_of_the_one_that_is_worked_on(mode: Mode) {
@@ -71,24 +72,27 @@ async fn copies_share_the_fate_of_the_one_that_is_worked_on(mode: Mode) {
     close(&backend).await;
 }
 
-/// Both were taken at once, and there is an answer: that the first one's deadline passed.
-async fn a_copy_that_came_too_late_tells_nothing_to_those_that_follow_it(mode: Mode) {
+/// Both were taken at once, and there is an answer: that the first one's deadline passed. It
+/// may not have passed by our clock, if that of whoever said so is ahead.
+async fn that_a_deadline_passed_is_no_answer_for_a_copy_that_follows(mode: Mode) {
     let ground = Ground::new(mode).await;
     let backend = ground.open_for_both().await;
     let (queue, store, in_flight) = (&backend.queue, &backend.store, InFlight::default());
-    let (past, future) = (now() - Duration::from_secs(1), now() + Duration::from_mins(1));
     let expired = Ending::Failed(FailureCode::DeadlineExceeded);
-    let row = Finished { expires_at: past, ..finished(expired) };
-    let key = row.key;
-    store.finish(&[row]).await.expect("a commit");
-    for (deadline, comes_again) in [(past, true), (future, false)] {
+    let (past, future) = (now() - Duration::from_secs(1), now() + Duration::from_mins(1));
+    for (ending, expires_at, comes_again) in
+        [(expired, past, true), (expired, future, true), (Ending::Succeeded, future, false)]
+    {
+        let row = Finished { expires_at, ..finished(ending) };
+        let key = row.key;
+        store.finish(&[row]).await.expect("a commit");
         publish(queue, b"first").await;
         let first = take_one(queue).await;
         publish(queue, b"later").await;
         let later = take_one(queue).await;
-        let delivery = in_flight.enter(key, deadline, first).expect("nobody works on it");
+        let delivery = in_flight.enter(key, expires_at, first).expect("nobody works on it");
         assert!(in_flight.enter(key, future + Duration::from_secs(1), later).is_none());
-        let copies = vec![KnownCopy { key, expires_at: deadline, delivery }];
+        let copies = vec![KnownCopy { key, expires_at, delivery }];
         known::settle(store, Duration::from_hours(1), &in_flight, copies).await;
         if comes_again {
             let later = take_one(queue).await;
@@ -97,5 +101,30 @@ async fn a_copy_that_came_too_late_tells_nothing_to_those_that_follow_it(mode: M
         }
         assert_empty(queue).await;
     }
+    close(&backend).await;
+}
+
+async fn a_copy_that_was_set_aside_waits_for_the_one_that_is_worked_on(mode: Mode) {
+    let ground = Ground::new(mode).await;
+    let backend = ground.open_for_both().await;
+    let (queue, in_flight) = (&backend.queue, InFlight::default());
+    let job = finished(Ending::Succeeded);
+    publish(queue, b"dead").await;
+    take_one(queue).await.settle(Verdict::DeadLetter);
+    publish(queue, b"live").await;
+    for verdict in [Verdict::Return, Verdict::Ack] {
+        let mut copies = Vec::new();
+        while copies.len() < 2 {
+            copies.extend(take(queue, 2 - copies.len()).await);
+        }
+        copies.sort_by_key(|copy| copy.body == b"dead");
+        let [live, dead] = copies.try_into().expect("two");
+        assert_eq!(dead.lane, Lane::Dead(Death::Rejected));
+        let dead = in_flight.follow(job.key, dead).expect("nobody works on it");
+        let live = in_flight.enter(job.key, job.expires_at, live).expect("nobody works on it");
+        assert!(in_flight.follow(job.key, dead).is_none());
+        in_flight.settle(job.key, live, verdict);
+    }
+    assert_empty(queue).await;
     close(&backend).await;
 }

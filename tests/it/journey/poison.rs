@@ -12,8 +12,11 @@ use quhao_tests::{
     wait::{PATIENCE, eventually},
     world::{World, phone_job},
 };
+use serde_json::Value;
 
 use super::callbacks;
+
+mod bundle;
 
 in_both_modes!(a_job_that_ends_every_worker_ends_dead_lettered_and_its_neighbours_succeed);
 
@@ -28,12 +31,18 @@ struct Jobs {
     neighbours: Vec<(Guest, String)>,
 }
 
-async fn submitted(world: &World, receiver: &Receiver, hangs: u32) -> (Guest, String) {
+/// A guest whose code meets so many hangs, and the job.
+fn prepared(world: &World, receiver: &Receiver, hangs: u32) -> (Guest, Value) {
     let guest = world.guest();
     let hang = Action::Hang { burn: false };
     world.simulator.script_code(&guest.code, vec![hang; hangs as usize]).unwrap();
     let mut job = phone_job(&guest);
     job["callback_url"] = receiver.url("/hooks/poison").into();
+    (guest, job)
+}
+
+async fn submitted(world: &World, receiver: &Receiver, hangs: u32) -> (Guest, String) {
+    let (guest, job) = prepared(world, receiver, hangs);
     let reply = world.client().submit(&job).await;
     assert_eq!(reply.status, 202, "{}", reply.text);
     (guest, reply.text_at("/url").to_owned())
@@ -54,12 +63,11 @@ async fn crash(world: &mut World) {
     }
 }
 
-/// How many jobs are in working slots.
-async fn working(metrics: &Client) -> u64 {
+/// What stands behind `name`, labels included, in these metrics; 0 if nothing does.
+async fn metric(metrics: &Client, name: &str) -> u64 {
     let text = metrics.get("/metrics").await.text;
-    let mut lines = text.lines();
-    let line = lines.find(|line| line.starts_with("quhao_slots{state=\"working\"}"));
-    line.map_or(0, |line| line.rsplit(' ').next().unwrap().parse().unwrap())
+    let mut values = text.lines().filter_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    values.next().map_or(0, |value| value.parse().unwrap())
 }
 
 /// All of them are with the worker when it ends, so nobody can tell who is to blame.
@@ -87,7 +95,8 @@ async fn is_taken_alone(world: &World, jobs: &Jobs, calls: u32) -> bool {
     });
     let taken = taken.await;
     if taken {
-        assert_eq!(working(&metrics).await, 1, "a neighbour is worked on beside it");
+        let working = metric(&metrics, "quhao_slots{state=\"working\"}").await;
+        assert_eq!(working, 1, "a neighbour is worked on beside it");
     }
     taken
 }

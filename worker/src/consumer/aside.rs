@@ -1,10 +1,12 @@
 //! What comes from the queue with nothing to be worked on: outcomes that others could not
 //! commit, and what was set aside.
 
+use std::collections::{HashMap, HashSet};
+
 use quhao_common::{
     envelope,
     failure::FailureCode,
-    id::JobId,
+    id::{JobId, JobKey},
     job::Job,
     metrics,
     queue::{Death, Delivery, Verdict},
@@ -13,11 +15,14 @@ use quhao_common::{
     store::Finished,
 };
 use time::OffsetDateTime;
+use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
-use super::{Consumer, Sorted, must_tell};
+use super::{Consumer, Dead, Sorted, must_tell};
 use crate::{
+    context::Context,
     dead::{self, Burial, Remains},
+    known::{self, KnownCopy},
     writer::{Aside, Held, Item, Place},
 };
 
@@ -41,8 +46,8 @@ impl Consumer {
         }
     }
 
-    /// Sees to the end of what was set aside.
-    pub(super) fn bury(
+    /// Sorts out what was set aside.
+    pub(super) fn open_dead(
         &self,
         registry: &Registry,
         death: Death,
@@ -50,7 +55,7 @@ impl Consumer {
         sorted: &mut Sorted,
     ) {
         match dead::open(&registry.vault, &delivery.body) {
-            Ok(Remains::Job(job)) => self.bury_job(registry, death, &job, delivery),
+            Ok(Remains::Job(job)) => sorted.dead.push(Dead { job, death, delivery }),
             Ok(Remains::Outcome(id, finished)) => {
                 warn!(%id, death = death.as_str(), "an outcome was set aside; it is committed");
                 metrics::dead_letter(death.as_str(), "recorded");
@@ -67,6 +72,49 @@ impl Consumer {
                 delivery.settle(Verdict::Ack);
             }
         }
+    }
+
+    /// Sees to the end of jobs that were set aside. Of those that shared a message with one
+    /// that is to blame, most have had their answers for long.
+    pub(super) async fn bury(
+        &self,
+        registry: &Registry,
+        dead: Vec<Dead>,
+        draining: &CancellationToken,
+    ) {
+        // First, since a job that is worked on is committed before it is in flight no more:
+        // then the store knows it.
+        let mut idle = Vec::new();
+        for Dead { job, death, delivery } in dead {
+            if let Some(delivery) = self.starter.in_flight.follow(job.id.key(), delivery) {
+                idle.push(Dead { job, death, delivery });
+            }
+        }
+        if idle.is_empty() {
+            return;
+        }
+        let Context { store, retention, .. } = &**self.context();
+        let known = match draining.run_until_cancelled(store.known(&latest(&idle))).await {
+            Some(Ok(known)) => known,
+            // All are buried then: nothing is lost by that, since a burial waits for its
+            // commit, and the better answer stays. What is returned instead would come again
+            // at once, and the broker may count that.
+            Some(Err(error)) => {
+                warn!(%error, "jobs that were set aside are buried, whether they have answers or not");
+                HashSet::new()
+            }
+            None => HashSet::new(),
+        };
+        let mut answered = Vec::new();
+        for Dead { job, death, delivery } in idle {
+            let (key, expires_at) = (job.id.key(), job.expires_at);
+            if known.contains(&key) {
+                answered.push(KnownCopy { key, expires_at, delivery });
+            } else {
+                self.bury_job(registry, death, &job, delivery);
+            }
+        }
+        known::settle_dead(store, *retention, answered).await;
     }
 
     fn bury_job(&self, registry: &Registry, death: Death, job: &Job, delivery: Delivery) {
@@ -90,4 +138,15 @@ impl Consumer {
         let place = Place::Aside(aside);
         self.starter.commit(Item { finished, held: Held { id, delivery, place } });
     }
+}
+
+/// The jobs, each with the latest deadline of its copies: an answer that holds for that one
+/// holds for all.
+fn latest(dead: &[Dead]) -> Vec<(JobKey, OffsetDateTime)> {
+    let mut latest = HashMap::new();
+    for Dead { job, .. } in dead {
+        let at = latest.entry(job.id.key()).or_insert(job.expires_at);
+        *at = job.expires_at.max(*at);
+    }
+    latest.into_iter().collect()
 }

@@ -44,6 +44,14 @@ pub enum Endpoint {
 }
 
 impl Endpoint {
+    /// In the order of their discriminants.
+    const ALL: [Self; 4] = [
+        Self::Jscode2session,
+        Self::ComponentJscode2session,
+        Self::Getuserphonenumber,
+        Self::StableToken,
+    ];
+
     fn path(self) -> &'static str {
         match self {
             Self::Jscode2session => "/sns/jscode2session",
@@ -63,7 +71,8 @@ impl Endpoint {
 #[derive(Debug)]
 pub struct Api {
     client: Client,
-    base: Url,
+    /// Of each endpoint, in the order of [`Endpoint::ALL`].
+    urls: [Url; Endpoint::ALL.len()],
 }
 
 impl Api {
@@ -83,14 +92,17 @@ impl Api {
             .no_proxy()
             .retry(retry::never()) // a code works once: only the verdict repeats a call
             .build()?;
-        Ok(Self { client, base: settings.base_url.clone() })
+        let base = settings.base_url.path().trim_end_matches('/');
+        let urls = Endpoint::ALL.map(|endpoint| {
+            let mut url = settings.base_url.clone();
+            url.set_path(&format!("{base}{}", endpoint.path()));
+            url
+        });
+        Ok(Self { client, urls })
     }
 
     fn url(&self, endpoint: Endpoint) -> Url {
-        let mut url = self.base.clone();
-        let base = self.base.path().trim_end_matches('/');
-        url.set_path(&format!("{base}{}", endpoint.path()));
-        url
+        self.urls[endpoint as usize].clone()
     }
 
     async fn get(&self, url: Url) -> Result<Zeroizing<Vec<u8>>, Trouble> {
