@@ -1,8 +1,7 @@
 //! Requests that wait for a result (`Prefer: wait=N`).
 //!
-//! One listener and one batched query serve all of them: a waiter costs an entry in a
-//! map, neither a connection nor a query. News may be lost; then the tick finds it. What
-//! news tell of the queue is passed on to `admission.rs`.
+//! One listener and batched queries (`watch.rs`) serve all of them: a waiter costs an entry in
+//! a map, neither a connection nor a query.
 //!
 //! There are only so many places, and where there are several clients, one has half of them
 //! at most.
@@ -10,35 +9,30 @@
 use std::{
     collections::{HashMap, HashSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
 };
 
-use futures_util::FutureExt;
 use quhao_common::{
     app::ClientName,
     id::JobKey,
-    store::{Feed, Holds, News, Store, StoredAnswer, Told},
+    store::{Holds, StoredAnswer},
 };
 use time::OffsetDateTime;
 use tokio::{
-    sync::{Notify, watch},
-    time::{Instant, MissedTickBehavior},
+    sync::{
+        Notify,
+        watch::{Receiver, Sender},
+    },
+    time::Instant,
 };
 use tokio_util::sync::CancellationToken;
 
-use self::places::Places;
-use crate::{Edge, auth::Authenticated};
+use self::{places::Places, watch::Due};
+use crate::auth::Authenticated;
+
+pub(crate) use self::watch::watch_store;
 
 mod places;
-
-/// How often all keys are asked for, whatever the news.
-const TICK: Duration = Duration::from_secs(1);
-/// How long the first of some new waiters waits for others to share its query.
-const GATHER: Duration = Duration::from_millis(5);
-/// Keys in one query.
-const KEYS_MAX: usize = 1000;
-/// Pieces of news that share one query.
-const NEWS_MAX: usize = 64;
+mod watch;
 
 /// What is known of a job that somebody waits for.
 #[derive(Debug, Clone)]
@@ -66,7 +60,7 @@ struct Inner {
 
 #[derive(Debug)]
 struct Table {
-    by_key: HashMap<JobKey, watch::Sender<Seen>>,
+    by_key: HashMap<JobKey, Sender<Seen>>,
     /// Keys that somebody began to wait for since the last query.
     arrived: Vec<JobKey>,
     places: Places,
@@ -82,7 +76,7 @@ impl Inner {
 #[derive(Debug)]
 pub(crate) struct Waiter {
     // Dropped before the seat, which counts the receivers that are left.
-    seen: watch::Receiver<Seen>,
+    seen: Receiver<Seen>,
     /// The deadline of the copy that is waited for; `None` if any answer will do.
     deadline: Option<OffsetDateTime>,
     seat: Seat,
@@ -139,7 +133,7 @@ impl Waiters {
             return None;
         }
         table.arrived.push(key);
-        let seen = table.by_key.entry(key).or_insert_with(|| watch::Sender::new(Seen::NotYet));
+        let seen = table.by_key.entry(key).or_insert_with(|| Sender::new(Seen::NotYet));
         let seen = seen.subscribe();
         drop(table);
         inner.arrivals.notify_one();
@@ -186,7 +180,14 @@ impl Waiters {
         }
         for key in asked.iter().filter(|key| !answered.contains(key)) {
             if let Some(seen) = table.by_key.get(key) {
-                seen.send_replace(without.clone());
+                // Whoever was asked later may have said more already.
+                seen.send_if_modified(|seen| {
+                    let is_news = !matches!(seen, Seen::Answer(_));
+                    if is_news {
+                        *seen = without.clone();
+                    }
+                    is_news
+                });
             }
         }
     }
@@ -210,79 +211,6 @@ impl Waiter {
         match self.seen.borrow().clone() {
             Seen::Answer(answer) if !holds(&answer) => Seen::Nothing,
             seen => seen,
-        }
-    }
-}
-
-#[derive(Debug)]
-enum Due {
-    All,
-    /// These, and whoever has just arrived.
-    Some(Vec<JobKey>),
-}
-
-/// Asks the store on behalf of all waiters, until `stop`.
-pub(crate) async fn watch_store(edge: Arc<Edge>, stop: CancellationToken) {
-    let (waiters, store) = (&edge.waiters, &edge.backend.store);
-    let mut feed = store.listen();
-    let mut tick = tokio::time::interval(TICK);
-    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut readable = true;
-    // When those who have just arrived are asked for, unless news come first.
-    let mut gathered = None::<Instant>;
-    loop {
-        let due = tokio::select! {
-            () = stop.cancelled() => return,
-            _ = tick.tick() => Due::All,
-            news = feed.next() => {
-                let news = gather_news(news, &mut feed);
-                edge.admission.hear(&news);
-                match news.told {
-                    Told::Finished(keys) => Due::Some(keys),
-                    Told::Anything => Due::All,
-                }
-            }
-            () = waiters.0.arrivals.notified(), if gathered.is_none() => {
-                gathered = Some(Instant::now() + GATHER);
-                continue;
-            }
-            () = tokio::time::sleep_until(gathered.unwrap_or_else(Instant::now)),
-                if gathered.is_some() => Due::Some(Vec::new()),
-        };
-        gathered = None;
-        let asking = async {
-            for keys in waiters.keys(&due).chunks(KEYS_MAX) {
-                let answers = ask(store, keys, &mut readable).await;
-                waiters.tell(keys, answers, OffsetDateTime::now_utc());
-            }
-        };
-        tokio::select! {
-            () = stop.cancelled() => return,
-            () = asking => {}
-        }
-    }
-}
-
-/// What has been told up to now, for one query.
-fn gather_news(first: News, feed: &mut Feed) -> News {
-    let more = std::iter::from_fn(|| feed.next().now_or_never());
-    more.take(NEWS_MAX).fold(first, News::then)
-}
-
-/// `None` if the store cannot be read, which is logged once per outage.
-async fn ask(store: &Store, keys: &[JobKey], readable: &mut bool) -> Option<Vec<StoredAnswer>> {
-    match store.answers(keys).await {
-        Ok(answers) => {
-            if !std::mem::replace(readable, true) {
-                tracing::info!("the store can be read again");
-            }
-            Some(answers)
-        }
-        Err(error) => {
-            if std::mem::replace(readable, false) {
-                tracing::warn!(%error, "the store cannot be read; requests keep waiting");
-            }
-            None
         }
     }
 }

@@ -42,9 +42,10 @@ impl Starter {
     pub fn start(&self, taken: Taken, delivery: Delivery, slot: Slot) {
         let (id, app) = (taken.job.id, &taken.app.id);
         // What is said of a job names it; a span around everything costs more than that.
-        let span = match &taken.job.traceparent {
-            Some(trace) => info_span!("job", %id, %app, trace),
-            None => debug_span!("job", %id, %app),
+        let span = if let Some(trace) = &taken.job.traceparent {
+            info_span!("job", %id, %app, trace)
+        } else {
+            debug_span!("job", %id, %app)
         };
         let attempt = Attempt {
             context: Arc::clone(&self.context),

@@ -1,10 +1,7 @@
 //! Copies of jobs that have an answer: they need no work, but the answer has to last as
 //! long as their own URLs can ask for it.
 
-use std::{
-    collections::{HashMap, HashSet},
-    time::Duration,
-};
+use std::{collections::HashSet, time::Duration};
 
 use quhao_common::{
     id::JobKey,
@@ -40,41 +37,32 @@ pub async fn settle(
         return;
     }
     let kept = prolong(store, retention, &copies).await;
-    let late = late(store, in_flight, &copies).await;
+    let final_ones = final_ones(store, in_flight, &copies).await;
     for KnownCopy { key, delivery, .. } in copies {
         if !kept(key) {
             in_flight.settle(key, delivery, Verdict::Return);
             continue;
         }
         metrics::skipped("known");
-        if late.contains(&key) {
-            in_flight.settle_alone(key, delivery, Verdict::Ack);
-        } else {
+        if final_ones.contains(&key) {
             in_flight.settle(key, delivery, Verdict::Ack);
+        } else {
+            in_flight.settle_alone(key, delivery, Verdict::Ack);
         }
     }
 }
 
-/// Those of `copies` whose deadline passed, by our clock or by that of whoever answered, which
-/// may be ahead: that may be all that their answer says, and nothing to those that follow them.
-/// None begins to follow meanwhile: whoever sorts copies out waits for this.
-async fn late(store: &Store, in_flight: &InFlight, copies: &[KnownCopy]) -> HashSet<JobKey> {
-    let now = OffsetDateTime::now_utc();
-    let followed = |copy: &&KnownCopy| in_flight.is_followed(copy.key);
-    let followed: Vec<JobKey> = copies.iter().filter(followed).map(|copy| copy.key).collect();
-    let answers = store.answers(&followed).await.unwrap_or_else(|error| {
+/// The keys of those of `copies` that are followed and whose answer holds for every copy. Of the
+/// others it may say that a deadline passed, by our clock or by that of whoever answered, which
+/// may be ahead: that says nothing to those that follow.
+async fn final_ones(store: &Store, in_flight: &InFlight, copies: &[KnownCopy]) -> HashSet<JobKey> {
+    let followed = copies.iter().map(|copy| copy.key).filter(|key| in_flight.is_followed(*key));
+    let answers = store.answers(&followed.collect::<Vec<_>>()).await.unwrap_or_else(|error| {
         warn!(%error, "it is not known how long answers hold; copies of their jobs come again");
         Vec::new()
     });
-    let holds: HashMap<_, _> = answers.iter().map(|answer| (answer.key, answer.holds)).collect();
-    let is_late = |copy: &&KnownCopy| {
-        copy.expires_at <= now
-            || followed.contains(&copy.key)
-                && holds
-                    .get(&copy.key)
-                    .is_none_or(|holds| *holds != Holds::Always && holds.holds_for(copy.expires_at))
-    };
-    copies.iter().filter(is_late).map(|copy| copy.key).collect()
+    let hold_always = answers.into_iter().filter(|answer| answer.holds == Holds::Always);
+    hold_always.map(|answer| answer.key).collect()
 }
 
 /// Settles copies that were set aside, and so begin nothing and are followed by none. Those

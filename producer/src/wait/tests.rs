@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use quhao_common::vault::Sealed;
 
 use super::*;

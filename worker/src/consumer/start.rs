@@ -27,6 +27,9 @@ impl Consumer {
         taken: Vec<(Taken, Delivery)>,
         draining: &CancellationToken,
     ) -> bool {
+        if taken.is_empty() {
+            return true;
+        }
         let copy = |(taken, _): &(Taken, _)| (taken.job.id.key(), taken.job.expires_at);
         let all: Vec<_> = taken.iter().map(copy).collect();
         let known = draining.run_until_cancelled(self.known(&all)).await.flatten();

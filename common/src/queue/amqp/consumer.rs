@@ -1,13 +1,13 @@
 //! Taking: one task owns the channel, moves deliveries into the buffer, and tells the
 //! broker of settlements.
 
-use std::{pin::pin, sync::Arc};
+use std::{pin::pin, sync::Arc, time::Duration};
 
 use lapin::Connection;
 use tokio::{
     sync::watch,
     task::JoinSet,
-    time::{MissedTickBehavior, interval},
+    time::{Instant, MissedTickBehavior, interval, sleep_until},
 };
 
 use self::session::Session;
@@ -25,6 +25,10 @@ use crate::{metrics, queue::Verdict};
 
 mod session;
 mod subscriptions;
+
+/// How long the first settlement waits for others: nobody waits for it, and a quorum queue
+/// writes to its disk each time that it is told something.
+const GATHER: Duration = Duration::from_millis(5);
 
 /// What takes.
 pub(super) struct Consumer {
@@ -118,9 +122,10 @@ impl Owner {
         // The broker takes back what is out: handing it out would work on it twice.
         drop(self.buffer.drain());
         session.settlements.close();
-        while session.settlements.try_recv().is_ok() {
-            metrics::acks_lost(1);
+        while let Ok(settled) = session.settlements.try_recv() {
+            session.settle(settled);
         }
+        metrics::acks_lost(session.untold());
         ended
     }
 
@@ -132,14 +137,20 @@ impl Owner {
         let mut broken = pin!(wire.broken());
         let mut check = interval(CHECK_EVERY);
         check.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        // When the broker is told of what is settled by now.
+        let mut telling = None::<Instant>;
         loop {
             let room = self.allowance.jobs().saturating_sub(session.held.now());
             let subscribed = session.subscriptions.are_there();
             tokio::select! {
                 biased;
+                () = sleep_until(telling.unwrap_or_else(Instant::now)), if telling.is_some() => {
+                    telling = None;
+                    session.tell(wire.limit).await?;
+                }
                 Some(settled) = session.settlements.recv() => {
                     session.settle(settled);
-                    session.tell(wire.limit).await?;
+                    telling.get_or_insert_with(|| Instant::now() + GATHER);
                 }
                 () = closing.cancelled() => {
                     self.unsubscribe(session, wire).await?;

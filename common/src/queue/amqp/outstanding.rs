@@ -62,6 +62,11 @@ impl<A> Outstanding<A> {
         self.out.len() + self.done.len()
     }
 
+    /// How many are settled that the broker was not told of.
+    pub(super) fn untold(&self) -> u64 {
+        self.done.len() as u64
+    }
+
     /// A delivery was settled. Telling the broker waits for the next round.
     pub(super) fn settle(&mut self, tag: Tag, verdict: Verdict) {
         if let Some(acker) = self.out.remove(&tag) {

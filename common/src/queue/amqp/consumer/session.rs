@@ -119,6 +119,11 @@ impl Session {
         subscribed.then(|| allowance.follow(self.outstanding.len(), self.held.now())).flatten()
     }
 
+    /// Messages that are settled, and the broker does not know it.
+    pub(super) fn untold(&self) -> u64 {
+        self.outstanding.untold()
+    }
+
     /// Tells the broker everything that is settled by now.
     pub(super) async fn tell(&mut self, limit: Duration) -> Result<(), LinkError> {
         while let Ok(settled) = self.settlements.try_recv() {
