@@ -13,7 +13,7 @@ use crate::{
     vault::{Place, Vault, VaultError},
 };
 
-pub(crate) mod base64;
+pub(crate) mod base64_text;
 pub mod bundle;
 mod text;
 

@@ -69,7 +69,7 @@ pub fn queue_depths(depths: Depths) {
     }
 }
 
-/// A settlement came too late: the broker had taken the delivery back.
+/// Settlements that the broker was not told of before it took the deliveries back.
 pub fn acks_lost(count: u64) {
     counter!("quhao_acks_lost_total").increment(count);
 }

@@ -9,7 +9,7 @@ use time::OffsetDateTime;
 
 use crate::{
     app::{AppId, ClientName},
-    envelope::{base64, from_unix_ms, unix_ms},
+    envelope::{base64_text, from_unix_ms, unix_ms},
     failure::FailureCode,
     id::JobId,
     session_handle::HandleKey,
@@ -97,7 +97,7 @@ struct SessionText {
 
 #[derive(Serialize, Deserialize)]
 #[serde(transparent)]
-struct Bytes(#[serde(with = "base64")] Vec<u8>);
+struct Bytes(#[serde(with = "base64_text")] Vec<u8>);
 
 impl Bytes {
     fn of(bytes: &[u8]) -> Self {

@@ -1,7 +1,7 @@
 //! Requests that wait for a result (`Prefer: wait=N`).
 //!
-//! One listener and batched queries (`watch.rs`) serve all of them: a waiter costs an entry in
-//! a map, neither a connection nor a query.
+//! One listener and one batched query (`watch.rs`) serve all of them: a waiter costs an entry
+//! in a map, neither a connection nor a query.
 //!
 //! There are only so many places, and where there are several clients, one has half of them
 //! at most.
@@ -180,14 +180,7 @@ impl Waiters {
         }
         for key in asked.iter().filter(|key| !answered.contains(key)) {
             if let Some(seen) = table.by_key.get(key) {
-                // Whoever was asked later may have said more already.
-                seen.send_if_modified(|seen| {
-                    let is_news = !matches!(seen, Seen::Answer(_));
-                    if is_news {
-                        *seen = without.clone();
-                    }
-                    is_news
-                });
+                seen.send_replace(without.clone());
             }
         }
     }

@@ -99,7 +99,7 @@ impl Attempt {
                 // Copies that followed it may have later deadlines than the answer holds for.
                 return in_flight.settle_alone(key, delivery, Verdict::Ack);
             }
-            // Nobody waits for word of it, or a copy lives on.
+            // Nobody waits for word of it, or a copy comes again, to be told of or worked on.
             Ok(Worked::TooLate)
                 if taken.job.callback_url.is_none() || in_flight.is_followed(key) =>
             {

@@ -2,7 +2,6 @@
 
 use std::{sync::Arc, time::Duration};
 
-use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use quhao_common::{
     envelope,
     job::Job,
@@ -31,8 +30,6 @@ use self::standstill::Obstacles;
 
 /// Deliveries that are sorted out with one question to the store.
 const GULP_MAX: usize = 64;
-/// Such questions at once: while one is asked, the next deliveries need not wait.
-const GULPS_MAX: usize = 2;
 /// Between two questions while the store is out of reach.
 const STORE_PAUSE: Duration = Duration::from_millis(500);
 
@@ -64,20 +61,6 @@ struct Sorted {
     dead: Vec<Dead>,
 }
 
-/// Jobs that begin as soon as the store has told which of them have an answer; false if it did
-/// not, and none began.
-type Starting<'a> = FuturesUnordered<BoxFuture<'a, bool>>;
-
-/// What a worker that takes deliveries meets.
-enum Met {
-    Deliveries(Vec<Delivery>),
-    /// Nothing may be taken for now.
-    Obstacle,
-    /// Nothing to be done about.
-    Nothing,
-    End,
-}
-
 /// A job that was set aside.
 #[derive(Debug)]
 struct Dead {
@@ -103,43 +86,27 @@ impl Consumer {
     }
 
     async fn take(&self, obstacles: &mut Obstacles, draining: &CancellationToken) {
-        let mut starting = Starting::new();
         while !draining.is_cancelled() {
-            match self.meet(obstacles, &mut starting, draining).await {
-                Met::Nothing => {}
-                Met::Deliveries(deliveries) => {
-                    let taken = self.sort_out(deliveries, obstacles, draining).await;
-                    starting.push(self.start_unknown(taken, draining).boxed());
-                }
-                Met::Obstacle => {
-                    while starting.next().await.is_some() {}
+            if self.health.is_stuck() {
+                self.sit_out(obstacles, draining).await;
+                continue;
+            }
+            let deliveries = tokio::select! {
+                deliveries = self.next() => match deliveries {
+                    Some(deliveries) => deliveries,
+                    None => break,
+                },
+                again = obstacles.unread_again() => again,
+                () = self.health.store_lost() => {
                     self.sit_out(obstacles, draining).await;
+                    continue;
                 }
-                Met::End => break,
+                () = self.health.until(true) => continue,
+                () = draining.cancelled() => break,
+            };
+            if !self.gulp(deliveries, obstacles, draining).await {
+                self.sit_out(obstacles, draining).await;
             }
-        }
-        while starting.next().await.is_some() {}
-    }
-
-    /// Waits until there is something to do.
-    async fn meet(
-        &self,
-        obstacles: &mut Obstacles,
-        starting: &mut Starting<'_>,
-        draining: &CancellationToken,
-    ) -> Met {
-        if self.health.is_stuck() {
-            return Met::Obstacle;
-        }
-        tokio::select! {
-            Some(begun) = starting.next() => if begun { Met::Nothing } else { Met::Obstacle },
-            deliveries = self.next(), if starting.len() < GULPS_MAX => {
-                deliveries.map_or(Met::End, Met::Deliveries)
-            }
-            again = obstacles.unread_again() => Met::Deliveries(again),
-            () = self.health.store_lost() => Met::Obstacle,
-            () = self.health.until(true) => Met::Nothing,
-            () = draining.cancelled() => Met::End,
         }
     }
 
@@ -150,13 +117,14 @@ impl Consumer {
         self.queue.next(free.min(GULP_MAX)).await
     }
 
-    /// Sorts deliveries out: what there is to work on, unless it has an answer.
-    async fn sort_out(
+    /// Sorts deliveries out and starts what there is to work on. False if the store does
+    /// not answer.
+    async fn gulp(
         &self,
         deliveries: Vec<Delivery>,
         obstacles: &mut Obstacles,
         draining: &CancellationToken,
-    ) -> Vec<(Taken, Delivery)> {
+    ) -> bool {
         let registry = self.context().live.now();
         let mut sorted = Sorted::default();
         for delivery in deliveries {
@@ -170,7 +138,7 @@ impl Consumer {
         obstacles.keep_unread(unread);
         self.leave(left, obstacles).await;
         self.bury(&registry, dead, draining).await;
-        taken
+        taken.is_empty() || self.start_unknown(taken, draining).await
     }
 
     /// Sorts a job out.

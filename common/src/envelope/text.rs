@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::{base64, from_unix_ms, unix_ms};
+use super::{base64_text, from_unix_ms, unix_ms};
 use crate::{
     app::{AppId, ClientName, NameError},
     callback::CallbackUrl,
@@ -19,7 +19,7 @@ use crate::{
 /// does no harm; anything else is a new version. Version 1 has no field that 2 lacks.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Text<'a> {
-    #[serde(with = "base64")]
+    #[serde(with = "base64_text")]
     id: Vec<u8>,
     client: Cow<'a, ClientName>,
     created_ms: i64,
@@ -44,9 +44,9 @@ pub(super) struct Text<'a> {
 
 #[derive(Serialize, Deserialize)]
 struct EncryptedText<'a> {
-    #[serde(with = "base64")]
+    #[serde(with = "base64_text")]
     data: Cow<'a, [u8]>,
-    #[serde(with = "base64")]
+    #[serde(with = "base64_text")]
     iv: Cow<'a, [u8]>,
     expect: Expect,
 }

@@ -68,7 +68,7 @@ pub(super) const CATALOGUE: &[Metric] = &[
     Metric {
         name: "quhao_acks_lost_total",
         kind: Kind::Counter,
-        help: "Settlements that came too late: the broker had taken the delivery back.",
+        help: "Settlements that the broker was not told of before it took the deliveries back.",
     },
     Metric {
         name: "quhao_expected_wait_seconds",

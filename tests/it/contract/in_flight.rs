@@ -24,7 +24,6 @@ use super::{
 in_both_modes!(
     copies_share_the_fate_of_the_one_that_is_worked_on,
     that_a_deadline_passed_is_no_answer_for_a_copy_that_follows,
-    a_copy_that_was_set_aside_waits_for_the_one_that_is_worked_on,
 );
 
 async fn copies_share_the_fate_of_the_one_that_is_worked_on(mode: Mode) {
@@ -104,8 +103,10 @@ async fn that_a_deadline_passed_is_no_answer_for_a_copy_that_follows(mode: Mode)
     close(&backend).await;
 }
 
-async fn a_copy_that_was_set_aside_waits_for_the_one_that_is_worked_on(mode: Mode) {
-    let ground = Ground::new(mode).await;
+/// An embedded queue hands out nothing again that a worker has set aside.
+#[tokio::test]
+async fn a_copy_that_was_set_aside_waits_for_the_one_that_is_worked_on() {
+    let ground = Ground::new(Mode::Distributed).await;
     let backend = ground.open_for_both().await;
     let (queue, in_flight) = (&backend.queue, InFlight::default());
     let job = finished(Ending::Succeeded);

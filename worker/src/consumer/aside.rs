@@ -103,7 +103,12 @@ impl Consumer {
                 warn!(%error, "jobs that were set aside are buried, whether they have answers or not");
                 HashSet::new()
             }
-            None => HashSet::new(),
+            None => {
+                for dead in idle {
+                    dead.delivery.settle(Verdict::Return);
+                }
+                return;
+            }
         };
         let mut answered = Vec::new();
         for Dead { job, death, delivery } in idle {

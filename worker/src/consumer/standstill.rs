@@ -172,8 +172,7 @@ impl Consumer {
                     self.health.forget_obstacles();
                     let mut held = std::mem::take(&mut obstacles.held);
                     held.append(&mut obstacles.unread);
-                    let taken = self.sort_out(held, obstacles, draining).await;
-                    if !self.start_unknown(taken, draining).await {
+                    if !self.gulp(held, obstacles, draining).await {
                         return;
                     }
                 }

@@ -21,15 +21,12 @@ use crate::{
 
 impl Consumer {
     /// Settles what has an answer already, and starts the rest; gives it back and returns
-    /// false if the store does not tell.
+    /// false if the store does not tell, or what is left of it once the store is lost.
     pub(super) async fn start_unknown(
         &self,
         taken: Vec<(Taken, Delivery)>,
         draining: &CancellationToken,
     ) -> bool {
-        if taken.is_empty() {
-            return true;
-        }
         let copy = |(taken, _): &(Taken, _)| (taken.job.id.key(), taken.job.expires_at);
         let all: Vec<_> = taken.iter().map(copy).collect();
         let known = draining.run_until_cancelled(self.known(&all)).await.flatten();
@@ -37,6 +34,7 @@ impl Consumer {
             // First, or what goes back would come again at once.
             self.queue.pause_taking().await;
         }
+        let mut reachable = known.is_some();
         let in_flight = &self.starter.in_flight;
         let mut copies = Vec::new();
         for (taken, delivery) in taken {
@@ -51,6 +49,7 @@ impl Consumer {
                     copies.push(KnownCopy { key, expires_at: taken.job.expires_at, delivery });
                 }
                 Some(_) if is_suspect(delivery.lane) => self.suspects.admit(taken, delivery),
+                Some(_) if !reachable => in_flight.settle(key, delivery, Verdict::Return),
                 Some(_) => {
                     // There was a free one a moment ago; jobs from the side list may have
                     // been quicker, and give it back soon.
@@ -59,6 +58,7 @@ impl Consumer {
                         // Then slots may be kept by outcomes that cannot be committed.
                         () = self.health.store_lost() => {
                             self.queue.pause_taking().await;
+                            reachable = false;
                             in_flight.settle(key, delivery, Verdict::Return);
                         }
                         () = draining.cancelled() => {
@@ -70,7 +70,7 @@ impl Consumer {
         }
         let Context { store, retention, .. } = &**self.context();
         known::settle(store, *retention, in_flight, copies).await;
-        known.is_some()
+        reachable
     }
 
     /// Which of `copies`, each with its deadline, have an answer; `None` if the store does not

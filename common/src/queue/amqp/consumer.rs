@@ -29,6 +29,8 @@ mod subscriptions;
 /// How long the first settlement waits for others: nobody waits for it, and a quorum queue
 /// writes to its disk each time that it is told something.
 const GATHER: Duration = Duration::from_millis(5);
+/// Messages that are company enough.
+const TOLD_AT_ONCE: u64 = 8;
 
 /// What takes.
 pub(super) struct Consumer {
@@ -150,7 +152,12 @@ impl Owner {
                 }
                 Some(settled) = session.settlements.recv() => {
                     session.settle(settled);
-                    telling.get_or_insert_with(|| Instant::now() + GATHER);
+                    if session.expects_settlements() && session.untold() < TOLD_AT_ONCE {
+                        telling.get_or_insert_with(|| Instant::now() + GATHER);
+                    } else {
+                        telling = None;
+                        session.tell(wire.limit).await?;
+                    }
                 }
                 () = closing.cancelled() => {
                     self.unsubscribe(session, wire).await?;

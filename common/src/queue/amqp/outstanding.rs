@@ -62,6 +62,11 @@ impl<A> Outstanding<A> {
         self.out.len() + self.done.len()
     }
 
+    /// Whether some are not settled yet.
+    pub(super) fn are_out(&self) -> bool {
+        !self.out.is_empty()
+    }
+
     /// How many are settled that the broker was not told of.
     pub(super) fn untold(&self) -> u64 {
         self.done.len() as u64

@@ -124,6 +124,11 @@ impl Session {
         self.outstanding.untold()
     }
 
+    /// Whether messages are out that will be settled.
+    pub(super) fn expects_settlements(&self) -> bool {
+        self.outstanding.are_out()
+    }
+
     /// Tells the broker everything that is settled by now.
     pub(super) async fn tell(&mut self, limit: Duration) -> Result<(), LinkError> {
         while let Ok(settled) = self.settlements.try_recv() {
