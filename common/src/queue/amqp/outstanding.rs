@@ -124,6 +124,16 @@ mod tests {
     }
 
     #[test]
+    fn what_is_settled_is_untold_until_the_next_round() {
+        let mut outstanding = seen(1..=2);
+        assert!(outstanding.are_out());
+        acked(&mut outstanding, [1, 2]);
+        assert_eq!((outstanding.are_out(), outstanding.untold()), (false, 2));
+        outstanding.round();
+        assert_eq!((outstanding.untold(), outstanding.len()), (0, 0));
+    }
+
+    #[test]
     fn a_run_from_the_start_is_one_ack() {
         let mut outstanding = seen(1..=5);
         acked(&mut outstanding, [3, 1, 2]);
