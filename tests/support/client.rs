@@ -158,4 +158,19 @@ impl Client {
             tokio::time::sleep(POLL_PAUSE).await;
         }
     }
+
+    /// What `what` counts on the page of metrics: a name, over all its labels, or a name with
+    /// its labels. 0 if it is not there.
+    pub async fn metric(&self, what: &str) -> u64 {
+        let page = self.get("/metrics").await.text;
+        let samples = page.lines().filter_map(|line| line.rsplit_once(' '));
+        samples
+            .filter(|(sample, _)| {
+                sample
+                    .strip_prefix(what)
+                    .is_some_and(|rest| rest.is_empty() || rest.starts_with('{'))
+            })
+            .map(|(_, count)| count.parse::<u64>().expect("a whole number"))
+            .sum()
+    }
 }

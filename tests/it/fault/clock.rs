@@ -11,10 +11,7 @@ use quhao_tests::{
     world::Worker,
 };
 
-use super::{
-    ground::Ground,
-    trial::{Trial, metric},
-};
+use super::{ground::Ground, trial::Trial};
 
 const TEN_MINUTES_SECONDS: i64 = 600;
 
@@ -35,7 +32,7 @@ async fn worker_by(clock: &Clock, ground: &Ground) -> Worker {
 }
 
 async fn deliveries(client: &Client) -> u64 {
-    metric(client, "quhao_deliveries_total").await
+    client.metric("quhao_deliveries_total").await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -97,7 +97,7 @@ impl Trial {
     /// Remembers what dies with the process that tells it here.
     async fn remember(&mut self, client: &Client) {
         self.end.repeats_counted += repeats(client).await;
-        self.held += metric(client, SLOTS).await;
+        self.held += client.metric(SLOTS).await;
         self.kills.push(SystemTime::now());
     }
 
@@ -176,7 +176,7 @@ impl Trial {
         eventually("an empty queue and idle workers", PATIENCE, async || {
             let mut busy = self.waiting().await != Some(0);
             for client in self.at_work() {
-                busy |= metric(&client, SLOTS).await > 0;
+                busy |= client.metric(SLOTS).await > 0;
             }
             (!busy).then_some(())
         })
@@ -220,12 +220,5 @@ fn is_loss(breach: &Breach) -> bool {
 }
 
 async fn repeats(client: &Client) -> u64 {
-    metric(client, "quhao_exchanges_repeated_total").await
-}
-
-/// The sum of all lines of one metric.
-pub(super) async fn metric(client: &Client, name: &str) -> u64 {
-    let text = client.get("/metrics").await.text;
-    let lines = text.lines().filter(|line| line.starts_with(name));
-    lines.filter_map(|line| line.rsplit_once(' ')?.1.parse::<u64>().ok()).sum()
+    client.metric("quhao_exchanges_repeated_total").await
 }

@@ -5,7 +5,6 @@ use std::fmt::Write as _;
 
 use quhao_simulator::{Action, Guest};
 use quhao_tests::{
-    client::Client,
     config::Mode,
     in_both_modes,
     receiver::Receiver,
@@ -63,13 +62,6 @@ async fn crash(world: &mut World) {
     }
 }
 
-/// What stands behind `name`, labels included, in these metrics; 0 if nothing does.
-async fn metric(metrics: &Client, name: &str) -> u64 {
-    let text = metrics.get("/metrics").await.text;
-    let mut values = text.lines().filter_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-    values.next().map_or(0, |value| value.parse().unwrap())
-}
-
 /// All of them are with the worker when it ends, so nobody can tell who is to blame.
 async fn end_together(world: &mut World, jobs: &Jobs) {
     for round in 1..=TOGETHER {
@@ -95,7 +87,7 @@ async fn is_taken_alone(world: &World, jobs: &Jobs, calls: u32) -> bool {
     });
     let taken = taken.await;
     if taken {
-        let working = metric(&metrics, "quhao_slots{state=\"working\"}").await;
+        let working = metrics.metric("quhao_slots{state=\"working\"}").await;
         assert_eq!(working, 1, "a neighbour is worked on beside it");
     }
     taken

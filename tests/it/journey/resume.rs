@@ -61,13 +61,6 @@ async fn depths(world: &World) -> [Option<u32>; 3] {
     ]
 }
 
-/// The value of a line of metrics that begins with `start`.
-async fn metric(client: &Client, start: &str) -> u64 {
-    let text = client.get("/metrics").await.text;
-    let line = text.lines().find(|line| line.starts_with(start));
-    line.map_or(0, |line| line.rsplit(' ').next().unwrap().parse().unwrap())
-}
-
 async fn says(worker: &Worker, client: &Client, reason: &str) {
     let readyz = client.at(&worker.metrics);
     eventually(&format!("the worker says {reason:?}"), PATIENCE, async || {
@@ -99,7 +92,7 @@ async fn another_commits(world: &mut World, jobs: &[(Guest, String)]) {
         assert_eq!(world.simulator.calls_of(&guest.code), 1);
     }
     let metrics = client.at(&world.workers[0].metrics);
-    let committed = metric(&metrics, "quhao_outcomes_resumed_total{result=\"committed\"}").await;
+    let committed = metrics.metric("quhao_outcomes_resumed_total{result=\"committed\"}").await;
     assert_eq!(committed, u64::from(JOBS));
     world.is_drained().await;
     assert_eq!(depths(world).await, [Some(0); 3]);
@@ -192,8 +185,7 @@ async fn an_outcome_that_is_damaged_is_thrown_away_and_one_of_a_later_build_is_n
         "quhao_outcomes_resumed_total{result=\"damaged\"}",
         "quhao_dead_letters_total{death=\"rejected\",end=\"unreadable\"}",
     ] {
-        eventually(line, PATIENCE, async || (metric(&metrics, line).await == 1).then_some(()))
-            .await;
+        eventually(line, PATIENCE, async || (metrics.metric(line).await == 1).then_some(())).await;
     }
     assert_eq!(depths(&world).await, [Some(0); 3]);
 
@@ -230,7 +222,7 @@ async fn a_slow_store_gets_smaller_batches() {
         assert_eq!(job["status"], "succeeded", "{job}");
     }
     let metrics = client.at(&world.workers[0].metrics);
-    assert!(metric(&metrics, "quhao_commits_failed_total").await > 0, "it was never too slow");
+    assert!(metrics.metric("quhao_commits_failed_total").await > 0, "it was never too slow");
     assert_eq!(world.simulator.counts().calls, 24);
     world.is_drained().await;
 }

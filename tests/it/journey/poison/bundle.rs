@@ -18,8 +18,7 @@ use serde_json::Value;
 use tokio::task::JoinSet;
 
 use super::{
-    super::callbacks::knobs, Jobs, LIMIT, TOGETHER, crash, end_together, is_taken_alone, metric,
-    prepared,
+    super::callbacks::knobs, Jobs, LIMIT, TOGETHER, crash, end_together, is_taken_alone, prepared,
 };
 
 /// Jobs that fill a message.
@@ -56,7 +55,7 @@ async fn in_one_message(world: &World, proxy: &Proxy, jobs: Vec<Value>) -> [Vec<
     let metrics = world.client().at(&world.producers[0].metrics);
     let published = async |messages: u64| {
         eventually("so many messages are under way", PATIENCE, async || {
-            (metric(&metrics, "quhao_message_jobs_count").await == messages).then_some(())
+            (metrics.metric("quhao_message_jobs_count").await == messages).then_some(())
         })
         .await;
     };
@@ -71,7 +70,7 @@ async fn in_one_message(world: &World, proxy: &Proxy, jobs: Vec<Value>) -> [Vec<
         together.spawn(async move { (at, accepted(client, job).await) });
     }
     published(UNDER_WAY + 1).await;
-    let jobs = metric(&metrics, "quhao_message_jobs_sum").await;
+    let jobs = metrics.metric("quhao_message_jobs_sum").await;
     assert_eq!(jobs, UNDER_WAY + FULL as u64, "one message has all of them");
     proxy.mend();
     let mut together = together.join_all().await;
@@ -113,7 +112,7 @@ async fn assert_one_is_to_blame(world: &World) {
         ("quhao_dead_letters_total{death=\"delivery_limit\",end=\"answered\"}", neighbours),
         ("quhao_jobs_total{outcome=\"dead_lettered\"}", 1),
     ] {
-        assert_eq!(metric(&metrics, name).await, expected, "{name}");
+        assert_eq!(metrics.metric(name).await, expected, "{name}");
     }
     let log = world.workers[0].process.log();
     let blamed = log.matches("a job was set aside: it ends dead_lettered").count();
