@@ -6,13 +6,18 @@ use std::{
     path::PathBuf,
 };
 
-use quhao_common::{
-    answer::Answer,
-    app::AppId,
+use quhao_backend::{
     backend,
+    store::{CallbackFilter, Store},
+};
+use quhao_common::{
     config::Config,
-    id::{self, JobId, JobKey},
-    store::{CallbackFilter, CallbackState, CallbackStatus, Store},
+    domain::{
+        answer::Answer,
+        app::AppId,
+        callback_status::{CallbackState, CallbackStatus},
+        id::{self, JobId, JobKey},
+    },
 };
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 

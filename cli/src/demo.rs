@@ -13,12 +13,13 @@ use std::{
     time::Duration,
 };
 
+use crate::serve::shutdown;
 use anyhow::Context;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use data_encoding::HEXLOWER;
 use quhao_common::{
     config::{Config, FILTER_VARIABLE, LoadOptions},
-    shutdown, telemetry,
+    process::telemetry,
 };
 use quhao_simulator::{Options, Simulator};
 use rand::{TryRngCore, rngs::OsRng};

@@ -6,12 +6,11 @@ use std::{
 };
 
 use anyhow::Context;
-use quhao_common::{
-    app::AppId,
+use quhao_backend::{
     backend,
-    config::Config,
     store::{AppErased, AppErasure, Erased, Store},
 };
+use quhao_common::{config::Config, domain::app::AppId};
 use time::OffsetDateTime;
 
 use crate::{

@@ -6,7 +6,10 @@ use std::{
 };
 
 use anyhow::anyhow;
-use quhao_common::{causes::with_causes, config::ConfigErrors, telemetry::TelemetryError};
+use quhao_common::{
+    config::ConfigErrors,
+    process::{error_chain::with_causes, telemetry::TelemetryError},
+};
 
 /// Why a command ended early. `Ok(())` is exit code 0. Without an error, everything has
 /// been said already.

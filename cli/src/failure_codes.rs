@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use quhao_common::{
+use quhao_common::domain::{
     failure::{Advice, FailureCode},
     job::Shape,
 };

@@ -5,16 +5,17 @@ use std::{
     path::PathBuf,
 };
 
+use quhao_backend::backend;
 use quhao_common::{
-    answer::{Answer, AnswerError},
-    backend,
     config::Config,
-    failure::Failure,
-    id::{self, JobId, JobKey},
-    job::Shape,
-    outcome::Outcome,
-    store::StoredAnswer,
-    vault::VaultError,
+    crypto::vault::VaultError,
+    domain::{
+        answer::{Answer, AnswerError, StoredAnswer},
+        failure::Failure,
+        id::{self, JobId, JobKey},
+        job::Shape,
+        outcome::Outcome,
+    },
 };
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 

@@ -6,11 +6,11 @@ use std::{
 };
 
 use anyhow::Context;
-use quhao_common::{
+use quhao_backend::{
     backend,
-    config::{Config, StoreUrl},
     store::{SCHEMA_VERSION, Schema, Store},
 };
+use quhao_common::config::{Config, StoreUrl};
 
 use crate::{
     config,

@@ -1,6 +1,6 @@
 //! Whether this build can work with the schema that a store has.
 
-use quhao_common::store::{SCHEMA_VERSION, Schema};
+use quhao_backend::store::{SCHEMA_VERSION, Schema};
 
 /// Whether a store's schema fits this build.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,12 +2,13 @@
 
 mod reload;
 mod running;
+mod shutdown;
 
 use std::path::PathBuf;
 
 use quhao_common::{
     config::{Config, LoadOptions},
-    shutdown, telemetry,
+    process::telemetry,
 };
 use tracing::{info, warn};
 

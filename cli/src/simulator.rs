@@ -6,8 +6,8 @@ use std::{
     time::Duration,
 };
 
+use crate::serve::shutdown;
 use anyhow::Context;
-use quhao_common::shutdown;
 use quhao_simulator::{App, Component, Endpoint, Options, Simulator};
 
 use crate::exit::Done;

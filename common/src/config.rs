@@ -6,43 +6,34 @@
 
 mod callbacks;
 mod component;
-mod difference;
 mod directory;
-mod effective;
-mod error;
-mod example;
-mod exposed;
-mod load;
-mod mask;
-mod reader;
-mod reference;
-mod schema;
-mod secrets;
+mod layers;
+pub mod postgres_address;
 mod sections;
 #[cfg(test)]
 mod tests;
-mod tree;
 mod urls;
 
 pub use callbacks::Callbacks;
-pub use effective::effective_toml;
-pub use error::{ConfigError, ConfigErrors, Origin, Problem};
-pub use example::minimal_example;
-pub use load::{DEFAULT_FILE, FILTER_VARIABLE, LoadOptions};
-pub use reference::reference_markdown;
-pub use schema::DEFAULTS;
+pub use layers::{
+    effective::effective_toml,
+    error::{ConfigError, ConfigErrors, Origin, Problem},
+    example::minimal_example,
+    load::{DEFAULT_FILE, FILTER_VARIABLE, LoadOptions},
+    reference::reference_markdown,
+    schema::DEFAULTS,
+};
 
 use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use secrecy::SecretString;
 use url::Url;
 
-use self::reader::Section;
+use self::layers::{exposed, load, reader::Section, secrets, tree};
 use crate::{
-    id::IdKeys,
-    job::DEADLINE_SECONDS,
-    registry::{Live, Registry},
-    vault::Vault,
+    crypto::vault::Vault,
+    domain::{id::IdKeys, job::DEADLINE_SECONDS},
+    process::registry::{Live, Registry},
 };
 
 /// Everything that a process is told.
@@ -158,7 +149,7 @@ pub struct Worker {
 }
 
 /// `[platforms.wechat]`, but for its third-party platform, which stands with the apps that it
-/// looks after: [`crate::app::Credential::Component`].
+/// looks after: [`crate::domain::app::Credential::Component`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct Wechat {
     /// Where WeChat's server APIs are.

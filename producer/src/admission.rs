@@ -9,7 +9,8 @@ use std::{
     time::Duration,
 };
 
-use quhao_common::{metrics, queue::Queue, store::News};
+use quhao_backend::{queue::Queue, store::News};
+use quhao_common::process::metrics;
 use tokio::{
     sync::Notify,
     time::{Instant, sleep},
@@ -18,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     admission::estimate::Estimate,
-    problem::{Problem, ProblemCode},
+    http::problem::{Problem, ProblemCode},
 };
 
 mod estimate;

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use axum::{Json, extract::State};
+use quhao_backend::store::{Erased, Erasure, StoreError, erasure::GUESTS_OF_PHONE_MAX};
 use quhao_common::{
-    app::App,
-    store::{Erased, Erasure, StoreError, erasure::GUESTS_OF_PHONE_MAX},
-    vault::{HashOf, KeyedHash},
+    crypto::vault::{HashOf, KeyedHash},
+    domain::app::App,
 };
 use serde::Serialize;
 use time::OffsetDateTime;
@@ -15,11 +15,13 @@ use zeroize::Zeroizing;
 
 use crate::{
     Edge,
-    auth::Authenticated,
-    body::RatedJson,
-    fields::Fields,
+    http::{
+        auth::Authenticated,
+        body::RatedJson,
+        fields::Fields,
+        problem::{FieldCode, Problem, ProblemCode},
+    },
     openapi::{erasure::ErasureBody, problems::EraseProblems},
-    problem::{FieldCode, Problem, ProblemCode},
 };
 
 const FIELDS: &str = "app_id, openid and e164";

@@ -2,17 +2,20 @@
 
 pub(crate) mod answer;
 pub(crate) mod erase;
+pub(crate) mod missing_row;
 pub(crate) mod poll;
 pub(crate) mod submit;
 
 use axum::extract::{Path, rejection::PathRejection};
-use quhao_common::{app::AppId, id::JobId};
+use quhao_common::domain::{app::AppId, id::JobId};
 use time::OffsetDateTime;
 
 use crate::{
-    auth::Authenticated,
-    fate,
-    problem::{Problem, ProblemCode},
+    http::{
+        auth::Authenticated,
+        problem::{Problem, ProblemCode},
+    },
+    jobs::missing_row,
 };
 
 /// What a job's URL says.
@@ -34,6 +37,7 @@ fn named<'a>(
     let Path(text) = path.map_err(|_| not_found())?;
     let found = caller.registry.job_of(&text, &caller.client.name);
     let (id, app) = found.ok_or_else(not_found)?;
-    let expires = fate::expires(query, now).map_err(|error| Problem::invalid(vec![error]))?;
+    let expires =
+        missing_row::expires(query, now).map_err(|error| Problem::invalid(vec![error]))?;
     Ok(Named { id, app: &app.id, expires })
 }

@@ -3,24 +3,16 @@
 //! while the store is down.
 //!
 //! Where things are: every route and limit in `router`, every HTTP status in
-//! `problem_code`, accepting and draining connections in `quhao_common::http_server`.
+//! `problem_code`, accepting and draining connections in `quhao_common::process::http_server`.
 
 mod admission;
-mod auth;
-mod body;
 mod docs;
 mod erasures;
-mod fate;
-mod fields;
-mod headers;
+mod http;
 mod jobs;
-mod json_object;
-mod observe;
 mod openapi;
 mod ops;
-mod problem;
-mod problem_code;
-mod rate;
+mod rate_limit;
 mod router;
 mod sessions;
 mod submission;
@@ -28,17 +20,19 @@ mod wait;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
+use quhao_backend::backend::Backend;
 use quhao_common::{
-    backend::Backend,
     config::Config,
-    http_server::{self, Door},
-    metrics::Exporter,
-    registry::Live,
+    process::{
+        http_server::{self, Door},
+        metrics::Exporter,
+        registry::Live,
+    },
 };
 use tokio_util::sync::CancellationToken;
 
-pub use crate::openapi::openapi_json;
-use crate::{admission::Admission, ops::StoreProbe, rate::Rates, wait::Waiters};
+use crate::{admission::Admission, ops::StoreProbe, rate_limit::Rates, wait::Waiters};
+pub use crate::{openapi::openapi_json, submission::base64_repair};
 
 /// What every handler needs.
 pub(crate) struct Edge {

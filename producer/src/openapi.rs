@@ -1,6 +1,6 @@
 //! The API's description, from the routes and from what their types say.
 
-use quhao_common::job_object::event::EventObject;
+use quhao_common::api::event::EventObject;
 use utoipa::{
     PartialSchema, ToSchema,
     openapi::{
@@ -13,7 +13,7 @@ use utoipa::{
 
 use self::problems::{add_problems, header};
 use crate::{
-    problem::{ProblemBody, ProblemCode},
+    http::problem::{ProblemBody, ProblemCode},
     router,
 };
 

@@ -11,7 +11,11 @@ use axum::{
     http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
-use quhao_common::{clock::off_by, metrics::Exporter, queue::Link, store::Store};
+use quhao_backend::{
+    queue::Link,
+    store::{Store, clock_skew::off_by},
+};
+use quhao_common::process::metrics::Exporter;
 use serde::Serialize;
 use time::OffsetDateTime;
 use tokio::{sync::Mutex, time::Instant};

@@ -9,10 +9,10 @@
 use std::sync::Arc;
 
 use axum::{Router, middleware, routing::get};
-use quhao_common::metrics::Exporter;
+use quhao_common::process::metrics::Exporter;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use crate::{Edge, docs, erasures, jobs, observe, ops, sessions};
+use crate::{Edge, docs, erasures, http::access_log, jobs, ops, sessions};
 
 /// The API's routes with their description.
 pub(crate) fn described() -> OpenApiRouter<Arc<Edge>> {
@@ -46,8 +46,8 @@ pub(crate) fn ops(edge: Arc<Edge>, exporter: Exporter) -> Router {
 fn finished(routes: Router<Arc<Edge>>, edge: Arc<Edge>) -> Router {
     let limit = edge.limits.request;
     routes
-        .fallback(observe::no_such_path)
-        .method_not_allowed_fallback(observe::no_such_method)
+        .fallback(access_log::no_such_path)
+        .method_not_allowed_fallback(access_log::no_such_method)
         .with_state(edge)
-        .layer(middleware::from_fn_with_state(limit, observe::observe))
+        .layer(middleware::from_fn_with_state(limit, access_log::observe))
 }

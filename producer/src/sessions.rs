@@ -6,15 +6,18 @@ use axum::{
     Json,
     extract::{Path, State, rejection::PathRejection},
 };
-use quhao_common::{app::AppId, job_object::Timestamp, store::StoredSession};
+use quhao_backend::store::StoredSession;
+use quhao_common::{api::job::Timestamp, domain::app::AppId};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::{
     Edge,
-    auth::Authenticated,
+    http::{
+        auth::Authenticated,
+        problem::{Problem, ProblemCode},
+    },
     openapi::problems::SessionProblems,
-    problem::{Problem, ProblemCode},
 };
 
 /// A guest's session.

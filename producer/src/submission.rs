@@ -2,19 +2,20 @@
 
 use std::{sync::Arc, time::Duration};
 
-use quhao_common::{
+use crate::submission::base64_repair::Repair;
+use quhao_common::domain::{
     app::App,
-    callback::CallbackUrl,
+    callback_target::CallbackUrl,
     job::{Metadata, Work},
-    repair::Repair,
 };
 
-use crate::{
+use crate::http::{
     auth::Authenticated,
     fields::Fields,
     problem::{FieldError, Problem},
 };
 
+pub mod base64_repair;
 mod callback_url;
 mod ciphertext;
 mod credential;

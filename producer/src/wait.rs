@@ -11,10 +11,10 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use quhao_common::{
+use quhao_common::domain::{
+    answer::{Holds, StoredAnswer},
     app::ClientName,
     id::JobKey,
-    store::{Holds, StoredAnswer},
 };
 use time::OffsetDateTime;
 use tokio::{
@@ -27,7 +27,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use self::{places::Places, watch::Due};
-use crate::auth::Authenticated;
+use crate::http::auth::Authenticated;
 
 pub(crate) use self::watch::watch_store;
 

@@ -8,11 +8,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::counts::TokenCounts;
-use crate::errcode;
-use crate::identifier;
-use crate::ledger::Tally;
-use crate::lock::locked;
+use crate::{counts::TokenCounts, errcode, identifier, ledger::Tally, lock::locked};
 
 /// The longest life of a token, and the usual one.
 pub(crate) const LONGEST_LIFE: Duration = Duration::from_hours(2);

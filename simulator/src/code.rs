@@ -4,9 +4,7 @@ use std::collections::HashMap;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use crate::action::Action;
-use crate::errcode;
-use crate::lock::locked;
+use crate::{action::Action, errcode, lock::locked};
 
 /// What a call does to a code that is still good.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -4,8 +4,7 @@ use std::collections::{HashSet, VecDeque};
 use std::fmt;
 use std::sync::Mutex;
 
-use crate::errcode;
-use crate::lock::locked;
+use crate::{errcode, lock::locked};
 
 /// How many tokens of the past are told from made-up ones.
 const ENDED_MAX: usize = 64;

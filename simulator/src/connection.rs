@@ -15,10 +15,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use crate::lock::locked;
-use crate::platform::Platform;
-use crate::response::Ending;
-use crate::routes::route;
+use crate::{lock::locked, platform::Platform, response::Ending, routes::route};
 
 /// The longest wait for the next request: longer than HTTP clients keep idle connections in their pools, so
 /// that the client is the one who closes.

@@ -12,9 +12,11 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
-use crate::body::{self, BodyError};
-use crate::platform::Platform;
-use crate::response::answer;
+use crate::{
+    body::{self, BodyError},
+    platform::Platform,
+    response::answer,
+};
 
 /// An answer of a control route.
 pub(crate) type Control = Response<Full<Bytes>>;

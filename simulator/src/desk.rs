@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
-use crate::action::Action;
-use crate::call::Call;
-use crate::errcode;
-use crate::ledger::Ledger;
-use crate::script::{Script, ScriptFull};
+use crate::{
+    action::Action,
+    call::Call,
+    errcode,
+    ledger::Ledger,
+    script::{Script, ScriptFull},
+};
 
 /// The script and the record of one [`Endpoint`](crate::Endpoint), apart from those of the others.
 pub struct Desk {

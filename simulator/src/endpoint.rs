@@ -2,8 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::call::Answer;
-use crate::errcode;
+use crate::{call::Answer, errcode};
 
 /// One endpoint. Each has a script, a standing latency and counters of its own.
 ///

@@ -5,12 +5,14 @@ use std::borrow::Cow;
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
-use crate::code::{Session, Use};
-use crate::endpoint::Endpoint;
-use crate::errcode;
-use crate::pending::PendingCall;
-use crate::platform::Platform;
-use crate::response::Reply;
+use crate::{
+    code::{Session, Use},
+    endpoint::Endpoint,
+    errcode,
+    pending::PendingCall,
+    platform::Platform,
+    response::Reply,
+};
 
 /// The parameters of a call; those left out are empty.
 #[derive(Default)]

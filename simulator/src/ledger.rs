@@ -5,9 +5,11 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
 
-use crate::call::{Answer, Call};
-use crate::counts::{ComponentCounts, Counts, RedeemCounts};
-use crate::lock::locked;
+use crate::{
+    call::{Answer, Call},
+    counts::{ComponentCounts, Counts, RedeemCounts},
+    lock::locked,
+};
 
 /// Counts and remembers the calls of one endpoint.
 pub(crate) struct Ledger {

@@ -4,8 +4,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::access_token::LONGEST_LIFE;
-use crate::component::Component;
+use crate::{access_token::LONGEST_LIFE, component::Component};
 
 /// A mini-program that the simulated WeChat knows.
 #[derive(Clone, PartialEq, Eq)]

@@ -7,13 +7,15 @@ use http_body_util::Full;
 use hyper::{Response, StatusCode};
 use tokio_util::sync::CancellationToken;
 
-use crate::action::Action;
-use crate::call::{Answer, Call};
-use crate::code::{Codes, Use};
-use crate::desk::Desk;
-use crate::endpoint::Endpoint;
-use crate::platform::Platform;
-use crate::response::{self, Ending, Reply};
+use crate::{
+    action::Action,
+    call::{Answer, Call},
+    code::{Codes, Use},
+    desk::Desk,
+    endpoint::Endpoint,
+    platform::Platform,
+    response::{self, Ending, Reply},
+};
 
 /// The longest that a call is kept waiting.
 const LONGEST_WAIT: Duration = Duration::from_mins(1);

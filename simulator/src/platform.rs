@@ -4,22 +4,24 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use crate::access_token::Tokens;
-use crate::call::{Answer, Call};
-use crate::cipher::CipherError;
-use crate::code::{Codes, Session, TappedPhone};
-use crate::component::ComponentState;
-use crate::counts::TokenCounts;
-use crate::desk::Desk;
-use crate::endpoint::Endpoint;
-use crate::errcode;
-use crate::guest::{Guest, GuestSpec};
-use crate::identifier;
-use crate::login::{KeyChoice, Login, LoginSpec};
-use crate::options::Options;
-use crate::payload::PhonePayload;
-use crate::session::{SessionKeys, random_key};
-use crate::tap::{Tap, TapSpec};
+use crate::{
+    access_token::Tokens,
+    call::{Answer, Call},
+    cipher::CipherError,
+    code::{Codes, Session, TappedPhone},
+    component::ComponentState,
+    counts::TokenCounts,
+    desk::Desk,
+    endpoint::Endpoint,
+    errcode,
+    guest::{Guest, GuestSpec},
+    identifier,
+    login::{KeyChoice, Login, LoginSpec},
+    options::Options,
+    payload::PhonePayload,
+    session::{SessionKeys, random_key},
+    tap::{Tap, TapSpec},
+};
 
 pub(crate) struct Platform {
     pub(crate) options: Options,

@@ -7,13 +7,15 @@ use hyper::body::Incoming;
 use serde::Deserialize;
 use tokio_util::sync::CancellationToken;
 
-use crate::body;
-use crate::code::{TappedPhone, Use};
-use crate::endpoint::Endpoint;
-use crate::errcode;
-use crate::pending::PendingCall;
-use crate::platform::Platform;
-use crate::response::Reply;
+use crate::{
+    body,
+    code::{TappedPhone, Use},
+    endpoint::Endpoint,
+    errcode,
+    pending::PendingCall,
+    platform::Platform,
+    response::Reply,
+};
 
 /// The body of a call; those left out are empty.
 #[derive(Deserialize)]

@@ -4,15 +4,16 @@ use hyper::body::Incoming;
 use hyper::{Method, Request, StatusCode};
 use tokio_util::sync::CancellationToken;
 
-use crate::access_token::Ending;
-use crate::control::{self, credential, script, visitor};
-use crate::endpoint::Endpoint;
-use crate::errcode;
-use crate::exchange;
-use crate::platform::Platform;
-use crate::redeem;
-use crate::response::{Reply, answer};
-use crate::stable_token;
+use crate::{
+    access_token::Ending,
+    control::{self, credential, script, visitor},
+    endpoint::Endpoint,
+    errcode, exchange,
+    platform::Platform,
+    redeem,
+    response::{Reply, answer},
+    stable_token,
+};
 
 pub(crate) async fn route(
     platform: &Platform,

@@ -7,8 +7,7 @@ use std::time::Duration;
 
 use rand::Rng;
 
-use crate::action::Action;
-use crate::lock::locked;
+use crate::{action::Action, lock::locked};
 
 /// How many actions may be queued at once at one endpoint.
 const MAX_QUEUED: usize = 1_000_000;

@@ -8,9 +8,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::connection;
-use crate::endpoint::Endpoint;
-use crate::platform::Platform;
+use crate::{connection, endpoint::Endpoint, platform::Platform};
 
 /// The pause after a failed accept, such as when file descriptors ran out.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);

@@ -9,20 +9,22 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::access_token::Ending;
-use crate::action::Action;
-use crate::call::Call;
-use crate::cipher::CipherError;
-use crate::counts::{ComponentCounts, Counts, RedeemCounts, TokenCounts};
-use crate::desk::Desk;
-use crate::endpoint::Endpoint;
-use crate::guest::{Guest, GuestSpec};
-use crate::login::{Login, LoginSpec};
-use crate::options::Options;
-use crate::platform::Platform;
-use crate::script::ScriptFull;
-use crate::server;
-use crate::tap::{Tap, TapSpec};
+use crate::{
+    access_token::Ending,
+    action::Action,
+    call::Call,
+    cipher::CipherError,
+    counts::{ComponentCounts, Counts, RedeemCounts, TokenCounts},
+    desk::Desk,
+    endpoint::Endpoint,
+    guest::{Guest, GuestSpec},
+    login::{Login, LoginSpec},
+    options::Options,
+    platform::Platform,
+    script::ScriptFull,
+    server,
+    tap::{Tap, TapSpec},
+};
 
 /// How long [`Simulator::stop`] waits for its tasks.
 const STOP_LIMIT: Duration = Duration::from_secs(5);

@@ -6,13 +6,10 @@ use serde::Deserialize;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
-use crate::body;
-use crate::code::Use;
-use crate::endpoint::Endpoint;
-use crate::errcode;
-use crate::pending::PendingCall;
-use crate::platform::Platform;
-use crate::response::Reply;
+use crate::{
+    body, code::Use, endpoint::Endpoint, errcode, pending::PendingCall, platform::Platform,
+    response::Reply,
+};
 
 /// The parameters of a call; those left out are empty.
 #[derive(Default, Deserialize)]

@@ -7,12 +7,11 @@
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use futures_util::FutureExt;
+use quhao_backend::store::{Attempted, Claim, DueCallback, Store, StoreError};
 use quhao_common::{
-    app::ClientName,
     config::Config,
-    metrics,
-    registry::Live,
-    store::{Attempted, Claim, DueCallback, Store, StoreError},
+    domain::app::ClientName,
+    process::{metrics, registry::Live},
 };
 use tokio::{
     sync::{Notify, mpsc},
@@ -24,8 +23,8 @@ use tracing::{error, info, warn};
 
 pub mod attempt;
 pub mod guard;
-pub mod judgement;
-pub mod place;
+pub mod next_attempt;
+pub mod permit;
 pub mod reason;
 pub mod request;
 pub mod resolver;

@@ -2,12 +2,11 @@
 
 use std::{sync::Arc, time::Duration};
 
+use quhao_backend::queue::{Death, Delivery, Lane, Queue, Verdict};
 use quhao_common::{
+    domain::job::Job,
     envelope,
-    job::Job,
-    metrics,
-    queue::{Death, Delivery, Lane, Queue, Verdict},
-    registry::Registry,
+    process::{metrics, registry::Registry},
 };
 use time::OffsetDateTime;
 use tokio::time::timeout;
@@ -15,18 +14,19 @@ use tokio_util::sync::CancellationToken;
 use tracing::error;
 
 use crate::{
-    attempt::Starter,
+    consumer::quarantine::Suspects,
     context::{Context, Taken},
     health::{Health, STORE_BLIP_MAX},
+    job::run::Starter,
     slots::Slots,
-    suspects::Suspects,
 };
 
-mod aside;
-mod standstill;
+mod dead_letters;
+mod pause;
+pub mod quarantine;
 mod start;
 
-use self::standstill::Obstacles;
+use self::pause::Obstacles;
 
 /// Deliveries that are sorted out with one question to the store.
 const GULP_MAX: usize = 64;
@@ -171,14 +171,14 @@ impl Consumer {
         delivery: Delivery,
         sorted: &mut Sorted,
     ) -> Option<(Job, Delivery)> {
-        match envelope::open(&registry.vault, &delivery.body) {
+        match envelope::job::open(&registry.vault, &delivery.body) {
             Ok(job) => return Some((job, delivery)),
             Err(error) if error.is_ours_to_mend() => {
                 self.get_stuck(&error.to_string());
                 sorted.left.push(delivery);
             }
             Err(error) => {
-                let id = envelope::claimed_id(&delivery.body).map(|id| id.to_string());
+                let id = envelope::job::claimed_id(&delivery.body).map(|id| id.to_string());
                 error!(id, %error, "a delivery is unreadable and is set aside");
                 metrics::skipped("damaged");
                 delivery.settle(Verdict::DeadLetter);

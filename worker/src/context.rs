@@ -2,17 +2,16 @@
 
 use std::{sync::Arc, time::Duration};
 
+use quhao_backend::store::Store;
 use quhao_common::{
-    app::App,
     config::Config,
-    job::Job,
-    registry::{Live, Registry},
-    store::Store,
+    domain::{app::App, job::Job},
+    process::registry::{Live, Registry},
 };
 use time::OffsetDateTime;
 
 use crate::{
-    circuit::Circuits,
+    circuit_breaker::Circuits,
     platform::{Platform, Platforms},
 };
 

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use quhao_common::queue::{Link, Queue};
+use quhao_backend::queue::{Link, Queue};
 use serde::Serialize;
 use tokio::{
     sync::watch,

@@ -4,11 +4,13 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
+use quhao_backend::backend::Backend;
 use quhao_common::{
-    backend::Backend,
     config::{self, Config},
-    http_server::{Door, OPS_CONNECTIONS_MAX},
-    metrics::Exporter,
+    process::{
+        http_server::{Door, OPS_CONNECTIONS_MAX},
+        metrics::Exporter,
+    },
 };
 use tokio::{
     sync::mpsc,
@@ -18,41 +20,27 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{error, info, warn};
 
 pub mod consumer;
-pub mod dead;
-pub mod in_flight;
-pub mod known;
 pub mod context;
 pub mod slots;
-pub mod suspects;
-pub mod attempt;
-pub mod pipeline;
-pub mod calls;
-pub mod circuit;
-pub mod exchange;
-pub mod redeem;
-pub mod verdict;
-pub mod sibling;
-pub mod session;
+pub mod job;
 pub mod platform;
-pub mod record;
+pub mod circuit_breaker;
 pub mod writer;
-pub mod drain;
+pub mod settlement;
 pub mod callback;
-pub mod depth;
-pub mod purge;
+pub mod background;
 pub mod health;
-pub mod clock;
+pub mod drain;
 pub mod ops;
 
-use attempt::Starter;
 use callback::Callbacks;
-use consumer::Consumer;
+use consumer::{Consumer, quarantine::Suspects};
 use context::Context;
 use drain::Drain;
 use health::Health;
+use job::run::Starter;
 use platform::{Platforms, wechat};
 use slots::Slots;
-use suspects::Suspects;
 use writer::Writer;
 
 /// How many deliveries a worker with these settings holds unsettled: those in working
@@ -139,11 +127,15 @@ impl Worker {
         let mut ops = JoinSet::new();
         let queue = Arc::clone(&self.backend.queue);
         ops.spawn(ops::serve(self.door, Arc::clone(&health), queue, self.exporter, ended.clone()));
-        ops.spawn(circuit::watch(Arc::clone(&self.context.circuits), ended.clone()));
+        ops.spawn(circuit_breaker::watch(Arc::clone(&self.context.circuits), ended.clone()));
         let store = Arc::clone(&self.backend.store);
-        ops.spawn(clock::watch(Arc::clone(&store), Arc::clone(&health), shutdown.clone()));
-        ops.spawn(purge::run(store, shutdown.clone()));
-        ops.spawn(depth::watch(self.backend.queue, shutdown.clone()));
+        ops.spawn(background::clock_check::watch(
+            Arc::clone(&store),
+            Arc::clone(&health),
+            shutdown.clone(),
+        ));
+        ops.spawn(background::purge::run(store, shutdown.clone()));
+        ops.spawn(background::queue_depth::watch(self.backend.queue, shutdown.clone()));
         let mut writer = tokio::spawn(writer.run(items));
         let mut suspects = tokio::spawn(suspects.run(starter, slots, shutdown.clone()));
         let mut consumer = tokio::spawn(consumer.run(shutdown.clone()));

@@ -8,10 +8,10 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
-use quhao_common::{
+use quhao_backend::queue::Queue;
+use quhao_common::process::{
     http_server::{Door, OPS_DRAIN},
     metrics::Exporter,
-    queue::Queue,
 };
 use tokio_util::sync::CancellationToken;
 

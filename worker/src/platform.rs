@@ -3,7 +3,7 @@
 use std::{collections::HashMap, fmt, sync::Arc};
 
 use futures_util::future::BoxFuture;
-use quhao_common::{
+use quhao_common::domain::{
     app::App,
     failure::FailureCode,
     job::Expect,

@@ -17,7 +17,7 @@ use std::{
     time::Duration,
 };
 
-use quhao_common::{app::AppId, metrics::SlotGauges};
+use quhao_common::{domain::app::AppId, process::metrics::SlotGauges};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::{CancellationToken, DropGuard};
 

@@ -11,13 +11,17 @@ use std::{
     time::{Duration, Instant},
 };
 
-use quhao_common::{
-    backoff::Backoff,
-    failure::FailureCode,
-    id::JobId,
-    metrics,
+use quhao_backend::{
     queue::{Delivery, Queue, Verdict},
-    store::{Ending, Finished, StoreError},
+    store::StoreError,
+};
+use quhao_common::{
+    domain::{
+        failure::FailureCode,
+        finished::{Ending, Finished},
+        id::JobId,
+    },
+    process::{backoff::Backoff, metrics},
 };
 use tokio::sync::{Notify, mpsc};
 use tracing::{error, warn};
@@ -27,7 +31,7 @@ use crate::{
     context::Context,
     drain::Drain,
     health::{Health, StoreUse},
-    in_flight::InFlight,
+    settlement::in_flight::InFlight,
     slots::Slot,
 };
 

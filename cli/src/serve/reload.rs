@@ -6,11 +6,10 @@
 
 use std::{convert::Infallible, io, sync::Arc};
 
+use quhao_backend::backend::Backend;
 use quhao_common::{
-    backend::Backend,
-    causes::with_causes,
     config::{Config, LoadOptions},
-    metrics,
+    process::{error_chain::with_causes, metrics},
 };
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},

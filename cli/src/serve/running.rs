@@ -3,12 +3,14 @@
 use std::{net::SocketAddr, time::Duration};
 
 use anyhow::Context;
-use quhao_common::{
+use quhao_backend::{
     backend::{self, Backend},
-    config::{Config, StoreUrl},
-    metrics::{self, Exporter},
     queue::Roles,
     store::{Schema, Store, StoreError},
+};
+use quhao_common::{
+    config::{Config, StoreUrl},
+    process::metrics::{self, Exporter},
 };
 use quhao_producer::Producer;
 use quhao_worker::Worker;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
-use super::reader::Section;
+use super::layers::reader::Section;
 
 /// `[callbacks]`
 #[derive(Debug, Clone, PartialEq)]

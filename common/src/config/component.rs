@@ -1,8 +1,8 @@
 //! The third-party platform of `[platforms.wechat]`. It comes and goes with the apps that
 //! it looks after, so it belongs to the directory and not to the section.
 
-use super::{error::Problem, reader::Section};
-use crate::app::{AppId, Component, ComponentToken, NAME_BYTES_MAX};
+use super::layers::{error::Problem, reader::Section};
+use crate::domain::app::{AppId, Component, ComponentToken, NAME_BYTES_MAX};
 
 /// `platforms.wechat.component_*`; `None` if nothing of it is given.
 pub(super) fn read(at: &mut Section<'_>) -> Option<Component> {

@@ -11,15 +11,15 @@ use std::{
 use data_encoding::HEXLOWER_PERMISSIVE;
 use secrecy::ExposeSecret;
 
-use super::{
+use super::layers::{
     error::{ConfigError, Problem},
     reader::{Found, Section},
     schema, secrets,
     tree::{Item, Tree},
 };
-use crate::{
+use crate::domain::{
     app::{App, AppId, Client, ClientName, Component, Credential, Directory, NAME_BYTES_MAX, Rate},
-    callback::{AllowRule, CallbackBody},
+    callback_target::{AllowRule, CallbackBody},
 };
 
 const RATE: RangeInclusive<i64> = 1..=1_000_000;

@@ -4,10 +4,11 @@
 use std::time::Duration;
 
 use super::{
-    Http, Log, LogFormat, Queue, QueueUrl, Store, StoreUrl, Wechat, Worker, error::Problem,
-    reader::Section, secrets, urls,
+    Http, Log, LogFormat, Queue, QueueUrl, Store, StoreUrl, Wechat, Worker,
+    layers::{error::Problem, reader::Section, secrets},
+    urls,
 };
-use crate::telemetry;
+use crate::process::telemetry;
 
 const HOUR: u64 = 60 * 60;
 const PREFIX_BYTES_MAX: usize = 32;

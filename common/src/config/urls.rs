@@ -5,8 +5,10 @@ use std::path::{Path, PathBuf};
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
-use super::{QueueUrl, StoreUrl};
-use crate::store::postgres::address::{self, AddressError};
+use super::{
+    QueueUrl, StoreUrl,
+    postgres_address::{self, AddressError},
+};
 
 /// What `queue.url` may be.
 pub(super) const QUEUE_URL: &str =
@@ -34,7 +36,7 @@ pub(super) fn store(text: &SecretString, base: &Path) -> Result<StoreUrl, String
     }
     // All of it, so that nothing is left to be refused when it is used. No host is fine:
     // `?host=/var/run/postgresql` names a socket.
-    match address::parse(text) {
+    match postgres_address::parse(text) {
         Ok(_) => Ok(StoreUrl::Postgres(text.clone())),
         Err(AddressError::Form) => Err(STORE_URL.to_owned()),
         Err(error) => Err(error.to_string()),

@@ -5,10 +5,13 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::{base64_text, from_unix_ms, unix_ms};
-use crate::{
+use super::{
+    base64_text,
+    unix_ms::{from_unix_ms, unix_ms},
+};
+use crate::domain::{
     app::{AppId, ClientName, NameError},
-    callback::CallbackUrl,
+    callback_target::CallbackUrl,
     id::JobId,
     job::{Expect, Job, Metadata, Work},
     phone::{Encrypted, LoginCode, PhoneCode},

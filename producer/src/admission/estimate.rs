@@ -8,7 +8,7 @@
 
 use std::{collections::VecDeque, time::Duration};
 
-use quhao_common::store::{Heard, Pace};
+use quhao_backend::store::{Heard, Pace};
 use tokio::time::Instant;
 
 /// How long what was heard counts.

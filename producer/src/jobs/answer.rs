@@ -5,21 +5,26 @@ use axum::{
     http::{HeaderName, HeaderValue},
     response::{IntoResponse, Response},
 };
+use quhao_backend::store::{CallbackFilter, StoreError};
 use quhao_common::{
-    answer::Answer,
-    app::AppId,
-    callback::CallbackEvent,
-    id::{JobId, JobKey},
-    job_object::JobObject,
-    outcome::Outcome,
-    registry::Registry,
-    store::{CallbackFilter, CallbackState, StoreError, StoredAnswer},
+    api::job::JobObject,
+    domain::{
+        answer::{Answer, StoredAnswer},
+        app::AppId,
+        callback_status::CallbackState,
+        callback_target::CallbackEvent,
+        id::{JobId, JobKey},
+        outcome::Outcome,
+    },
+    process::registry::Registry,
 };
 
 use crate::{
     Edge,
-    auth::Authenticated,
-    problem::{Problem, ProblemCode},
+    http::{
+        auth::Authenticated,
+        problem::{Problem, ProblemCode},
+    },
 };
 
 const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");

@@ -6,15 +6,16 @@ use axum::{
     extract::{Path, RawQuery, State, rejection::PathRejection},
     http::StatusCode,
 };
-use quhao_common::{job::DEADLINE_SECONDS, store::Tombstone};
+use quhao_backend::store::Tombstone;
+use quhao_common::domain::job::DEADLINE_SECONDS;
 use time::OffsetDateTime;
 
 use super::Named;
 use crate::{
     Edge, Limits,
+    http::problem::{Problem, ProblemCode},
     openapi::problems::EraseJobProblems,
-    problem::{Problem, ProblemCode},
-    rate::Rated,
+    rate_limit::Rated,
 };
 
 /// Erase a job

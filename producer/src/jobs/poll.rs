@@ -8,7 +8,10 @@ use axum::{
     http::HeaderMap,
     response::{IntoResponse, Response},
 };
-use quhao_common::{id::JobId, job_object::JobObject, store::StoredAnswer};
+use quhao_common::{
+    api::job::JobObject,
+    domain::{answer::StoredAnswer, id::JobId},
+};
 use time::OffsetDateTime;
 use tokio::time::Instant;
 
@@ -18,11 +21,13 @@ use super::{
 };
 use crate::{
     Edge,
-    auth::Authenticated,
-    fate::{Fate, fate},
-    headers,
+    http::{
+        auth::Authenticated,
+        headers,
+        problem::{Problem, ProblemCode},
+    },
+    jobs::missing_row::{Fate, fate},
     openapi::problems::PollProblems,
-    problem::{Problem, ProblemCode},
     wait::{Seen, Waiter},
 };
 

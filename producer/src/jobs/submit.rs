@@ -8,16 +8,17 @@ use axum::{
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
+use quhao_backend::queue::{Parcel, PublishError};
 use quhao_common::{
-    app::AppId,
+    api::{self, job::JobObject},
+    domain::{
+        answer::StoredAnswer,
+        app::AppId,
+        id::JobId,
+        job::{self, Job},
+    },
     envelope,
-    id::JobId,
-    job::{self, Job},
-    job_object::{self, JobObject},
-    metrics,
-    queue::{Parcel, PublishError},
-    registry::Registry,
-    store::StoredAnswer,
+    process::{metrics, registry::Registry},
 };
 use time::OffsetDateTime;
 use tokio::time::Instant;
@@ -25,11 +26,13 @@ use tokio::time::Instant;
 use super::answer::{applied, finished};
 use crate::{
     Edge,
-    auth::Authenticated,
-    body::RatedJson,
-    headers,
+    http::{
+        auth::Authenticated,
+        body::RatedJson,
+        headers,
+        problem::{Logged, Problem, ProblemCode},
+    },
     openapi::{problems::SubmitProblems, submission::SubmitBody},
-    problem::{Logged, Problem, ProblemCode},
     submission::{Repairs, Submission},
     wait::Seen,
 };
@@ -81,7 +84,7 @@ pub(crate) async fn submit(
         accept(&caller, submission, key, headers::traceparent(&headers))
     };
     for (field, repair) in repairs {
-        metrics::repaired(field, repair);
+        metrics::repaired(field, repair.as_str());
     }
 
     // A copy of a job that has an answer may be among those: nobody asks the store here.
@@ -171,7 +174,7 @@ fn accept(
 async fn publish(edge: &Edge, registry: &Registry, job: &Job) -> Result<(), Problem> {
     let parcel = Parcel {
         id: job.id,
-        body: envelope::seal(&registry.vault, job),
+        body: envelope::job::seal(&registry.vault, job),
         expires_at: job.expires_at,
         traceparent: job.traceparent.clone(),
     };
@@ -180,7 +183,7 @@ async fn publish(edge: &Edge, registry: &Registry, job: &Job) -> Result<(), Prob
             PublishError::Full => Problem::from(ProblemCode::Overloaded),
             PublishError::Unavailable => Problem::from(ProblemCode::BrokerUnavailable),
             PublishError::Unconfirmed => Problem::from(ProblemCode::Unconfirmed)
-                .job(job.id.wire(), job_object::url(&job.id, job.expires_at)),
+                .job(job.id.wire(), api::job::url(&job.id, job.expires_at)),
         };
         problem.because(&error)
     })

@@ -1,8 +1,8 @@
 //! The description of callbacks, which the worker sends: requests to the client's server.
 
 use quhao_common::{
-    callback::CallbackEvent,
-    job_object::event::{EVENTS, EventObject},
+    api::event::{EVENTS, EventObject},
+    domain::callback_target::CallbackEvent,
 };
 use utoipa::{
     ToSchema,

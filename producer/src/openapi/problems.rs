@@ -7,7 +7,7 @@ use utoipa::{
     openapi::{Content, Header, ObjectBuilder, Ref, RefOr, Response, Type},
 };
 
-use crate::problem::{self, ProblemBody, ProblemCode};
+use crate::http::problem::{self, ProblemBody, ProblemCode};
 
 type Responses = BTreeMap<String, RefOr<Response>>;
 

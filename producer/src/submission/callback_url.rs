@@ -1,11 +1,11 @@
 //! Where word of the result should go, and whether it may.
 
-use quhao_common::{
+use quhao_common::domain::{
     app::{App, Client},
-    callback::{CallbackUrl, CallbackUrlError},
+    callback_target::{CallbackUrl, CallbackUrlError},
 };
 
-use crate::{auth::Authenticated, fields::Fields, problem::FieldCode};
+use crate::http::{auth::Authenticated, fields::Fields, problem::FieldCode};
 
 /// `callback_url`, if it is there. Every rule that it breaks is named; it is never repeated.
 pub(super) fn read(

@@ -1,13 +1,10 @@
 //! What the phone button encrypted: ciphertext, vector, and what they should hold.
 
-use quhao_common::{
-    job::Expect,
-    phone::Encrypted,
-    repair::{self, RepairError, Repaired},
-};
+use crate::submission::base64_repair::{self, RepairError, Repaired};
+use quhao_common::domain::{job::Expect, phone::Encrypted};
 
 use super::{Repairs, work::COMBINATIONS};
-use crate::{fields::Fields, problem::FieldCode};
+use crate::http::{fields::Fields, problem::FieldCode};
 
 /// The fields, by every name that they have.
 pub(super) const CIPHERTEXT: [&str; 3] = ["encrypted_data", "encryptedData", "iv"];
@@ -36,8 +33,8 @@ pub(super) fn read(
     if !has_iv && (has_data || needed) {
         fields.refuse("iv", FieldCode::Required, format!("is needed: {COMBINATIONS}"));
     }
-    let data = repaired(fields, data_field, repair::ciphertext, repairs);
-    let iv = repaired(fields, "iv", repair::iv, repairs);
+    let data = repaired(fields, data_field, base64_repair::ciphertext, repairs);
+    let iv = repaired(fields, "iv", base64_repair::iv, repairs);
     Encrypted::new(data?, iv?).ok()
 }
 

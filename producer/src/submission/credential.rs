@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use quhao_common::{
+use quhao_common::domain::{
     app::{App, Credential},
     phone::{LOGIN_CODE_BYTES_MAX, LoginCode, PHONE_CODE_BYTES_MAX, PhoneCode},
     session_handle::HandleKey,
 };
 
 use super::work::COMBINATIONS;
-use crate::{auth::Authenticated, fields::Fields, problem::FieldCode};
+use crate::http::{auth::Authenticated, fields::Fields, problem::FieldCode};
 
 /// A field that holds a code of the platform.
 struct CodeField {

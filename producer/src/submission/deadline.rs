@@ -2,9 +2,9 @@
 
 use std::{ops::RangeInclusive, time::Duration};
 
-use quhao_common::job::{DEADLINE_SECONDS, DEADLINE_SECONDS_DEFAULT};
+use quhao_common::domain::job::{DEADLINE_SECONDS, DEADLINE_SECONDS_DEFAULT};
 
-use crate::{fields::Fields, json_object::Kind, problem::FieldCode};
+use crate::http::{fields::Fields, json_object::Kind, problem::FieldCode};
 
 /// `deadline_seconds`, or the default.
 pub(super) fn read(fields: &mut Fields<'_>) -> Duration {

@@ -1,8 +1,8 @@
 //! The caller's own object.
 
-use quhao_common::job::{METADATA_BYTES_MAX, Metadata};
+use quhao_common::domain::job::{METADATA_BYTES_MAX, Metadata};
 
-use crate::{fields::Fields, json_object::Kind, problem::FieldCode};
+use crate::http::{fields::Fields, json_object::Kind, problem::FieldCode};
 
 /// `metadata`, if it is there.
 pub(super) fn read(fields: &mut Fields<'_>) -> Option<Metadata> {

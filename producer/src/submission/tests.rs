@@ -1,19 +1,23 @@
 use std::sync::Arc;
 
+use crate::submission::base64_repair::Repair;
 use quhao_common::{
-    app::{App, AppId, Client, ClientName, Credential, Directory},
-    callback::{AllowRule, CallbackBody},
-    id::IdKeys,
-    job::{Expect, Work},
-    keyring::{Keyring, Secret32},
-    registry::Registry,
-    repair::Repair,
-    signature::WebhookSecret,
-    vault::Vault,
+    crypto::{
+        keyring::{Keyring, Secret32},
+        vault::Vault,
+        webhook_signature::WebhookSecret,
+    },
+    domain::{
+        app::{App, AppId, Client, ClientName, Credential, Directory},
+        callback_target::{AllowRule, CallbackBody},
+        id::IdKeys,
+        job::{Expect, Work},
+    },
+    process::registry::Registry,
 };
 
 use super::*;
-use crate::problem::{FieldCode, ProblemCode};
+use crate::http::problem::{FieldCode, ProblemCode};
 
 mod callback_url;
 mod combination;

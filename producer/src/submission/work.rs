@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use quhao_common::{app::App, job::Work};
+use quhao_common::domain::{app::App, job::Work};
 
 use super::{
     Repairs,
     ciphertext::{self, CIPHERTEXT},
     credential,
 };
-use crate::{auth::Authenticated, fields::Fields, problem::FieldCode};
+use crate::http::{auth::Authenticated, fields::Fields, problem::FieldCode};
 
 /// The combinations, in words.
 pub(super) const COMBINATIONS: &str = "send code alone; code with encrypted_data and iv; session \

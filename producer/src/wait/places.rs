@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use quhao_common::{app::ClientName, metrics};
+use quhao_common::{domain::app::ClientName, process::metrics};
 
 /// All places.
 #[derive(Debug)]

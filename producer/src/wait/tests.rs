@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use quhao_common::vault::Sealed;
+use quhao_common::crypto::vault::Sealed;
 
 use super::*;
 

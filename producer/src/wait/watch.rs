@@ -5,10 +5,8 @@
 use std::{sync::Arc, time::Duration};
 
 use futures_util::FutureExt;
-use quhao_common::{
-    id::JobKey,
-    store::{Feed, News, Store, StoredAnswer, Told},
-};
+use quhao_backend::store::{Feed, News, Store, Told};
+use quhao_common::domain::{answer::StoredAnswer, id::JobKey};
 use time::OffsetDateTime;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 use tokio_util::sync::CancellationToken;

@@ -6,9 +6,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::{Control, check_app, read, refuse, reply};
-use crate::access_token::Ending;
-use crate::component::Component;
-use crate::platform::Platform;
+use crate::{access_token::Ending, component::Component, platform::Platform};
 
 /// What `POST /simulator/tokens/revoke` and `POST /simulator/tokens/expire` take.
 #[derive(Deserialize)]

@@ -8,10 +8,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::{Control, read, refuse, reply};
-use crate::action::Action;
-use crate::counts::{ComponentCounts, Counts, RedeemCounts, TokenCounts};
-use crate::endpoint::Endpoint;
-use crate::platform::Platform;
+use crate::{
+    action::Action,
+    counts::{ComponentCounts, Counts, RedeemCounts, TokenCounts},
+    endpoint::Endpoint,
+    platform::Platform,
+};
 
 /// What `POST /simulator/script` takes; everything is optional.
 #[derive(Deserialize)]

@@ -5,10 +5,7 @@ use hyper::{Request, StatusCode};
 use serde::Deserialize;
 
 use super::{Control, check_app, read, refuse, reply};
-use crate::guest::GuestSpec;
-use crate::payload::PhonePayload;
-use crate::platform::Platform;
-use crate::tap::TapSpec;
+use crate::{guest::GuestSpec, payload::PhonePayload, platform::Platform, tap::TapSpec};
 
 /// What `POST /simulator/taps` takes.
 #[derive(Deserialize)]

@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
-use quhao_common::{
-    callback::CallbackEvent,
-    store::{AppErased, AppErasure, CallbackStatus, Ending, Erased, Finished, Store},
+use quhao_backend::store::{AppErased, AppErasure, Erased, Store};
+use quhao_common::domain::{
+    callback_status::CallbackStatus,
+    callback_target::CallbackEvent,
+    finished::{Ending, Finished},
 };
 use quhao_tests::{
     config::{APP, APP_ELSEWHERE, Mode},

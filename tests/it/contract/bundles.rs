@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use quhao_common::{
+use quhao_backend::{
     backend::Backend,
     queue::{Death, Delivery, Lane, Link, Queue, Roles, Verdict},
 };

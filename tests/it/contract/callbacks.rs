@@ -2,14 +2,15 @@
 
 use std::time::Duration;
 
-use quhao_common::{
-    callback::CallbackEvent::{self, Failed, Succeeded},
+use quhao_backend::store::{
+    AttemptEnd, Attempted, CallbackFilter, Claim, DueCallback, Store, Tombstone,
+};
+use quhao_common::domain::{
+    callback_status::{CallbackState, CallbackStatus},
+    callback_target::CallbackEvent::{self, Failed, Succeeded},
     failure::FailureCode,
+    finished::{Ending, Finished},
     id::JobKey,
-    store::{
-        AttemptEnd, Attempted, CallbackFilter, CallbackState, CallbackStatus, Claim, DueCallback,
-        Ending, Finished, Store, Tombstone,
-    },
 };
 use quhao_tests::{
     config::{APP, APP_ELSEWHERE, Mode},

@@ -2,9 +2,11 @@
 
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
-use quhao_common::{
-    callback::CallbackEvent,
-    store::{AttemptEnd, CallbackStatus, Claim, DueCallback, Ending, Finished, Store, Tombstone},
+use quhao_backend::store::{AttemptEnd, Claim, DueCallback, Store, Tombstone};
+use quhao_common::domain::{
+    callback_status::CallbackStatus,
+    callback_target::CallbackEvent,
+    finished::{Ending, Finished},
 };
 use quhao_tests::{
     config::Mode,

@@ -2,11 +2,14 @@
 
 use std::time::Duration;
 
-use quhao_common::{
-    callback::CallbackEvent::{Failed, Succeeded},
+use quhao_backend::store::Store;
+use quhao_common::domain::{
+    answer::Holds,
+    callback_status::CallbackStatus,
+    callback_target::CallbackEvent::{Failed, Succeeded},
     failure::FailureCode,
+    finished::{Ending, Finished},
     id::JobKey,
-    store::{CallbackStatus, Ending, Finished, Holds, Store},
 };
 use quhao_tests::{config::Mode, in_both_modes};
 use time::OffsetDateTime;

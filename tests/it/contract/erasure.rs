@@ -2,11 +2,15 @@
 
 use std::time::Duration;
 
+use quhao_backend::store::{Store, StoredSession, Tombstone};
 use quhao_common::{
-    failure::FailureCode,
-    id::JobKey,
-    store::{Ending, Finished, Store, StoredAnswer, StoredSession, Tombstone},
-    vault::Sealed,
+    crypto::vault::Sealed,
+    domain::{
+        answer::StoredAnswer,
+        failure::FailureCode,
+        finished::{Ending, Finished},
+        id::JobKey,
+    },
 };
 use quhao_tests::{
     config::{APP, APP_ELSEWHERE, Mode},

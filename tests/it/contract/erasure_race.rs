@@ -8,11 +8,12 @@ use std::{
     time::Duration,
 };
 
-use quhao_common::{
+use quhao_backend::store::{AppErasure, AttemptEnd, CallbackFilter, Claim, Store};
+use quhao_common::domain::{
     failure::FailureCode,
+    finished::{Ending, Finished},
     id::JobKey,
     session_handle::HandleKey,
-    store::{AppErasure, AttemptEnd, CallbackFilter, Claim, Ending, Finished, Store},
 };
 use quhao_tests::{
     config::{APP, Mode},

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use quhao_common::{
+use quhao_backend::{
     backend::{Backend, open_store},
-    config,
     queue::{Delivery, Queue, Roles},
     store::Store,
 };
+use quhao_common::config;
 use quhao_tests::{
     config::{Backing, Mode},
     folder::Folder,

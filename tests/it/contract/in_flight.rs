@@ -2,16 +2,16 @@
 
 use std::time::Duration;
 
-use quhao_common::{
+use quhao_backend::queue::{Death, Delivery, Lane, Verdict};
+use quhao_common::domain::{
     failure::FailureCode,
+    finished::{Ending, Finished},
     id::JobId,
-    queue::{Death, Delivery, Lane, Verdict},
-    store::{Ending, Finished},
 };
 use quhao_tests::{config::Mode, in_both_modes};
-use quhao_worker::{
+use quhao_worker::settlement::{
+    answered::{self, KnownCopy},
     in_flight::InFlight,
-    known::{self, KnownCopy},
 };
 use time::OffsetDateTime;
 
@@ -92,7 +92,7 @@ async fn that_a_deadline_passed_is_no_answer_for_a_copy_that_follows(mode: Mode)
         let delivery = in_flight.enter(key, expires_at, first).expect("nobody works on it");
         assert!(in_flight.enter(key, future + Duration::from_secs(1), later).is_none());
         let copies = vec![KnownCopy { key, expires_at, delivery }];
-        known::settle(store, Duration::from_hours(1), &in_flight, copies).await;
+        answered::settle(store, Duration::from_hours(1), &in_flight, copies).await;
         if comes_again {
             let later = take_one(queue).await;
             assert_eq!(later.body, b"later");

@@ -3,10 +3,10 @@
 
 use std::time::Duration;
 
-use quhao_common::{
-    id::JobId,
-    queue::{Death, Delivery, Depths, Lane, Parcel, PublishError, Queue, Roles, Verdict},
+use quhao_backend::queue::{
+    Death, Delivery, Depths, Lane, Parcel, PublishError, Queue, Roles, Verdict,
 };
+use quhao_common::domain::id::JobId;
 use quhao_tests::{
     broker,
     config::{Backing, Mode},

@@ -1,13 +1,14 @@
 //! A store of the version before keeps its rows.
 
-use quhao_common::{
+use quhao_backend::{
     backend::open_store,
-    config::StoreUrl,
-    id::JobKey,
     queue::Roles,
-    session_handle::HandleKey,
     store::{SCHEMA_VERSION, Schema},
-    vault::Sealed,
+};
+use quhao_common::{
+    config::StoreUrl,
+    crypto::vault::Sealed,
+    domain::{id::JobKey, session_handle::HandleKey},
 };
 use quhao_tests::{
     config::{APP, Backing, Mode},

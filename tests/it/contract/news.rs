@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use quhao_common::store::{Ending, Feed, Finished, Heard, News, Pace, Store, Told};
+use quhao_backend::store::{Feed, Heard, News, Pace, Store, Told};
+use quhao_common::domain::finished::{Ending, Finished};
 use quhao_tests::{
     config::Mode,
     in_both_modes,

@@ -2,12 +2,15 @@
 
 use std::{collections::HashSet, time::Duration};
 
+use quhao_backend::store::Store;
 use quhao_common::{
-    app::{AppId, ClientName},
-    id::JobKey,
-    session_handle::HandleKey,
-    store::{Ending, Finished, NewSession, Store},
-    vault::{KeyedHash, Sealed},
+    crypto::vault::{KeyedHash, Sealed},
+    domain::{
+        app::{AppId, ClientName},
+        finished::{Ending, Finished, NewSession},
+        id::JobKey,
+        session_handle::HandleKey,
+    },
 };
 use quhao_tests::config::APP;
 use time::OffsetDateTime;

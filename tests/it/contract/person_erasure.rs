@@ -2,12 +2,18 @@
 
 use std::time::Duration;
 
+use quhao_backend::store::{Erased, Erasure};
 use quhao_common::{
-    callback::CallbackEvent,
-    failure::FailureCode,
-    keyring::{Keyring, Secret32},
-    store::{CallbackStatus, Ending, Erased, Erasure, Finished},
-    vault::{HashOf, KeyedHash, Vault},
+    crypto::{
+        keyring::{Keyring, Secret32},
+        vault::{HashOf, KeyedHash, Vault},
+    },
+    domain::{
+        callback_status::CallbackStatus,
+        callback_target::CallbackEvent,
+        failure::FailureCode,
+        finished::{Ending, Finished},
+    },
 };
 use quhao_tests::{
     config::{APP, APP_ELSEWHERE, Mode},

@@ -2,7 +2,11 @@
 
 use std::time::Duration;
 
-use quhao_common::store::{CallbackFilter, CallbackStatus, Erasure, Finished, NewSession, Purged};
+use quhao_backend::store::{CallbackFilter, Erasure, Purged};
+use quhao_common::domain::{
+    callback_status::CallbackStatus,
+    finished::{Finished, NewSession},
+};
 use quhao_tests::{
     config::{APP, Mode},
     in_both_modes,

@@ -2,10 +2,8 @@
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use quhao_common::{
-    id::JobId,
-    queue::{Death, Lane, Parcel, PublishError, Queue, Roles, Verdict},
-};
+use quhao_backend::queue::{Death, Lane, Parcel, PublishError, Queue, Roles, Verdict};
+use quhao_common::domain::id::JobId;
 use quhao_tests::{
     config::Mode,
     in_both_modes,

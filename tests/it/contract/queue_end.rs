@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use quhao_common::queue::{Roles, Verdict};
+use quhao_backend::queue::{Roles, Verdict};
 use quhao_tests::{
     config::Mode,
     in_both_modes,

@@ -2,10 +2,11 @@
 
 use std::{collections::HashSet, time::Duration};
 
-use quhao_common::{
+use quhao_backend::store::{CallbackFilter, Store};
+use quhao_common::domain::{
     failure::FailureCode,
+    finished::{Ending, Finished},
     id::JobKey,
-    store::{CallbackFilter, Ending, Finished, Store},
 };
 use quhao_tests::{config::Mode, in_both_modes};
 use time::OffsetDateTime;

@@ -2,10 +2,13 @@
 
 use std::time::Duration;
 
+use quhao_backend::store::StoredSession;
 use quhao_common::{
-    failure::FailureCode,
-    store::{Ending, Finished, NewSession, StoredSession},
-    vault::{KeyedHash, Sealed},
+    crypto::vault::{KeyedHash, Sealed},
+    domain::{
+        failure::FailureCode,
+        finished::{Ending, Finished, NewSession},
+    },
 };
 use quhao_tests::{
     config::{APP, APP_ELSEWHERE, Mode},

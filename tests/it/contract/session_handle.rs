@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use quhao_common::{
-    session_handle::HandleKey,
-    store::{Finished, NewSession},
-    vault::KeyedHash,
+    crypto::vault::KeyedHash,
+    domain::{
+        finished::{Finished, NewSession},
+        session_handle::HandleKey,
+    },
 };
 use quhao_tests::{
     config::{APP, APP_ELSEWHERE, Mode},

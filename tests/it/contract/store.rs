@@ -6,10 +6,11 @@ use std::{
     time::Duration,
 };
 
-use quhao_common::{
+use quhao_backend::store::{Feed, News, SCHEMA_VERSION, Store, Told};
+use quhao_common::domain::{
     failure::FailureCode,
+    finished::{Ending, Finished},
     id::JobKey,
-    store::{Ending, Feed, Finished, News, SCHEMA_VERSION, Store, Told},
 };
 use quhao_tests::{
     config::Mode,

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use quhao_common::id::JobId;
+use quhao_common::domain::id::JobId;
 use quhao_tests::{
     config::{APP, APP_ELSEWHERE, Mode},
     in_both_modes,

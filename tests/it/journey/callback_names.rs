@@ -9,18 +9,24 @@ use std::{
     time::{Duration, Instant},
 };
 
-use quhao_common::{
-    answer::Answer,
-    app::{AppId, ClientName},
+use quhao_backend::{
     backend::open_store,
-    callback::CallbackUrl,
+    store::{CallbackFilter, Store},
+};
+use quhao_common::{
     config::{Config, LoadOptions},
-    failure::{Failure, FailureCode},
-    id::JobKey,
-    job::{Job, Work},
-    outcome::Outcome,
-    phone::LoginCode,
-    store::{CallbackFilter, CallbackStatus, Ending, Finished, Store},
+    domain::{
+        answer::Answer,
+        app::{AppId, ClientName},
+        callback_status::CallbackStatus,
+        callback_target::CallbackUrl,
+        failure::{Failure, FailureCode},
+        finished::{Ending, Finished},
+        id::JobKey,
+        job::{Job, Work},
+        outcome::Outcome,
+        phone::LoginCode,
+    },
 };
 use quhao_tests::{
     config::{self, APP, Backing, Mode},

@@ -3,21 +3,25 @@
 
 use std::time::Duration;
 
+use quhao_backend::store::{AttemptEnd, DueCallback};
 use quhao_common::{
-    answer::Answer,
-    app::{App, AppId, Client, ClientName, Credential, Directory},
-    callback::{AllowRule, CallbackBody, CallbackEvent, CallbackUrl},
     config::Callbacks,
-    failure::{Failure, FailureCode},
-    id::IdKeys,
-    job::{Job, Work},
-    keyring::{Keyring, Secret32},
-    outcome::Outcome,
-    phone::LoginCode,
-    registry::Registry,
-    signature::WebhookSecret,
-    store::{AttemptEnd, DueCallback, Holds, StoredAnswer},
-    vault::{Sealed, Vault},
+    crypto::{
+        keyring::{Keyring, Secret32},
+        vault::{Sealed, Vault},
+        webhook_signature::WebhookSecret,
+    },
+    domain::{
+        answer::{Answer, Holds, StoredAnswer},
+        app::{App, AppId, Client, ClientName, Credential, Directory},
+        callback_target::{AllowRule, CallbackBody, CallbackEvent, CallbackUrl},
+        failure::{Failure, FailureCode},
+        id::IdKeys,
+        job::{Job, Work},
+        outcome::Outcome,
+        phone::LoginCode,
+    },
+    process::registry::Registry,
 };
 use quhao_tests::{config::Mode, in_both_modes, receiver::Receiver, world::World};
 use quhao_worker::callback::{attempt::Attempts, sender::Sender};

@@ -11,10 +11,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use quhao_common::{callback::CallbackUrl, config::Callbacks};
+use quhao_common::{config::Callbacks, domain::callback_target::CallbackUrl};
 use quhao_tests::receiver::{Behaviour, Receiver};
 use quhao_worker::callback::{
-    judgement::Ended, reason::Reason, request::Request, resolver::Lookup, sender::Sender,
+    next_attempt::Ended, reason::Reason, request::Request, resolver::Lookup, sender::Sender,
 };
 use reqwest::header::HeaderMap;
 

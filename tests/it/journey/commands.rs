@@ -4,7 +4,7 @@ use std::{
     ffi::OsStr, fs::Permissions, os::unix::fs::PermissionsExt, path::Path, process::Command,
 };
 
-use quhao_common::id::JobId;
+use quhao_common::domain::id::JobId;
 use quhao_tests::{
     config::{Backing, Config, Mode},
     folder::Folder,

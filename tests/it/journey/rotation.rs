@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use quhao_common::id::parse_for_operator;
+use quhao_common::domain::id::parse_for_operator;
 use quhao_tests::{
     client::Client,
     config::{Backing, Mode},

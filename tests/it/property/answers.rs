@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use quhao_common::failure::FailureCode;
+use quhao_common::domain::failure::FailureCode;
 use quhao_worker::platform::{
     Trouble,
     wechat::{

@@ -1,7 +1,7 @@
 //! Several envelopes in one message: what goes in comes out, and nothing else does.
 
 use proptest::prelude::*;
-use quhao_common::envelope::bundle::{Damaged, ENVELOPES_MAX, is_bundle, pack, unpack};
+use quhao_common::envelope::batch::{Damaged, ENVELOPES_MAX, is_bundle, pack, unpack};
 
 proptest! {
     #[test]

@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use proptest::prelude::*;
 use quhao_worker::callback::{
-    judgement::{Ended, Judgement, Limits, Moment, judge, retry_after},
+    next_attempt::{Ended, Judgement, Limits, Moment, judge, retry_after},
     reason::Reason,
 };
 

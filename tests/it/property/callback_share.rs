@@ -1,7 +1,7 @@
 //! One slow receiver leaves room for others.
 
 use proptest::prelude::*;
-use quhao_common::app::ClientName;
+use quhao_common::domain::app::ClientName;
 use quhao_worker::callback::share::Share;
 
 fn clients() -> Vec<ClientName> {

@@ -2,10 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use quhao_common::{failure::FailureCode, id::JobKey};
+use quhao_common::domain::{failure::FailureCode, id::JobKey};
 use quhao_worker::{
-    circuit::{
-        signal::{Cause, Signal},
+    circuit_breaker::{
+        call_result::{Cause, Signal},
         state::{
             DOWN_LONGEST, FAILING_LEAST, FAILURES_MAX, Moment, Next, OVER_QUOTA_MAX, State, Ticket,
         },

@@ -1,7 +1,8 @@
 //! What becomes of what was set aside, for every way to get there.
 
-use quhao_common::{failure::FailureCode, queue::Death};
-use quhao_worker::dead::{Burial, judge};
+use quhao_backend::queue::Death;
+use quhao_common::domain::failure::FailureCode;
+use quhao_worker::settlement::dead_letter::{Burial, judge};
 
 const DEATHS: [Death; 4] = [Death::Expired, Death::DeliveryLimit, Death::Rejected, Death::Other];
 

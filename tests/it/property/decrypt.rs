@@ -2,13 +2,13 @@
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use proptest::prelude::*;
-use quhao_common::{
+use quhao_common::domain::{
     failure::FailureCode,
     job::Expect,
     outcome::Opened,
     phone::{Encrypted, SessionKey},
-    repair,
 };
+use quhao_producer::base64_repair as repair;
 use quhao_worker::platform::{
     Decrypted,
     wechat::{

@@ -2,11 +2,13 @@
 
 use proptest::prelude::*;
 use quhao_common::{
-    app::{AppId, ClientName},
-    id::{IdKeys, JobId, parse_for_operator},
-    job::{Expect, Metadata, Submission, Work},
-    keyring::{Keyring, Secret32},
-    phone::{Encrypted, LoginCode},
+    crypto::keyring::{Keyring, Secret32},
+    domain::{
+        app::{AppId, ClientName},
+        id::{IdKeys, JobId, parse_for_operator},
+        job::{Expect, Metadata, Submission, Work},
+        phone::{Encrypted, LoginCode},
+    },
 };
 
 fn keys(numbers: &[u8]) -> IdKeys {

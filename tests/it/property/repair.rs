@@ -5,7 +5,7 @@ use base64::{
     engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
 };
 use proptest::prelude::*;
-use quhao_common::repair::{Repair, RepairError, ciphertext, iv};
+use quhao_producer::base64_repair::{Repair, RepairError, ciphertext, iv};
 
 /// Ciphertexts of 1 to 64 blocks.
 fn blocks() -> impl Strategy<Value = Vec<u8>> {

@@ -2,7 +2,7 @@
 
 use std::{future::pending, sync::Arc};
 
-use quhao_common::app::AppId;
+use quhao_common::domain::app::AppId;
 use quhao_worker::{
     platform::Call,
     slots::{List, NoWait, Slots, held_max, waiting_max, waiting_max_per_app},

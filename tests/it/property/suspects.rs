@@ -3,11 +3,9 @@
 use std::ops::Range;
 
 use proptest::prelude::*;
-use quhao_common::{
-    id::JobKey,
-    queue::{Death, Lane},
-};
-use quhao_worker::suspects::{SUSPECT_AFTER, at_once, is_suspect, turn};
+use quhao_backend::queue::{Death, Lane};
+use quhao_common::domain::id::JobKey;
+use quhao_worker::consumer::quarantine::{SUSPECT_AFTER, at_once, is_suspect, turn};
 use rand::{Rng, SeedableRng, rngs::StdRng};
 
 fn keys(count: Range<usize>) -> impl Strategy<Value = Vec<JobKey>> {

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
-use quhao_common::failure::FailureCode;
+use quhao_common::domain::failure::FailureCode;
 use quhao_worker::platform::{
     ExchangeError, Trouble,
     wechat::token::{

@@ -1,7 +1,7 @@
 //! The vault: what is sealed opens in its place, and nowhere else.
 
 use proptest::prelude::*;
-use quhao_common::{
+use quhao_common::crypto::{
     keyring::{Keyring, Secret32, parse_numbered_secret},
     vault::{HashOf, Place, Vault, VaultError},
 };

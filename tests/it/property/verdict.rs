@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use proptest::prelude::*;
-use quhao_common::failure::FailureCode;
+use quhao_common::domain::failure::FailureCode;
 use quhao_worker::{
+    job::retry::{History, Moment, Step, decide},
     platform::Trouble,
-    verdict::{History, Moment, Step, decide},
 };
 
 fn moment(remaining_seconds: u64) -> Moment {

@@ -2,23 +2,24 @@
 
 use std::time::{Duration, Instant};
 
+use quhao_backend::store::{AttemptEnd, Attempted, DueCallback};
 use quhao_common::{
-    answer::{Answer, AnswerCallback, AnswerError},
-    callback::{CallbackBody, CallbackEvent},
+    api::job::JobObject,
     config,
-    id::JobId,
-    job_object::JobObject,
-    metrics,
-    outcome::Outcome,
-    registry::Registry,
-    store::{AttemptEnd, Attempted, DueCallback},
-    vault::VaultError,
+    crypto::vault::VaultError,
+    domain::{
+        answer::{Answer, AnswerCallback, AnswerError},
+        callback_target::{CallbackBody, CallbackEvent},
+        id::JobId,
+        outcome::Outcome,
+    },
+    process::{metrics, registry::Registry},
 };
 use time::OffsetDateTime;
 use tracing::{debug, info, warn};
 
 use super::{
-    judgement::{Ended, Judgement, Limits, Moment, judge},
+    next_attempt::{Ended, Judgement, Limits, Moment, judge},
     reason::Reason,
     request::{Request, Word},
     sender::Sender,

@@ -4,10 +4,9 @@
 //! and `webhook-signature`, and a body with `type`, `timestamp` and `data`.
 
 use quhao_common::{
-    callback::CallbackEvent,
-    id::JobId,
-    job_object::{JobObject, event::EventObject},
-    signature::{self, WebhookSecret},
+    api::{event::EventObject, job::JobObject},
+    crypto::webhook_signature::{self, WebhookSecret},
+    domain::{callback_target::CallbackEvent, id::JobId},
 };
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use time::OffsetDateTime;
@@ -45,7 +44,7 @@ impl Word {
         #[expect(clippy::expect_used, reason = "texts, numbers and JSON that was parsed before")]
         let body = serde_json::to_vec(&body).expect("serialisable");
         let at = now.unix_timestamp();
-        let signature = signature::signatures(secrets, &id, at, &body);
+        let signature = webhook_signature::signatures(secrets, &id, at, &body);
         let mut headers = HeaderMap::with_capacity(4);
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers.insert(ID, header(&id));

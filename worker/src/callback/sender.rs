@@ -7,13 +7,13 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use quhao_common::{callback::CallbackUrl, config};
+use quhao_common::{config, domain::callback_target::CallbackUrl};
 use reqwest::{Client, Response, header::RETRY_AFTER, redirect, retry};
 use tokio::time::timeout;
 
 use super::{
     guard::Guard,
-    judgement::{Ended, retry_after},
+    next_attempt::{Ended, retry_after},
     reason::Reason,
     request::Request,
     resolver::{self, Lookup, RefusedAddress, Resolver},

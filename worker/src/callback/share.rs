@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use quhao_common::app::ClientName;
+use quhao_common::domain::app::ClientName;
 
 /// What is under way in this process.
 #[derive(Debug)]

@@ -3,20 +3,18 @@
 
 use std::{collections::HashSet, time::Instant};
 
-use quhao_common::{
-    id::JobKey,
-    queue::{Delivery, Verdict},
-};
+use quhao_backend::queue::{Delivery, Verdict};
+use quhao_common::domain::id::JobKey;
 use time::OffsetDateTime;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use super::{Consumer, STORE_PAUSE};
 use crate::{
+    consumer::quarantine::is_suspect,
     context::{Context, Taken},
     health::{STORE_BLIP_MAX, StoreUse},
-    known::{self, KnownCopy},
-    suspects::is_suspect,
+    settlement::answered::{self, KnownCopy},
 };
 
 impl Consumer {
@@ -69,7 +67,7 @@ impl Consumer {
             }
         }
         let Context { store, retention, .. } = &**self.context();
-        known::settle(store, *retention, in_flight, copies).await;
+        answered::settle(store, *retention, in_flight, copies).await;
         reachable
     }
 

@@ -4,11 +4,13 @@ use std::{future::ready, sync::Arc, time::Duration};
 
 use futures_util::{FutureExt, future::BoxFuture};
 use quhao_common::{
-    app::{App, Component, Credential},
     config,
-    failure::FailureCode,
-    metrics,
-    phone::{LoginCode, Phone, PhoneCode, SessionKey},
+    domain::{
+        app::{App, Component, Credential},
+        failure::FailureCode,
+        phone::{LoginCode, Phone, PhoneCode, SessionKey},
+    },
+    process::metrics,
 };
 use secrecy::SecretString;
 use serde_json::value::RawValue;

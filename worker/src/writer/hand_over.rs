@@ -4,8 +4,11 @@
 use std::{ops::AddAssign, time::Duration};
 
 use futures_util::{StreamExt, stream};
+use quhao_backend::queue::Verdict;
 use quhao_common::{
-    backoff::Backoff, metrics, queue::Verdict, registry::Registry, resume, store::Finished,
+    domain::finished::Finished,
+    envelope::outcome,
+    process::{backoff::Backoff, metrics, registry::Registry},
 };
 use tracing::{error, info};
 
@@ -87,7 +90,7 @@ impl Writer {
 
     /// Ends when the queue has taken it.
     async fn hand_over_one(&self, registry: &Registry, finished: &Finished, held: &Held) {
-        let body = resume::seal(&registry.vault, &held.id, finished);
+        let body = outcome::seal(&registry.vault, &held.id, finished);
         let mut failures = 0;
         while self.queue.hand_over(held.id, body.clone()).await.is_err() {
             failures += 1;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::app::{AppId, Component, ComponentToken, Credential};
+use crate::domain::app::{AppId, Component, ComponentToken, Credential};
 
 fn wechat(keys: &str) -> String {
     format!("{}[platforms.wechat]\n{keys}", least())

@@ -3,9 +3,9 @@
 use std::num::NonZeroU32;
 
 use super::*;
-use crate::{
+use crate::domain::{
     app::{AppId, ClientName, Rate},
-    callback::{CallbackBody, CallbackUrl},
+    callback_target::{CallbackBody, CallbackUrl},
 };
 
 const SECRET: &str = "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";

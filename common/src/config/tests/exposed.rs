@@ -1,7 +1,7 @@
 use std::{fs::Permissions, os::unix::fs::PermissionsExt};
 
 use super::*;
-use crate::config::exposed::others_read;
+use crate::config::layers::exposed::others_read;
 
 /// The files that are named when those of `folder` have these modes.
 fn exposed(folder: &Folder, modes: &[(&str, u32)]) -> Vec<String> {

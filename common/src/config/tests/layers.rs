@@ -4,8 +4,8 @@ use secrecy::ExposeSecret;
 
 use super::*;
 use crate::{
-    app::{AppId, Credential},
     config::{LogFormat, QueueUrl, StoreUrl},
+    domain::app::{AppId, Credential},
 };
 
 #[test]

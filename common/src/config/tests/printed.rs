@@ -1,7 +1,7 @@
 use std::fmt::Write;
 
 use super::*;
-use crate::config::{DEFAULTS, minimal_example, reference_markdown, schema::SCHEMA};
+use crate::config::{DEFAULTS, layers::schema::SCHEMA, minimal_example, reference_markdown};
 
 #[test]
 fn the_effective_configuration_is_masked_and_says_where_from() {

@@ -75,7 +75,7 @@ fn it_is_part_of_the_submission() {
     let id = |url: &str| {
         let body = format!(r#"{{"code":"c"{url}}}"#);
         let read = read_as(&caller, &body).expect("fine");
-        let submission = quhao_common::job::Submission {
+        let submission = quhao_common::domain::job::Submission {
             work: &read.work,
             metadata: None,
             callback_url: read.callback_url.as_ref(),

@@ -1,4 +1,4 @@
-use quhao_common::app::{Component, ComponentToken};
+use quhao_common::domain::app::{Component, ComponentToken};
 
 use super::*;
 

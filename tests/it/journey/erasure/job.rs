@@ -2,9 +2,11 @@
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use quhao_common::{
-    app::{AppId, ClientName},
-    id::IdKeys,
-    keyring::{Keyring, Secret32},
+    crypto::keyring::{Keyring, Secret32},
+    domain::{
+        app::{AppId, ClientName},
+        id::IdKeys,
+    },
 };
 
 use super::*;

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use base64::{Engine, engine::general_purpose::STANDARD_NO_PAD};
 use data_encoding::HEXLOWER;
-use quhao_common::id::JobId;
+use quhao_common::domain::id::JobId;
 
 /// Every form in which a value could stand in a text or in bytes.
 fn forms(value: &str) -> Vec<String> {

@@ -2,11 +2,11 @@
 
 use std::{sync::Arc, time::Duration};
 
-use quhao_common::app::AppId;
+use quhao_common::domain::app::AppId;
 use quhao_worker::{
-    circuit::{
+    circuit_breaker::{
         Circuits, Gate, Held, Pass,
-        signal::{Cause, Signal},
+        call_result::{Cause, Signal},
         state::{FAILING_LEAST, FAILURES_MAX, OVER_QUOTA_MAX},
     },
     platform::Call,

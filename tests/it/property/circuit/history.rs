@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use proptest::prelude::*;
-use quhao_worker::circuit::{
-    signal::{Cause, Signal},
+use quhao_worker::circuit_breaker::{
+    call_result::{Cause, Signal},
     state::{DAY_QUOTA_LONGEST, DOWN_LONGEST, Next, Ticket},
 };
 

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use quhao_worker::circuit::{
-    signal::{Cause, Signal},
+use quhao_worker::circuit_breaker::{
+    call_result::{Cause, Signal},
     state::{Next, OVER_QUOTA_WITHIN, Ticket},
 };
 

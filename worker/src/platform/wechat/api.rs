@@ -8,7 +8,7 @@
 
 use std::time::Duration;
 
-use quhao_common::{config, failure::FailureCode};
+use quhao_common::{config, domain::failure::FailureCode};
 use reqwest::{
     Client, RequestBuilder, Response,
     header::{CONTENT_TYPE, HeaderValue},

@@ -9,7 +9,7 @@ use cbc::{
     Decryptor,
     cipher::{Block, BlockModeDecrypt, KeyIvInit},
 };
-use quhao_common::phone::{Encrypted, SessionKey};
+use quhao_common::domain::phone::{Encrypted, SessionKey};
 use subtle::{Choice, ConstantTimeEq, ConstantTimeLess};
 use zeroize::Zeroizing;
 

@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use quhao_common::{failure::FailureCode, job::Expect, outcome::Opened, phone::Phone};
+use quhao_common::domain::{failure::FailureCode, job::Expect, outcome::Opened, phone::Phone};
 use serde::Deserialize;
 use serde_json::{Value, value::RawValue};
 use time::OffsetDateTime;

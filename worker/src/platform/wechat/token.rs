@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use quhao_common::app::{App, AppId, Component, ComponentToken};
+use quhao_common::domain::app::{App, AppId, Component, ComponentToken};
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 

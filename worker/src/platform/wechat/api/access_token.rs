@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use quhao_common::{app::AppId, failure::FailureCode};
+use quhao_common::domain::{app::AppId, failure::FailureCode};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde_json::{Value, json};

@@ -3,7 +3,7 @@
 //! Source: WeChat's "getPhoneNumber"
 //! (`/miniprogram/dev/server/API/user-info/phone-number/api_getphonenumber`).
 
-use quhao_common::{failure::FailureCode, job::Expect, outcome::Opened, phone::PhoneCode};
+use quhao_common::domain::{failure::FailureCode, job::Expect, outcome::Opened, phone::PhoneCode};
 use serde::Deserialize;
 use serde_json::{Value, json, value::RawValue};
 

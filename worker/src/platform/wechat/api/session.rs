@@ -6,7 +6,7 @@
 //! whose example shows `errcode` as a string.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use quhao_common::{
+use quhao_common::domain::{
     app::AppId,
     failure::FailureCode,
     phone::{LoginCode, SessionKey},

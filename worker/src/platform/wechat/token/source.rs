@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use quhao_common::{app::AppId, metrics};
+use quhao_common::{domain::app::AppId, process::metrics};
 use secrecy::SecretString;
 
 use super::{Fetched, issued};

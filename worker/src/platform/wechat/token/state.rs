@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use quhao_common::backoff::Backoff;
+use quhao_common::process::backoff::Backoff;
 
 use super::{Fetched, Token};
 use crate::platform::{ExchangeError, Trouble};

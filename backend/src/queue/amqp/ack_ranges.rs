@@ -1,0 +1,241 @@
+//! Which deliveries of a channel are out, and how to tell the broker most cheaply that
+//! they are done. Pure: knows tags, sends nothing.
+//!
+//! Tags count up from 1 on each channel. One `basic.ack` with `multiple` ends all tags
+//! up to its own, at a fraction of the price of as many single ones. It must therefore
+//! never reach beyond a tag that is still out, nor one that has arrived in this process
+//! without having been seen here: with two subscriptions on a channel a later tag may be
+//! seen first.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::queue::delivery::Verdict;
+
+/// The number of a delivery on its channel.
+pub(super) type Tag = u64;
+
+/// The deliveries of one channel. `A` is the means to settle one.
+pub(super) struct Outstanding<A> {
+    out: BTreeMap<Tag, A>,
+    done: BTreeMap<Tag, (A, Verdict)>,
+    /// Tags below `next` that were not seen yet.
+    missing: BTreeSet<Tag>,
+    next: Tag,
+}
+
+/// What to send now: first the single ones, in any order, and after all of them the
+/// multiple one, which would else end some of them too.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Round<A> {
+    pub(super) single: Vec<(A, Verdict)>,
+    pub(super) multiple: Option<Multiple<A>>,
+}
+
+/// Acks a whole run of deliveries.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Multiple<A> {
+    /// The last of the run.
+    pub(super) last: A,
+    /// How many deliveries it acks.
+    pub(super) count: u64,
+}
+
+impl<A> Outstanding<A> {
+    /// Those of a fresh channel.
+    pub(super) fn new() -> Self {
+        Self { out: BTreeMap::new(), done: BTreeMap::new(), missing: BTreeSet::new(), next: 1 }
+    }
+
+    /// A delivery was seen.
+    pub(super) fn insert(&mut self, tag: Tag, acker: A) {
+        if tag >= self.next {
+            self.missing.extend(self.next..tag);
+            self.next = tag + 1;
+        } else {
+            self.missing.remove(&tag);
+        }
+        self.out.insert(tag, acker);
+    }
+
+    /// How many are here, settled or not, that the broker was not told of.
+    pub(super) fn len(&self) -> usize {
+        self.out.len() + self.done.len()
+    }
+
+    /// Whether some are not settled yet.
+    pub(super) fn are_out(&self) -> bool {
+        !self.out.is_empty()
+    }
+
+    /// How many are settled that the broker was not told of.
+    pub(super) fn untold(&self) -> u64 {
+        self.done.len() as u64
+    }
+
+    /// A delivery was settled. Telling the broker waits for the next round.
+    pub(super) fn settle(&mut self, tag: Tag, verdict: Verdict) {
+        if let Some(acker) = self.out.remove(&tag) {
+            self.done.insert(tag, (acker, verdict));
+        }
+    }
+
+    /// Everything settled since the last round, as few sendings as possible.
+    pub(super) fn round(&mut self) -> Round<A> {
+        let first_out = self.out.first_key_value().map_or(self.next, |(tag, _)| *tag);
+        let first_missing = self.missing.first().copied().unwrap_or(self.next);
+        let barrier = first_out.min(first_missing);
+        let mut round = Round { single: Vec::new(), multiple: None };
+        for (tag, (acker, verdict)) in std::mem::take(&mut self.done) {
+            if tag > barrier || verdict != Verdict::Ack {
+                round.single.push((acker, verdict));
+            } else {
+                let count = round.multiple.map_or(0, |run: Multiple<A>| run.count) + 1;
+                round.multiple = Some(Multiple { last: acker, count });
+            }
+        }
+        round
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::{Rng, SeedableRng, rngs::StdRng, seq::SliceRandom};
+
+    use super::*;
+
+    fn seen(tags: impl IntoIterator<Item = Tag>) -> Outstanding<Tag> {
+        let mut outstanding = Outstanding::new();
+        for tag in tags {
+            outstanding.insert(tag, tag);
+        }
+        outstanding
+    }
+
+    fn acked(outstanding: &mut Outstanding<Tag>, tags: impl IntoIterator<Item = Tag>) {
+        for tag in tags {
+            outstanding.settle(tag, Verdict::Ack);
+        }
+    }
+
+    #[test]
+    fn nothing_settled_sends_nothing() {
+        let round = seen(1..=3).round();
+        assert_eq!(round, Round { single: vec![], multiple: None });
+    }
+
+    #[test]
+    fn what_is_settled_is_untold_until_the_next_round() {
+        let mut outstanding = seen(1..=2);
+        assert!(outstanding.are_out());
+        acked(&mut outstanding, [1, 2]);
+        assert_eq!((outstanding.are_out(), outstanding.untold()), (false, 2));
+        outstanding.round();
+        assert_eq!((outstanding.untold(), outstanding.len()), (0, 0));
+    }
+
+    #[test]
+    fn a_run_from_the_start_is_one_ack() {
+        let mut outstanding = seen(1..=5);
+        acked(&mut outstanding, [3, 1, 2]);
+        let round = outstanding.round();
+        assert_eq!(round, Round { single: vec![], multiple: Some(Multiple { last: 3, count: 3 }) });
+        assert_eq!(outstanding.len(), 2);
+    }
+
+    #[test]
+    fn all_of_them_are_one_ack() {
+        let mut outstanding = seen(1..=5);
+        acked(&mut outstanding, 1..=5);
+        assert_eq!(outstanding.round().multiple, Some(Multiple { last: 5, count: 5 }));
+        assert_eq!(outstanding.len(), 0);
+    }
+
+    #[test]
+    fn what_lies_beyond_one_still_out_goes_singly() {
+        let mut outstanding = seen(1..=5);
+        acked(&mut outstanding, [1, 3, 4]);
+        let round = outstanding.round();
+        assert_eq!(round.single, vec![(3, Verdict::Ack), (4, Verdict::Ack)]);
+        assert_eq!(round.multiple, Some(Multiple { last: 1, count: 1 }));
+        acked(&mut outstanding, [2, 5]);
+        let round = outstanding.round();
+        assert_eq!(round, Round { single: vec![], multiple: Some(Multiple { last: 5, count: 2 }) });
+    }
+
+    #[test]
+    fn a_return_goes_singly_and_does_not_break_the_run() {
+        let mut outstanding = seen(1..=4);
+        acked(&mut outstanding, [1, 3, 4]);
+        outstanding.settle(2, Verdict::Return);
+        let round = outstanding.round();
+        assert_eq!(round.single, vec![(2, Verdict::Return)]);
+        assert_eq!(round.multiple, Some(Multiple { last: 4, count: 3 }));
+    }
+
+    #[test]
+    fn an_ack_never_covers_a_tag_that_was_not_seen() {
+        let mut outstanding = seen([1, 2, 4]);
+        acked(&mut outstanding, [1, 2, 4]);
+        let round = outstanding.round();
+        assert_eq!(round.single, vec![(4, Verdict::Ack)]);
+        assert_eq!(round.multiple, Some(Multiple { last: 2, count: 2 }));
+        outstanding.insert(3, 3);
+        acked(&mut outstanding, [3]);
+        assert_eq!(outstanding.round().multiple, Some(Multiple { last: 3, count: 1 }));
+    }
+
+    #[test]
+    fn settling_an_unknown_tag_does_nothing() {
+        let mut outstanding = seen([1]);
+        acked(&mut outstanding, [7, 1, 1]);
+        assert_eq!(outstanding.round().multiple, Some(Multiple { last: 1, count: 1 }));
+        assert_eq!(outstanding.round(), Round { single: vec![], multiple: None });
+    }
+
+    /// A broker's view of a channel: what is sent must end exactly what was settled, each
+    /// with its own verdict.
+    #[test]
+    fn any_order_of_arrival_and_settlement_ends_each_delivery_as_it_was_settled() {
+        for seed in 0..300 {
+            let mut rng = StdRng::seed_from_u64(seed);
+            let mut arriving: Vec<Tag> = (1..=60).collect();
+            for window in arriving.chunks_mut(4) {
+                window.shuffle(&mut rng);
+            }
+            let mut unacked: BTreeSet<Tag> = (1..=60).collect();
+            let (mut out, mut settled) = (Vec::new(), BTreeMap::new());
+            let mut outstanding = Outstanding::new();
+            arriving.reverse();
+            while !unacked.is_empty() {
+                for _ in 0..rng.random_range(0..8) {
+                    if let Some(tag) = arriving.pop() {
+                        outstanding.insert(tag, tag);
+                        out.push(tag);
+                    }
+                }
+                out.shuffle(&mut rng);
+                for _ in 0..rng.random_range(0..8).min(out.len()) {
+                    let tag = out.pop().unwrap();
+                    let verdict =
+                        if rng.random_bool(0.8) { Verdict::Ack } else { Verdict::DeadLetter };
+                    outstanding.settle(tag, verdict);
+                    settled.insert(tag, verdict);
+                }
+                let round = outstanding.round();
+                for (tag, verdict) in round.single {
+                    assert!(unacked.remove(&tag), "{tag} was settled twice, seed {seed}");
+                    assert_eq!(settled.remove(&tag), Some(verdict));
+                }
+                if let Some(Multiple { last, count }) = round.multiple {
+                    let covered: Vec<Tag> = unacked.range(..=last).copied().collect();
+                    assert_eq!(covered.len() as u64, count, "seed {seed}");
+                    for tag in covered {
+                        unacked.remove(&tag);
+                        assert_eq!(settled.remove(&tag), Some(Verdict::Ack), "seed {seed}");
+                    }
+                }
+                assert!(settled.is_empty(), "a settlement was kept back, seed {seed}");
+            }
+        }
+    }
+}

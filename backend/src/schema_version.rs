@@ -1,0 +1,13 @@
+//! Which migrations the store has, and which this build needs.
+
+/// What the store says of its own schema.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Schema {
+    /// The newest migration that was applied; 0 for an empty database.
+    pub version: i64,
+    /// The oldest build's schema version that can still work with it.
+    pub min_compatible: i64,
+}
+
+/// The newest migration that this build knows, and the oldest that it can work with.
+pub const SCHEMA_VERSION: i64 = 2;

@@ -1,0 +1,5 @@
+//! Keys, sealed boxes and signatures.
+
+pub mod keyring;
+pub mod vault;
+pub mod webhook_signature;

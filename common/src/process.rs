@@ -1,0 +1,8 @@
+//! What every process of quhao needs.
+
+pub mod backoff;
+pub mod error_chain;
+pub mod http_server;
+pub mod metrics;
+pub mod registry;
+pub mod telemetry;

@@ -1,0 +1,29 @@
+//! How much waits in the queue, for whoever scales workers and for whoever is to look.
+
+use std::{sync::Arc, time::Duration};
+
+use quhao_backend::queue::{Depths, Queue};
+use quhao_common::process::metrics;
+use tokio_util::sync::CancellationToken;
+use tracing::debug;
+
+const EVERY: Duration = Duration::from_secs(5);
+
+/// Asks the queue every few seconds, until `draining`.
+pub async fn watch(queue: Arc<Queue>, draining: CancellationToken) {
+    loop {
+        match queue.depths().await {
+            Ok(Depths { jobs, unrouted, resume, dead }) => {
+                metrics::queue_depth("jobs", jobs);
+                metrics::queue_depth("unrouted", unrouted);
+                metrics::queue_depth("resume", resume);
+                metrics::queue_depth("dead", dead);
+            }
+            Err(error) => debug!(%error, "the queue does not tell its depth"),
+        }
+        tokio::select! {
+            () = tokio::time::sleep(EVERY) => {}
+            () = draining.cancelled() => return,
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! Session keys at rest: sealed, and bound to their guest.
+
+use quhao_backend::store::StoredKey;
+use quhao_common::{
+    crypto::vault::{Place, Sealed, Vault, VaultError},
+    domain::{
+        app::{AppId, ClientName},
+        finished::KeyFingerprint,
+        phone::SessionKey,
+    },
+};
+use sha2::{Digest, Sha256};
+
+/// What tells one session key of a guest from another, across rotations of the seal keys.
+pub fn fingerprint(
+    client: &ClientName,
+    app: &AppId,
+    openid: &str,
+    key: &SessionKey,
+) -> KeyFingerprint {
+    let hash = Sha256::new()
+        .chain_update(b"quhao session key")
+        .chain_update([0])
+        .chain_update(app.as_str())
+        .chain_update([0])
+        .chain_update(row_key(client, openid))
+        .chain_update([0])
+        .chain_update(key.expose())
+        .finalize();
+    std::array::from_fn(|at| hash[at])
+}
+
+/// Seals `key` for the session of this guest.
+pub fn seal(
+    vault: &Vault,
+    client: &ClientName,
+    app: &AppId,
+    openid: &str,
+    key: &SessionKey,
+) -> Sealed {
+    vault.seal(place(&row_key(client, openid), app), key.expose())
+}
+
+/// Opens what [`seal`] made for the same guest.
+pub fn open(
+    vault: &Vault,
+    client: &ClientName,
+    app: &AppId,
+    openid: &str,
+    stored: &StoredKey,
+) -> Result<SessionKey, VaultError> {
+    let bytes = vault.open(place(&row_key(client, openid), app), stored.key.as_bytes())?;
+    let bytes = <[u8; 16]>::try_from(bytes.as_slice()).map_err(|_| VaultError::Damaged)?;
+    Ok(SessionKey::new(bytes))
+}
+
+fn place<'a>(key: &'a [u8], app: &'a AppId) -> Place<'a> {
+    Place { table: "sessions", key, app: app.as_str() }
+}
+
+/// A client's name has no NUL, so no two pairs give the same key.
+fn row_key(client: &ClientName, openid: &str) -> Vec<u8> {
+    [client.as_str().as_bytes(), openid.as_bytes()].join(&0)
+}
