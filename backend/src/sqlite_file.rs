@@ -29,7 +29,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-pub use self::{error::DatabaseError, file::same_file};
+pub(crate) use self::{error::DatabaseError, file::same_file};
 
 mod error;
 mod file;

@@ -13,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-use crate::serve::shutdown;
+use crate::shutdown;
 use anyhow::Context;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use data_encoding::HEXLOWER;

@@ -13,6 +13,7 @@ mod job;
 mod migrate;
 mod schema;
 mod serve;
+mod shutdown;
 mod simulator;
 
 use std::{env, io, num::NonZero, path::PathBuf, process::ExitCode, thread};

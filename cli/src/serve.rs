@@ -2,7 +2,6 @@
 
 mod reload;
 mod running;
-mod shutdown;
 
 use std::path::PathBuf;
 
@@ -17,6 +16,7 @@ pub(crate) use self::running::Running;
 use crate::{
     config,
     exit::{Done, Exit},
+    shutdown,
 };
 
 /// What a process does.

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use crate::serve::shutdown;
+use crate::shutdown;
 use anyhow::Context;
 use quhao_simulator::{App, Component, Endpoint, Options, Simulator};
 

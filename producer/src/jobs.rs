@@ -10,12 +10,9 @@ use axum::extract::{Path, rejection::PathRejection};
 use quhao_common::domain::{app::AppId, id::JobId};
 use time::OffsetDateTime;
 
-use crate::{
-    http::{
-        auth::Authenticated,
-        problem::{Problem, ProblemCode},
-    },
-    jobs::missing_row,
+use crate::http::{
+    auth::Authenticated,
+    problem::{Problem, ProblemCode},
 };
 
 /// What a job's URL says.

@@ -33,7 +33,7 @@ pub mod share;
 
 use crate::health::Health;
 use attempt::Attempts;
-use place::Place;
+use permit::Place;
 use sender::Sender;
 use share::Share;
 

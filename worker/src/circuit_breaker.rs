@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::platform::Call;
-use signal::{Cause, Signal};
+use call_result::{Cause, Signal};
 use state::{Moment, Next, State, Ticket};
 
 pub mod call_result;

@@ -14,7 +14,7 @@ use super::DatabaseError;
 pub(super) struct Claim(#[expect(dead_code, reason = "held for its lock")] File);
 
 /// Whether two paths mean one file, which need not be there yet.
-pub fn same_file(one: &Path, other: &Path) -> Result<bool, DatabaseError> {
+pub(crate) fn same_file(one: &Path, other: &Path) -> Result<bool, DatabaseError> {
     Ok(resolved(one)? == resolved(other)?)
 }
 

@@ -2,12 +2,14 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+use time::OffsetDateTime;
 
 use crate::{
     crypto::vault::{Place, Sealed, Vault, VaultError},
     domain::{
         app::AppId,
         callback_target::CallbackUrl,
+        failure::FailureCode,
         id::{JobId, JobKey},
         job::{Job, Metadata, Shape},
         outcome::Outcome,

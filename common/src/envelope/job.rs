@@ -4,15 +4,13 @@
 //! sealed job. What is in front is also the sealing's associated data, so that a body
 //! cannot be passed off as another job's.
 
-use time::OffsetDateTime;
-
 use crate::{
     crypto::vault::{Place, Vault, VaultError},
     domain::{
         id::{ID_BYTES, JobId},
         job::Job,
     },
-    envelope::text::Text,
+    envelope::{batch, text::Text},
 };
 
 /// 2 added what is not a login, and callbacks: a build that knows only 1 must not touch
@@ -74,7 +72,7 @@ pub fn open(vault: &Vault, body: &[u8]) -> Result<Job, EnvelopeError> {
     match body.first() {
         Some(VERSION_OLDEST..=VERSION) => {}
         // One that is whole was taken apart on its way here.
-        _ if bundle::is_bundle(body) => return Err(EnvelopeError::Damaged),
+        _ if batch::is_bundle(body) => return Err(EnvelopeError::Damaged),
         Some(&version) => return Err(EnvelopeError::Version(version)),
         None => return Err(EnvelopeError::Damaged),
     }

@@ -97,7 +97,7 @@ impl PostgresStore {
             let rows: Vec<Row> = sqlx::query_as(statement)
                 .bind(filter.key.as_ref().map(|key| key.as_bytes().as_slice()))
                 .bind(filter.app.as_ref().map(AppId::as_str))
-                .bind(filter.status.map(CallbackStatus::number))
+                .bind(filter.status.map(callback::status_number))
                 .bind(i64::from(filter.max))
                 .fetch_all(&mut connection)
                 .await?;
@@ -114,7 +114,7 @@ impl PostgresStore {
             let retried = sqlx::query(statement)
                 .bind(filter.key.as_ref().map(|key| key.as_bytes().as_slice()))
                 .bind(filter.app.as_ref().map(AppId::as_str))
-                .bind(filter.status.map(CallbackStatus::number))
+                .bind(filter.status.map(callback::status_number))
                 .bind(i64::from(filter.max))
                 .execute(&mut connection)
                 .await?;
@@ -138,7 +138,7 @@ pub(super) async fn cancel_outgrown(
 fn state(row: Row) -> Result<CallbackState, StoreError> {
     let (key, event, client, app, number, attempts, due_at, created_at, status, error, end) = row;
     let (key, event, client, app) = callback::identity((key, event, client, app))?;
-    let standing = status_of_number(number)?;
+    let standing = callback::status_of_number(number)?;
     Ok(CallbackState {
         key,
         event,

@@ -5,7 +5,7 @@ use time::OffsetDateTime;
 
 use super::{PostgresStore, answers};
 use crate::store::{
-    callback::{self, AttemptEnd, Attempted, Claim, DueCallback, event_number},
+    callback::{self, AttemptEnd, Attempted, Claim, DueCallback, event_number, status_number},
     error::StoreError,
 };
 use quhao_common::domain::{app::ClientName, callback_status::CallbackStatus};
@@ -128,7 +128,7 @@ impl<'a> Columns<'a> {
             columns.key.push(attempted.key.as_bytes());
             columns.event.push(event_number(attempted.event));
             columns.attempt.push(attempted.attempt.try_into().unwrap_or(i32::MAX));
-            columns.state.push(status_number(*state));
+            columns.state.push(status_number(state));
             columns.due_at.push(due_at);
             columns.status.push(attempted.status.map(i32::from));
             columns.error.push(attempted.error);

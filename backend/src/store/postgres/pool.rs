@@ -21,7 +21,7 @@ use sqlx::{Connection, postgres::PgConnectOptions, postgres::PgConnection};
 use tokio::{sync::Semaphore, time::timeout};
 
 use super::{options::Options, sqlstate::Fault};
-use crate::config;
+use quhao_common::config;
 
 /// The server ends a statement by itself; only then does the client give up on it.
 const SILENCE: Duration = Duration::from_millis(500);

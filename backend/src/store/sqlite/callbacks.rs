@@ -90,7 +90,7 @@ impl SqliteStore {
             let query = sqlx::query_as(statement)
                 .bind(filter.key.map(|key| key.as_bytes().to_vec()))
                 .bind(filter.app.map(String::from))
-                .bind(filter.status.map(CallbackStatus::number))
+                .bind(filter.status.map(callback::status_number))
                 .bind(filter.max)
                 .bind(now);
             Box::pin(query.fetch_all(connection))
@@ -107,7 +107,7 @@ impl SqliteStore {
             let query = sqlx::query(statement)
                 .bind(filter.key.map(|key| key.as_bytes().to_vec()))
                 .bind(filter.app.map(String::from))
-                .bind(filter.status.map(CallbackStatus::number))
+                .bind(filter.status.map(callback::status_number))
                 .bind(filter.max)
                 .bind(now);
             Box::pin(query.execute(connection))
@@ -149,7 +149,7 @@ pub(super) async fn cancel_outgrown(
 fn state(row: Row) -> Result<CallbackState, StoreError> {
     let (key, event, client, app, number, attempts, due_at, created_at, status, error, end) = row;
     let (key, event, client, app) = callback::identity((key, event, client, app))?;
-    let standing = status_of_number(number)?;
+    let standing = callback::status_of_number(number)?;
     let due_at = if standing == CallbackStatus::Due { Some(at(due_at)?) } else { None };
     Ok(CallbackState {
         key,

@@ -4,7 +4,7 @@ use sqlx::SqliteConnection;
 
 use super::{SqliteStore, answers, at, now_ms};
 use crate::store::{
-    callback::{self, AttemptEnd, Attempted, Claim, DueCallback, event_number},
+    callback::{self, AttemptEnd, Attempted, Claim, DueCallback, event_number, status_number},
     error::StoreError,
 };
 use quhao_common::{
@@ -129,7 +129,7 @@ async fn record(
         .bind(attempted.key.as_bytes().as_slice())
         .bind(event_number(attempted.event))
         .bind(attempted.attempt)
-        .bind(status_number(*state))
+        .bind(status_number(state))
         .bind(due_at)
         .bind(attempted.status)
         .bind(attempted.error)

@@ -121,7 +121,7 @@ fn a_failure_of_a_later_version_is_not_damage() {
 /// Both may lie in the queue of what was set aside.
 #[test]
 fn an_envelope_is_no_outcome() {
-    use crate::{domain::job, envelope::job};
+    use crate::{domain::job, envelope};
     let code = crate::domain::phone::LoginCode::new("0123456789abcdef".to_owned());
     let job = job::Job {
         id: id(),
@@ -135,7 +135,7 @@ fn an_envelope_is_no_outcome() {
         traceparent: None,
     };
     let vault = vault(1);
-    let envelope = job::seal(&vault, &job);
+    let envelope = envelope::job::seal(&vault, &job);
     assert!(!is_outcome(&envelope));
     assert_eq!(open(&vault, &envelope).unwrap_err(), ResumeError::Damaged);
 }

@@ -31,7 +31,7 @@ impl Request {
 
 /// A token that the first SIGTERM or SIGINT cancels; the second one exits the process
 /// with 143 or 130. Call it once, inside a Tokio runtime, before anything else starts.
-pub fn signals() -> io::Result<CancellationToken> {
+pub(crate) fn signals() -> io::Result<CancellationToken> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let token = CancellationToken::new();
