@@ -1,65 +1,40 @@
-//! A WeChat that misbehaves on request.
+//! A simulator of WeChat's server API that misbehaves on request.
 //!
-//! [`Simulator`] listens on a local port and answers four [`Endpoint`]s as WeChat's documentation says, word
-//! for word: `jscode2session`, alone and for a service provider, `stable_token` and `getuserphonenumber`. It
-//! also plays the other side: users that log in ([`Simulator::login`]), users that tap the phone button
-//! ([`Simulator::tap`]), and guests that do both ([`Simulator::guest`]). Tests then script what goes wrong
-//! ([`Action`]): errors, lost answers, half answers, resets, silence, proxy pages; they revoke tokens and
+//! [`Simulator`] listens on a local port and answers four [`Endpoint`]s as WeChat's documentation
+//! says, word for word: `jscode2session`, alone and for a service provider, `stable_token` and
+//! `getuserphonenumber`. It also plays the mini-program's side: users that log in
+//! ([`Simulator::login`]), users that tap the phone button ([`Simulator::phone_tap`]), and users
+//! that do both ([`Simulator::user`]). Tests script what goes wrong ([`Action`]): errors, lost
+//! responses, half responses, resets, silence, proxy pages. They can also revoke tokens and
 //! withdraw authorisations.
 //!
-//! It shares no code with what it is used to test: the worker decrypts with its own code, this crate
-//! encrypts with its own. It writes no logs.
+//! It shares no code with what it is used to test: the worker decrypts with its own code, this
+//! crate encrypts with its own. It writes no logs.
 //!
-//! Where things live: checks and answers in `exchange`, `stable_token` and `redeem`; codes in `code`, tokens in
-//! `access_token`, the service provider in `component`, session keys in `session`; WeChat's error texts in
-//! `errcode`, encryption in `cipher`, the phone object in `payload`; what every call goes through in
-//! `pending`, what an endpoint has of its own in `desk`, scripted behaviour in `action` and `script`, what
-//! happened in `call`, `counts` and `ledger`; HTTP in `server`, `connection`, `routes` and `control`.
+//! Reading order; each folder uses only those above it:
+//! - `script`: what a test wants to go wrong.
+//! - `wechat`: the rules of WeChat: codes, session keys, tokens, encryption, error numbers.
+//! - `world`: the state of one simulated WeChat: its users, and what was called.
+//! - `http`: connections, routes and the endpoints.
+//! - `simulator`: the handle that tests hold.
 
-mod access_token;
-mod action;
-mod body;
-mod call;
-mod cipher;
-mod code;
-mod component;
-mod connection;
-mod control;
-mod counts;
-mod desk;
-mod endpoint;
-mod errcode;
-mod exchange;
-mod guest;
-mod identifier;
-mod ledger;
-mod lock;
-mod login;
-mod options;
-mod payload;
-mod pending;
-mod platform;
-mod redeem;
-mod response;
-mod routes;
 mod script;
-mod server;
-mod session;
+mod wechat;
+mod world;
+mod http;
 mod simulator;
-mod stable_token;
-mod tap;
 
-pub use action::Action;
-pub use call::{Answer, Call};
-pub use cipher::{CipherError, Encrypted, Padding, encrypt};
-pub use component::Component;
-pub use counts::{ComponentCounts, Counts, RedeemCounts, TokenCounts};
-pub use desk::Desk;
-pub use endpoint::Endpoint;
-pub use guest::{Guest, GuestSpec};
-pub use login::{KeyChoice, Login, LoginSpec};
-pub use options::{App, Options};
-pub use payload::{PhonePayload, Watermark};
 pub use script::ScriptFull;
+pub use script::action::Action;
 pub use simulator::Simulator;
-pub use tap::{Tap, TapSpec};
+pub use wechat::cipher::{CipherError, Encrypted, Padding, encrypt};
+pub use wechat::component::Component;
+pub use wechat::endpoint::Endpoint;
+pub use wechat::phone_payload::{PhonePayload, Watermark};
+pub use world::call_log::{Call, CallEnd};
+pub use world::counts::{ComponentCounts, Counts, RedeemCounts, TokenCounts};
+pub use world::frontend::Frontend;
+pub use world::login::{KeyChoice, Login, LoginSpec};
+pub use world::options::{App, Options};
+pub use world::phone_tap::{PhoneTap, PhoneTapSpec};
+pub use world::user::{User, UserSpec};

@@ -1,4 +1,4 @@
-//! The handle of a running simulator.
+//! The handle that tests hold: starts, scripts, observes and stops a simulator.
 
 use std::io;
 use std::net::SocketAddr;
@@ -9,24 +9,22 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::{
-    access_token::Ending,
-    action::Action,
-    call::Call,
-    cipher::CipherError,
-    counts::{ComponentCounts, Counts, RedeemCounts, TokenCounts},
-    desk::Desk,
-    endpoint::Endpoint,
-    guest::{Guest, GuestSpec},
-    login::{Login, LoginSpec},
-    options::Options,
-    platform::Platform,
-    script::ScriptFull,
-    server,
-    tap::{Tap, TapSpec},
-};
+use crate::http::server;
+use crate::script::ScriptFull;
+use crate::script::action::Action;
+use crate::wechat::access_token::Invalidation;
+use crate::wechat::cipher::CipherError;
+use crate::wechat::endpoint::Endpoint;
+use crate::world::call_log::Call;
+use crate::world::counts::{ComponentCounts, Counts, RedeemCounts, TokenCounts};
+use crate::world::frontend::Frontend;
+use crate::world::login::{Login, LoginSpec};
+use crate::world::options::Options;
+use crate::world::phone_tap::{PhoneTap, PhoneTapSpec};
+use crate::world::platform::Platform;
+use crate::world::user::{User, UserSpec};
 
-/// How long [`Simulator::stop`] waits for its tasks.
+/// The longest time that [`Simulator::stop`] waits.
 const STOP_LIMIT: Duration = Duration::from_secs(5);
 
 /// A running simulator. Dropping it stops it; [`Simulator::stop`] also waits until it has stopped.
@@ -38,7 +36,7 @@ pub struct Simulator {
 }
 
 impl Simulator {
-    /// Starts listening; ready for calls when it returns. Fails when the address cannot be had.
+    /// Starts listening. Ready for calls when it returns. Fails if it cannot listen on the address.
     ///
     /// Must be called within a Tokio runtime with I/O and time enabled.
     pub async fn start(options: Options) -> io::Result<Self> {
@@ -50,52 +48,55 @@ impl Simulator {
         Ok(Self { address, platform, tasks, stop })
     }
 
-    /// Where it listens.
+    /// Returns the address on which it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// What stands in for `https://api.weixin.qq.com`: `http://127.0.0.1:…`, without a slash at the end.
+    /// Returns what replaces `https://api.weixin.qq.com`: `http://127.0.0.1:…`, without a slash at
+    /// the end.
     pub fn base_url(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    /// A new guest logs in and taps the phone button.
+    /// Creates a new user, who logs in and taps the phone button.
     #[expect(clippy::missing_panics_doc, reason = "cannot panic, see below")]
-    pub fn guest(&self, app_id: &str) -> Guest {
+    pub fn user(&self, app_id: &str) -> User {
         #[expect(clippy::expect_used, reason = "a new user's session key is always 16 bytes")]
-        self.platform.guest(GuestSpec::new(app_id)).expect("a new user's session key is good")
+        self.platform.user(UserSpec::new(app_id)).expect("a new user's session key is valid")
     }
 
-    /// A guest with a given phone or openid logs in and taps. Fails when [`LoginSpec::session_key`] gave this
-    /// user a key that is none.
-    pub fn guest_with(&self, spec: GuestSpec) -> Result<Guest, CipherError> {
-        self.platform.guest(spec)
+    /// Creates a user with a given phone or openid, who logs in and taps the phone button. Fails if
+    /// [`LoginSpec::session_key`] gave this user a malformed key.
+    pub fn user_with(&self, spec: UserSpec) -> Result<User, CipherError> {
+        self.platform.user(spec)
     }
 
-    /// A user calls `wx.login`: mints a code.
+    /// Logs a user in, as `wx.login` does: mints a login code.
     pub fn login(&self, spec: &LoginSpec) -> Login {
         self.platform.login(spec)
     }
 
-    /// The user's current session key: what a tap now is encrypted under.
+    /// Returns the user's current session key, under which phone numbers are encrypted now.
     pub fn session_key(&self, app_id: &str, openid: &str) -> String {
-        self.platform.keys.current(app_id, openid)
+        self.platform.session_keys.current(app_id, openid)
     }
 
-    /// A user taps the phone button: mints a phone code.
-    pub fn tap(&self, spec: TapSpec) -> Tap {
-        self.platform.tap(spec)
+    /// Lets a user tap the phone button: mints a phone code.
+    pub fn phone_tap(&self, spec: PhoneTapSpec) -> PhoneTap {
+        self.platform.phone_tap(spec)
     }
 
-    /// The script and the record of one endpoint. What is called `script_…`, `set_…`, `clear_…`, `calls` and
-    /// `counts` on the simulator itself is about [`Endpoint::Jscode2session`] alone.
-    pub fn at(&self, endpoint: Endpoint) -> &Desk {
-        self.platform.desk(endpoint)
+    /// Returns the script and the call log of one endpoint. The functions `script_…`, `set_…`,
+    /// `clear_…`, `calls` and `counts` of the simulator itself are for
+    /// [`Endpoint::Jscode2session`].
+    pub fn at(&self, endpoint: Endpoint) -> &Frontend {
+        self.platform.frontend(endpoint)
     }
 
-    /// Queues actions for successive calls of `jscode2session` with this code, which need not exist. They
-    /// come before those of [`Simulator::script_next`]. Queues all of them or none.
+    /// Queues actions for successive calls of `jscode2session` with this code, which need not
+    /// exist. These actions come before those of [`Simulator::script_next`]. Queues all of them or
+    /// none.
     pub fn script_code(
         &self,
         code: &str,
@@ -104,106 +105,109 @@ impl Simulator {
         self.at(Endpoint::Jscode2session).script_for(code, actions)
     }
 
-    /// Queues actions for the next calls of `jscode2session`, whatever their code. Queues all of them or none.
+    /// Queues actions for the next calls of `jscode2session`, whatever their code. Queues all of
+    /// them or none.
     pub fn script_next(&self, actions: impl IntoIterator<Item = Action>) -> Result<(), ScriptFull> {
         self.at(Endpoint::Jscode2session).script_next(actions)
     }
 
-    /// Delays every answer of `jscode2session` so much from now on (at most 60 s), in addition to a scripted
-    /// latency.
+    /// Delays every answer of `jscode2session` by this much from now on (at most 60 s), in addition
+    /// to a scripted latency.
     pub fn set_latency(&self, latency: Duration) {
         self.at(Endpoint::Jscode2session).set_latency(latency);
     }
 
-    /// Answers this share of the calls of `jscode2session` without a scripted action -1 from now on; 0 to 1.
+    /// Answers this share of the calls of `jscode2session` without a scripted action -1 from now
+    /// on: 0 to 1.
     pub fn set_busy_rate(&self, rate: f64) {
         self.at(Endpoint::Jscode2session).set_busy_rate(rate);
     }
 
-    /// Forgets all queued actions, the latency and the busy rate of `jscode2session`.
+    /// Removes all queued actions, the latency and the busy rate of `jscode2session`.
     pub fn clear_script(&self) {
         self.at(Endpoint::Jscode2session).clear_script();
     }
 
-    /// What happened at `jscode2session` since the start, in numbers.
+    /// Returns the numbers of calls of `jscode2session` since the start.
     pub fn counts(&self) -> Counts {
-        self.at(Endpoint::Jscode2session).ledger.tally().into()
+        self.at(Endpoint::Jscode2session).call_log.totals().into()
     }
 
-    /// What happened at `component/jscode2session` since the start, in numbers.
+    /// Returns the numbers of calls of `component/jscode2session` since the start.
     pub fn component_counts(&self) -> ComponentCounts {
-        self.at(Endpoint::ComponentJscode2session).ledger.tally().into()
+        self.at(Endpoint::ComponentJscode2session).call_log.totals().into()
     }
 
-    /// What happened at `stable_token` since the start, in numbers.
+    /// Returns the numbers of calls of `stable_token` since the start.
     pub fn token_counts(&self) -> TokenCounts {
         self.platform.token_counts()
     }
 
-    /// What happened at `getuserphonenumber` since the start, in numbers.
+    /// Returns the numbers of calls of `getuserphonenumber` since the start.
     pub fn redeem_counts(&self) -> RedeemCounts {
-        self.at(Endpoint::Getuserphonenumber).ledger.tally().into()
+        self.at(Endpoint::Getuserphonenumber).call_log.totals().into()
     }
 
-    /// The calls of `jscode2session` that ended, in that order, up to [`Options::max_calls`] of them.
+    /// Returns the last calls of `jscode2session`, in the order in which they ended, at most
+    /// [`Options::calls_max`].
     pub fn calls(&self) -> Vec<Call> {
         self.at(Endpoint::Jscode2session).calls()
     }
 
-    /// How many calls named this login code, with or without a service provider, as long as the code is kept.
+    /// Returns how many calls named this login code, with or without a service provider, as long as
+    /// the code is kept.
     pub fn calls_of(&self, code: &str) -> u32 {
-        self.platform.codes.tally(code).0
+        self.platform.login_codes.counts(code).calls
     }
 
-    /// How many calls were given this login code's session, as long as the code is kept: 0 or 1.
+    /// Returns how many calls were given this login code's session, as long as the code is kept: 0
+    /// or 1.
     pub fn exchanges_of(&self, code: &str) -> u32 {
-        self.platform.codes.tally(code).1
+        self.platform.login_codes.counts(code).exchanges
     }
 
-    /// How many calls named this phone code, as long as the code is kept.
+    /// Returns how many calls named this phone code, as long as the code is kept.
     pub fn redeems_of(&self, phone_code: &str) -> u32 {
-        self.platform.phone_codes.tally(phone_code).0
+        self.platform.phone_codes.counts(phone_code).calls
     }
 
-    /// The app's access token as a fetch without force would give it now: the current one, or a new one.
-    /// Counts as no call.
-    #[expect(clippy::missing_panics_doc, reason = "cannot panic, see below")]
+    /// Returns the app's access token as `stable_token` would give it now without force: the
+    /// current one, or a new one. Is not counted as a call.
     pub fn access_token(&self, app_id: &str) -> String {
-        #[expect(clippy::expect_used, reason = "only a forced refresh can be refused")]
-        let granted = self.platform.tokens.fetch(app_id, false).expect("was not forced");
-        granted.token.into()
+        self.platform.access_tokens.issue(app_id).token.into()
     }
 
-    /// Revokes the app's access tokens: their next use is answered 40001, the next fetch gives a new one.
-    /// False if none was valid.
+    /// Revokes the app's access tokens: their next use is answered 40001, and the next fetch gives
+    /// a new one. Returns whether one was valid.
     pub fn revoke_access_token(&self, app_id: &str) -> bool {
-        self.platform.tokens.end(app_id, Ending::Revoked)
+        self.platform.access_tokens.invalidate(app_id, Invalidation::Revoked)
     }
 
-    /// Ends the life of the app's access tokens early: their next use is answered 42001, the next fetch gives
-    /// a new one. False if none was valid.
+    /// Makes the app's access tokens expire now: their next use is answered 42001, and the next
+    /// fetch gives a new one. Returns whether one was valid.
     pub fn expire_access_token(&self, app_id: &str) -> bool {
-        self.platform.tokens.end(app_id, Ending::Expired)
+        self.platform.access_tokens.invalidate(app_id, Invalidation::Expired)
     }
 
-    /// Gives the service provider a new token. The one before is answered 42001 from now on, one that never
-    /// was 40001. False if there is no provider.
+    /// Gives the service provider a new token. From now on, the earlier one is answered 42001, and
+    /// one that never existed 40001. Returns whether there is a provider.
     pub fn set_component_token(&self, access_token: &str) -> bool {
         self.platform.component.set_token(access_token)
     }
 
-    /// The app lets the service provider act for it, as every app does at first.
+    /// Lets the service provider act for the app, as it may for every app at first.
     pub fn authorize(&self, app_id: &str) {
         self.platform.component.authorize(app_id);
     }
 
-    /// The app no longer lets the service provider act for it: answered 61003 from now on. False, without
-    /// effect, if 10,000 other apps do not.
+    /// Forbids the service provider to act for the app: answered 61003 from now on. Returns false,
+    /// without effect, if 10,000 other apps have forbidden it.
     pub fn deauthorize(&self, app_id: &str) -> bool {
         self.platform.component.deauthorize(app_id)
     }
 
-    /// Stops listening, gives calls under way a second to end, and waits for all tasks, at most 5 s.
+    /// Stops listening, gives calls in flight a second to end, and waits for all tasks, at most
+    /// five seconds.
     pub async fn stop(self) {
         self.stop.cancel();
         self.tasks.close();

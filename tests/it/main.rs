@@ -1,6 +1,5 @@
 //! Every test that spans more than one crate. `tests/run` runs them.
 //!
-//! - `tidy`: the tree keeps to its own rules.
 //! - `contract`: every member of a seam keeps the seam's promises.
 //! - `property`: what holds for every input of the pure parts.
 //! - `journey`: what a client of the product sees.
@@ -12,4 +11,3 @@ mod contract;
 mod fault;
 mod journey;
 mod property;
-mod tidy;

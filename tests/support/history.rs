@@ -9,7 +9,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use quhao_simulator::{Answer, Call};
+use quhao_simulator::{Call, CallEnd};
 use serde_json::Value;
 
 use self::word::Word;
@@ -146,7 +146,7 @@ impl History {
     /// Adds the calls that the platform has seen.
     pub fn add_calls(&self, calls: Vec<Call>) {
         let events = calls.into_iter().map(|call| {
-            let what = What::Called { given: call.answer == Answer::Session };
+            let what = What::Called { given: call.end == CallEnd::Session };
             Event { at: call.at, code: call.code, what }
         });
         self.events_mut().extend(events);

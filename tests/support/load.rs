@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use quhao_simulator::Guest;
+use quhao_simulator::User;
 use tokio::{
     sync::Semaphore,
     task::{JoinHandle, JoinSet},
@@ -68,13 +68,13 @@ impl Load {
     }
 
     /// Those who will come.
-    pub fn guests(self, world: &World) -> Vec<Guest> {
+    pub fn guests(self, world: &World) -> Vec<User> {
         let count = u128::from(self.rate) * self.time.as_millis() / 1000;
         (0..count).map(|_| world.guest()).collect()
     }
 
     /// Lets them come from now on. Every second one has word of the end sent to `mailbox`.
-    pub fn start(self, world: &World, guests: Vec<Guest>, mailbox: Mailbox) -> Crowd {
+    pub fn start(self, world: &World, guests: Vec<User>, mailbox: Mailbox) -> Crowd {
         let gap = Duration::from_secs(1) / self.rate;
         let desk = Arc::new(Desk {
             load: self,

@@ -2,7 +2,7 @@
 
 use std::{path::Path, time::Duration};
 
-use quhao_simulator::{Guest, Options, Simulator};
+use quhao_simulator::{Options, Simulator, User};
 use serde_json::{Value, json};
 
 use crate::{
@@ -146,8 +146,8 @@ impl World {
     }
 
     /// A new guest of [`APP`] who logged in and tapped.
-    pub fn guest(&self) -> Guest {
-        self.simulator.guest(APP)
+    pub fn guest(&self) -> User {
+        self.simulator.user(APP)
     }
 
     /// Where readiness and metrics of a process that works are.
@@ -225,7 +225,7 @@ impl World {
 }
 
 /// The job that turns what this guest did into a phone number.
-pub fn phone_job(guest: &Guest) -> Value {
+pub fn phone_job(guest: &User) -> Value {
     json!({
         "app_id": guest.app_id,
         "code": guest.code,

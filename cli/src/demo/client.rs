@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, time::Duration};
 
 use anyhow::{Context, bail};
-use quhao_simulator::Guest;
+use quhao_simulator::User;
 use serde::Deserialize;
 use serde_json::{Value, json, value::RawValue};
 use time::OffsetDateTime;
@@ -74,7 +74,7 @@ impl Client {
     }
 
     /// Submits; with `wait`, waits for the result as long as the contract lets it.
-    pub(super) async fn submit(&self, guest: &Guest, wait: bool) -> anyhow::Result<Answer> {
+    pub(super) async fn submit(&self, guest: &User, wait: bool) -> anyhow::Result<Answer> {
         let mut request = self.http.post(format!("{}/v1/jobs", self.base)).json(&body(guest));
         if wait {
             request = request.header("prefer", format!("wait={WAIT_SECONDS}"));
@@ -130,7 +130,7 @@ impl Job {
 }
 
 /// What a mini-program's back end sends for this guest.
-pub(super) fn body(guest: &Guest) -> Value {
+pub(super) fn body(guest: &User) -> Value {
     json!({
         "app_id": guest.app_id,
         "code": guest.code,

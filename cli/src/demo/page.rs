@@ -13,7 +13,7 @@ use axum::{
     routing::{get, post},
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
-use quhao_simulator::{Guest, Simulator};
+use quhao_simulator::{Simulator, User};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json, value::RawValue};
 use sha2::{Digest, Sha256};
@@ -99,7 +99,7 @@ fn hash_of(open: &str, close: &str) -> String {
 
 /// A new guest's tap, ready to be submitted.
 async fn guest(State(shop): State<Arc<Shop>>) -> Json<Value> {
-    Json(client::body(&shop.simulator.guest(APP_ID)))
+    Json(client::body(&shop.simulator.user(APP_ID)))
 }
 
 #[derive(Deserialize)]
@@ -135,7 +135,7 @@ async fn tap(State(shop): State<Arc<Shop>>, Query(query): Query<TapQuery>) -> Re
         let busy = Json(json!({"error": "too many taps at once"}));
         return (StatusCode::SERVICE_UNAVAILABLE, busy).into_response();
     };
-    let guest = shop.simulator.guest(APP_ID);
+    let guest = shop.simulator.user(APP_ID);
     let answers = if query.twice {
         tokio::try_join!(submit(&shop.client, &guest), submit(&shop.client, &guest))
             .map(|(first, second)| vec![first, second])
@@ -157,7 +157,7 @@ async fn tap(State(shop): State<Arc<Shop>>, Query(query): Query<TapQuery>) -> Re
     }
 }
 
-async fn submit(client: &Client, guest: &Guest) -> anyhow::Result<Answered> {
+async fn submit(client: &Client, guest: &User) -> anyhow::Result<Answered> {
     let begun = Instant::now();
     let answer = client.submit(guest, true).await?;
     let took_ms = begun.elapsed().as_secs_f64() * 1000.0;

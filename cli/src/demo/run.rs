@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use quhao_simulator::{Action, Guest, Simulator};
+use quhao_simulator::{Action, Simulator, User};
 use tokio::{sync::Semaphore, task::JoinSet};
 
 use super::{APP_ID, client::Client};
@@ -91,8 +91,8 @@ fn report<E>(
 }
 
 /// A guest taps; now and then the platform will be busy at the first call.
-fn guest(simulator: &Simulator, number: u32) -> Guest {
-    let guest = simulator.guest(APP_ID);
+fn guest(simulator: &Simulator, number: u32) -> User {
+    let guest = simulator.user(APP_ID);
     let slower = Action::Latency(Duration::from_millis(rand::random_range(0..=60)));
     let actions = match number % BUSY_EVERY {
         BUSY_AT => vec![Action::Errcode(BUSY), slower],
@@ -103,7 +103,7 @@ fn guest(simulator: &Simulator, number: u32) -> Guest {
     guest
 }
 
-async fn one(client: &Client, guest: &Guest) -> Finished {
+async fn one(client: &Client, guest: &User) -> Finished {
     let begun = Instant::now();
     let submitted = match client.submit(guest, false).await {
         Ok(answer) => answer.job(),
@@ -131,6 +131,6 @@ async fn one(client: &Client, guest: &Guest) -> Finished {
 }
 
 /// The number that the simulator gave this guest, in the form that quhao answers.
-pub(super) fn minted(guest: &Guest) -> String {
+pub(super) fn minted(guest: &User) -> String {
     format!("+86{}", guest.phone)
 }

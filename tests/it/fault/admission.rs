@@ -101,7 +101,7 @@ async fn three_times_the_capacity_is_served_to_the_full_and_in_time(mode: Mode) 
 
 async fn world(mode: Mode) -> World {
     let config = format!("[worker]\nconcurrency = {SLOTS}\n");
-    let simulator = Options { max_calls: 100_000, ..Options::default() };
+    let simulator = Options { calls_max: 100_000, ..Options::default() };
     let knobs = Knobs { producers: 2, config, simulator, ..Knobs::default() };
     let world = World::with(mode, knobs).await;
     world.simulator.set_latency(LATENCY);

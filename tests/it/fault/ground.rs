@@ -47,7 +47,7 @@ impl Ground {
             // Keys of no section come first.
             config: format!("{config}\n{}", Mailbox::config()),
             app: mailbox.app(),
-            simulator: Options { max_calls: CALLS_MAX, ..Options::default() },
+            simulator: Options { calls_max: CALLS_MAX, ..Options::default() },
         };
         let world = World::with(mode, knobs).await;
         Self { world, mailbox }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use quhao_simulator::{Answer, Call};
+use quhao_simulator::{Call, CallEnd};
 
 use super::outcome::since;
 
@@ -28,7 +28,7 @@ pub(super) fn moves(calls: &[Call], kills: &[SystemTime]) -> Moves {
     for killed_at in kills {
         let under_way = calls.iter().filter(|call| {
             let before = call.at <= *killed_at && since(call.at, *killed_at) <= CALL_MAX;
-            before && call.answer == Answer::Abandoned
+            before && call.end == CallEnd::Abandoned
         });
         for held in under_way {
             let of_job = || calls.iter().filter(|call| call.code == held.code);

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use quhao_simulator::Guest;
+use quhao_simulator::User;
 use quhao_tests::{
     broker,
     client::Client,
@@ -60,7 +60,7 @@ impl Trial {
         subject: &'static str,
         ground: Ground,
         load: Load,
-        guests: Vec<Guest>,
+        guests: Vec<User>,
     ) -> Self {
         let Ground { world, mailbox } = ground;
         let crowd = load.start(&world, guests, mailbox);

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use quhao_simulator::{Action, Guest};
+use quhao_simulator::{Action, User};
 use quhao_tests::{
     load::{Load, long},
     proxy::Proxy,
@@ -32,7 +32,7 @@ async fn meets(subject: &'static str, action: Action) -> (Outcome, u64) {
     let ground = Ground::with(1, 2, CONFIG).await;
     let load = Load { time: Duration::from_secs(if long() { 60 } else { 4 }), ..Load::default() };
     let guests = load.guests(&ground);
-    let unlucky: Vec<&Guest> = guests.iter().step_by(EVERY).collect();
+    let unlucky: Vec<&User> = guests.iter().step_by(EVERY).collect();
     for guest in &unlucky {
         ground.simulator.script_code(&guest.code, [action.clone()]).unwrap();
     }

@@ -1,7 +1,7 @@
 //! Every combination of fields that the contract knows is worked on, and every other is
 //! refused before anything happens.
 
-use quhao_simulator::{LoginSpec, PhonePayload, TapSpec};
+use quhao_simulator::{LoginSpec, PhonePayload, PhoneTapSpec};
 use quhao_tests::{
     config::{APP, Mode},
     in_both_modes,
@@ -48,13 +48,13 @@ async fn every_combination_is_worked_on(mode: Mode) {
     }
     assert_eq!(world.simulator.counts().calls, calls, "the stored session was enough");
 
-    let tap = world.simulator.tap(TapSpec::new(APP));
+    let tap = world.simulator.phone_tap(PhoneTapSpec::new(APP));
     let bare = done(json!({"phone_code": tap.phone_code})).await;
     assert_eq!(bare["phone"]["pure_phone_number"], json!(tap.phone));
     for unknown in ["openid", "unionid", "session"] {
         assert_eq!(bare[unknown], Value::Null, "{unknown}: {bare}");
     }
-    let tap = world.simulator.tap(TapSpec::new(APP));
+    let tap = world.simulator.phone_tap(PhoneTapSpec::new(APP));
     let known = done(json!({"phone_code": tap.phone_code, "openid": tap.openid})).await;
     assert_eq!(known["phone"]["pure_phone_number"], json!(tap.phone));
     assert_eq!((&known["openid"], &known["session"]), (&json!(tap.openid), &Value::Null));

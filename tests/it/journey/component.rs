@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use quhao_simulator::{Action, Component, Endpoint, Guest, LoginSpec, Options};
+use quhao_simulator::{Action, Component, Endpoint, LoginSpec, Options, User};
 use quhao_tests::{
     config::{APP, Mode},
     folder::Folder,
@@ -61,8 +61,8 @@ async fn end(world: &World, mut job: Value, deadline_seconds: u64) -> Value {
     client.wait_until_done(reply.text_at("/url"), Duration::from_mins(1)).await
 }
 
-async fn succeeds(world: &World) -> Guest {
-    let guest = world.simulator.guest(MERCHANT);
+async fn succeeds(world: &World) -> User {
+    let guest = world.simulator.user(MERCHANT);
     let job = end(world, phone_job(&guest), 60).await;
     assert_eq!(job["result"]["phone"]["pure_phone_number"], guest.phone, "{job}");
     assert_eq!(job["result"]["openid"], guest.openid);
@@ -88,7 +88,7 @@ async fn a_rotated_file_is_read_anew(mode: Mode) {
 
     // Rotated at the platform, and the file is forgotten: somebody has to mend that.
     world.simulator.set_component_token("component-token-3");
-    let guest = world.simulator.guest(MERCHANT);
+    let guest = world.simulator.user(MERCHANT);
     let job = end(&world, phone_job(&guest), 60).await;
     assert_eq!(job["error"]["code"], "app_misconfigured", "{job}");
     assert_eq!(job["error"]["platform_code"], 42001);
@@ -132,7 +132,7 @@ async fn a_file_that_comes_late_is_waited_for(mode: Mode) {
     let folder = Folder::new();
     let file = folder.join("token");
     let world = start(mode, &from_file(&file), "").await;
-    let (client, guest) = (world.client(), world.simulator.guest(MERCHANT));
+    let (client, guest) = (world.client(), world.simulator.user(MERCHANT));
     let reply = client.submit(&phone_job(&guest)).await;
     let said = "there is no token to be had";
     let missed = async || world.logs().contains(said).then_some(());
@@ -162,7 +162,7 @@ async fn a_program_that_hangs_holds_up_nobody_else(mode: Mode) {
     let client = world.client();
     let mut urls = Vec::new();
     for _ in 0..8 {
-        let mut job = phone_job(&world.simulator.guest(MERCHANT));
+        let mut job = phone_job(&world.simulator.user(MERCHANT));
         job["deadline_seconds"] = json!(9);
         urls.push(client.submit(&job).await.text_at("/url").to_owned());
     }
@@ -204,7 +204,7 @@ async fn what_the_platform_refuses_is_said(mode: Mode) {
     issue(&file, "component-token-1");
     let world = start(mode, &from_file(&file), "").await;
     world.simulator.deauthorize(MERCHANT);
-    let job = end(&world, phone_job(&world.simulator.guest(MERCHANT)), 60).await;
+    let job = end(&world, phone_job(&world.simulator.user(MERCHANT)), 60).await;
     assert_eq!(job["error"]["code"], "app_forbidden", "{job}");
     assert_eq!(job["error"]["platform_code"], 61003);
     world.simulator.authorize(MERCHANT);
@@ -219,7 +219,7 @@ async fn what_the_platform_refuses_is_said(mode: Mode) {
         (40001, 2, "app_misconfigured"),
         (-1, 3, "platform_unavailable"),
     ] {
-        let guest = world.simulator.guest(MERCHANT);
+        let guest = world.simulator.user(MERCHANT);
         endpoint.script_for(&guest.code, vec![Action::Errcode(errcode); times]).unwrap();
         let job = end(&world, phone_job(&guest), 60).await;
         assert_eq!(job["error"]["code"], code, "{errcode}: {job}");
@@ -227,7 +227,7 @@ async fn what_the_platform_refuses_is_said(mode: Mode) {
         assert_eq!(world.simulator.calls_of(&guest.code) as usize, times, "{errcode}");
     }
     // A phone code takes an access token of the app, which nobody has here.
-    let guest = world.simulator.guest(MERCHANT);
+    let guest = world.simulator.user(MERCHANT);
     let job = json!({"app_id": MERCHANT, "phone_code": guest.phone_code});
     let reply = world.client().submit(&job).await;
     assert_eq!(reply.status, 422, "{}", reply.text);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use quhao_simulator::{Endpoint, Guest, GuestSpec, LoginSpec, TapSpec};
+use quhao_simulator::{Endpoint, LoginSpec, PhoneTapSpec, User, UserSpec};
 use quhao_tests::{
     client::Client,
     config::{APP, Mode},
@@ -56,7 +56,7 @@ async fn a_person_is_erased_by_openid_or_by_number(mode: Mode) {
         let first = succeeded(&client, &phone_job(&guest)).await;
         let login = world.simulator.login(&LoginSpec::new(APP).openid(&guest.openid));
         let second = succeeded(&client, &json!({"code": login.code})).await;
-        let tap = world.simulator.tap(TapSpec::new(APP).phone(&guest.phone));
+        let tap = world.simulator.phone_tap(PhoneTapSpec::new(APP).phone(&guest.phone));
         let bare = succeeded(&client, &json!({"phone_code": tap.phone_code})).await;
         let bystander = succeeded(&client, &phone_job(&world.guest())).await;
 
@@ -73,12 +73,12 @@ async fn a_person_is_erased_by_openid_or_by_number(mode: Mode) {
         assert_eq!(client.get(&bystander.1).await.status, 200);
 
         // Erased is not banned: who comes again is a guest again.
-        let spec = GuestSpec {
+        let spec = UserSpec {
             openid: Some(guest.openid.clone()),
             phone: Some(guest.phone.clone()),
-            ..GuestSpec::new(APP)
+            ..UserSpec::new(APP)
         };
-        let again = world.simulator.guest_with(spec).unwrap();
+        let again = world.simulator.user_with(spec).unwrap();
         let (_, session) = succeeded(&client, &phone_job(&again)).await;
         assert_eq!(client.get(&session).await.status, 200);
         assert!(!world.logs().contains(&guest.phone), "a log line has the number");
@@ -87,16 +87,16 @@ async fn a_person_is_erased_by_openid_or_by_number(mode: Mode) {
 }
 
 /// Submits jobs of one guest whose calls are under way when this returns: their URLs.
-async fn under_way(world: &World, guest: &Guest) -> Vec<String> {
+async fn under_way(world: &World, guest: &User) -> Vec<String> {
     world.simulator.set_latency(Duration::from_secs(3));
     let before = world.simulator.counts().calls;
     let login = world.simulator.login(&LoginSpec::new(APP).openid(&guest.openid));
-    let spec = GuestSpec {
+    let spec = UserSpec {
         openid: Some(guest.openid.clone()),
         phone: Some(guest.phone.clone()),
-        ..GuestSpec::new(APP)
+        ..UserSpec::new(APP)
     };
-    let tapped = world.simulator.guest_with(spec).unwrap();
+    let tapped = world.simulator.user_with(spec).unwrap();
     let mut urls = Vec::new();
     for job in [json!({"code": login.code}), phone_job(&tapped)] {
         let reply = world.client().submit(&job).await;
@@ -148,7 +148,7 @@ async fn a_phone_code_under_way_does_not_bring_a_number_back(mode: Mode) {
     let world = World::start(mode).await;
     let client = world.client();
     world.simulator.at(Endpoint::Getuserphonenumber).set_latency(Duration::from_secs(3));
-    let tap = world.simulator.tap(TapSpec::new(APP));
+    let tap = world.simulator.phone_tap(PhoneTapSpec::new(APP));
     let reply = client.submit(&json!({"phone_code": tap.phone_code})).await;
     assert_eq!(reply.status, 202, "{}", reply.text);
     eventually("the call begins", PATIENCE, async || {

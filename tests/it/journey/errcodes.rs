@@ -58,7 +58,7 @@ async fn every_errcode_has_its_failure_and_advice(mode: Mode) {
     let world = World::with(mode, Knobs { config, ..Knobs::default() }).await;
     let mut jobs = Vec::new();
     for (errcode, times, code, advice_alone, advice_with) in ROWS {
-        let guest = world.simulator.guest(&app(*errcode, "with"));
+        let guest = world.simulator.user(&app(*errcode, "with"));
         let login = world.simulator.login(&LoginSpec::new(&app(*errcode, "alone")));
         for used in [&guest.code, &login.code] {
             world.simulator.script_code(used, vec![Action::Errcode(*errcode); *times]).unwrap();

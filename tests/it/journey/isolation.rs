@@ -1,6 +1,6 @@
 //! One client can neither read nor change nor guess anything of another's.
 
-use quhao_simulator::Guest;
+use quhao_simulator::User;
 use quhao_tests::{
     client::{Client, Reply},
     config::{APP, APP_ELSEWHERE, Mode},
@@ -18,7 +18,7 @@ in_both_modes!(
 
 /// What the client `orders` has.
 struct Owned {
-    guest: Guest,
+    guest: User,
     url: String,
     id: String,
     session: String,
@@ -44,7 +44,7 @@ impl Owned {
     }
 
     fn assert_untold(&self, reply: &Reply) {
-        let Guest { phone, openid, unionid, code, .. } = &self.guest;
+        let User { phone, openid, unionid, code, .. } = &self.guest;
         for canary in [phone, openid, unionid, code, &self.session] {
             assert!(!reply.text.contains(canary.as_str()), "{}", reply.text);
         }
@@ -127,7 +127,7 @@ async fn submitting_is_for_ones_own_apps(world: &World, owned: &Owned) {
     assert_eq!(world.simulator.calls_of(&guest.code), 0);
 
     // The handle of another's session decrypts nothing, whatever app it is tried with.
-    let Guest { encrypted_data, iv, .. } = &owned.guest;
+    let User { encrypted_data, iv, .. } = &owned.guest;
     for (app, status) in [(APP_ELSEWHERE, 422), (APP, 422)] {
         let job = json!({
             "app_id": app, "session": owned.session, "encrypted_data": encrypted_data, "iv": iv,
@@ -140,7 +140,7 @@ async fn submitting_is_for_ones_own_apps(world: &World, owned: &Owned) {
 }
 
 async fn erasing_is_for_ones_own_apps(other: &Client, owned: &Owned) {
-    let Guest { openid, phone, .. } = &owned.guest;
+    let User { openid, phone, .. } = &owned.guest;
     for whom in [("openid", openid.clone()), ("e164", format!("+86{phone}"))] {
         let erase = async |app: &str| -> Reply {
             let mut body = json!({"app_id": app});

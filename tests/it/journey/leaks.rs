@@ -2,7 +2,9 @@
 //! lines at trace level, in error answers, at the broker, in the database.
 
 use lapin::{Connection, ConnectionProperties, options::BasicGetOptions, types::AMQPValue};
-use quhao_simulator::{Action, Endpoint, Guest, Login, LoginSpec, PhonePayload, Tap, TapSpec};
+use quhao_simulator::{
+    Action, Endpoint, Login, LoginSpec, PhonePayload, PhoneTap, PhoneTapSpec, User,
+};
 use quhao_tests::{
     client::Client,
     config::{APP, Backing, Mode},
@@ -22,7 +24,7 @@ mod canaries;
 
 in_both_modes!(a_run_at_trace_level_leaves_no_trace);
 
-fn of_guest(guest: &Guest) -> Vec<String> {
+fn of_guest(guest: &User) -> Vec<String> {
     vec![
         guest.code.clone(),
         guest.session_key.clone(),
@@ -76,7 +78,7 @@ impl Run {
         job
     }
 
-    fn guest(&mut self) -> Guest {
+    fn guest(&mut self) -> User {
         let guest = self.world.guest();
         self.values.extend(of_guest(&guest));
         guest
@@ -88,8 +90,8 @@ impl Run {
         login
     }
 
-    fn tap(&mut self) -> Tap {
-        let tap = self.world.simulator.tap(TapSpec::new(APP));
+    fn tap(&mut self) -> PhoneTap {
+        let tap = self.world.simulator.phone_tap(PhoneTapSpec::new(APP));
         self.values.extend([tap.phone_code.clone(), tap.phone.clone()]);
         tap
     }
@@ -246,7 +248,7 @@ async fn a_message_at_the_broker_tells_nothing() {
     let receiver = Receiver::start().await;
     let knobs = Knobs { workers: 0, ..knobs(&receiver, "", "") };
     let world = World::with(Mode::Distributed, knobs).await;
-    let (guest, tap) = (world.guest(), world.simulator.tap(TapSpec::new(APP)));
+    let (guest, tap) = (world.guest(), world.simulator.phone_tap(PhoneTapSpec::new(APP)));
     let mut values = of_guest(&guest);
     values.extend(world.config.secrets().iter().cloned());
     let others = ["table-for-canary-birds", "token-for-canary-birds", &tap.phone_code, &tap.openid];

@@ -46,11 +46,7 @@ async fn ten_thousand_jobs_all_succeed_with_one_exchange_each() {
 }
 
 /// Submits until it is accepted: an honest 503 is no loss.
-async fn accept(
-    client: &Client,
-    connections: &Semaphore,
-    guest: &quhao_simulator::Guest,
-) -> String {
+async fn accept(client: &Client, connections: &Semaphore, guest: &quhao_simulator::User) -> String {
     loop {
         let turn = connections.acquire().await.unwrap();
         let reply = client.submit(&phone_job(guest)).await;

@@ -2,7 +2,7 @@
 
 use std::{fmt::Write, time::Duration};
 
-use quhao_simulator::{Action, Endpoint, Options, PhonePayload, Tap, TapSpec, Watermark};
+use quhao_simulator::{Action, Endpoint, Options, PhonePayload, PhoneTap, PhoneTapSpec, Watermark};
 use quhao_tests::{
     client::Client,
     config::{APP, APP_ELSEWHERE, Mode},
@@ -42,8 +42,8 @@ in_both_modes!(
     no_code_token_or_number_reaches_a_log_line,
 );
 
-fn tap(world: &World) -> Tap {
-    world.simulator.tap(TapSpec::new(APP))
+fn tap(world: &World) -> PhoneTap {
+    world.simulator.phone_tap(PhoneTapSpec::new(APP))
 }
 
 async fn end(client: Client, mut job: Value) -> Value {
@@ -58,7 +58,8 @@ async fn a_phone_code_tells_the_number(mode: Mode) {
         let simulator = Options { country_code_as_number, ..Options::default() };
         let world = World::with(mode, Knobs { simulator, ..Knobs::default() }).await;
         let foreign = PhonePayload::foreign(APP, "852", "51234567");
-        let (home, abroad) = (tap(&world), world.simulator.tap(TapSpec::new(APP).payload(foreign)));
+        let (home, abroad) =
+            (tap(&world), world.simulator.phone_tap(PhoneTapSpec::new(APP).payload(foreign)));
         for (tap, country) in [(&home, "86"), (&abroad, "852")] {
             let job = end(world.client(), json!({"phone_code": tap.phone_code})).await;
             assert_eq!(job["status"], "succeeded", "{job}");
@@ -111,7 +112,7 @@ async fn a_code_works_once_and_only_as_what_it_is(mode: Mode) {
     assert_eq!(job["error"]["advice"], "tap_again");
     assert_eq!(job["result"], Value::Null);
 
-    let elsewhere = world.simulator.tap(TapSpec::new(APP_ELSEWHERE));
+    let elsewhere = world.simulator.phone_tap(PhoneTapSpec::new(APP_ELSEWHERE));
     for (wrong, platform_code) in
         [(&guest.code, 40029), (&elsewhere.phone_code, 40013), (&"0".repeat(64), 40029)]
     {
@@ -136,7 +137,7 @@ async fn a_number_is_judged_like_a_decrypted_one(mode: Mode) {
         ("watermark_stale", watermark(Some(stale))),
         ("no_phone", PhonePayload { pure_phone_number: "13580006667".to_owned(), ..here() }),
     ] {
-        let tap = world.simulator.tap(TapSpec::new(APP).payload(payload));
+        let tap = world.simulator.phone_tap(PhoneTapSpec::new(APP).payload(payload));
         let job = end(world.client(), json!({"phone_code": tap.phone_code})).await;
         assert_eq!(job["error"]["code"], code, "{job}");
         assert_eq!(job["error"]["advice"], "refuse");
@@ -155,7 +156,7 @@ async fn every_errcode_has_its_failure_and_advice(mode: Mode) {
     let redeems = world.simulator.at(Endpoint::Getuserphonenumber);
     let mut jobs = Vec::new();
     for (errcode, times, code, advice) in ROWS {
-        let tap = world.simulator.tap(TapSpec::new(&app(*errcode)));
+        let tap = world.simulator.phone_tap(PhoneTapSpec::new(&app(*errcode)));
         let actions = vec![Action::Errcode(*errcode); *times];
         redeems.script_for(&tap.phone_code, actions).unwrap();
         let job = json!({"app_id": tap.app_id, "phone_code": tap.phone_code});

@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use quhao_simulator::{Action, Guest};
+use quhao_simulator::{Action, User};
 use quhao_tests::{
     config::Mode,
     in_both_modes,
@@ -26,12 +26,12 @@ const TOGETHER: u32 = 3;
 
 /// The jobs of a test, each with its guest and its URL.
 struct Jobs {
-    poison: (Guest, String),
-    neighbours: Vec<(Guest, String)>,
+    poison: (User, String),
+    neighbours: Vec<(User, String)>,
 }
 
 /// A guest whose code meets so many hangs, and the job.
-fn prepared(world: &World, receiver: &Receiver, hangs: u32) -> (Guest, Value) {
+fn prepared(world: &World, receiver: &Receiver, hangs: u32) -> (User, Value) {
     let guest = world.guest();
     let hang = Action::Hang { burn: false };
     world.simulator.script_code(&guest.code, vec![hang; hangs as usize]).unwrap();
@@ -40,7 +40,7 @@ fn prepared(world: &World, receiver: &Receiver, hangs: u32) -> (Guest, Value) {
     (guest, job)
 }
 
-async fn submitted(world: &World, receiver: &Receiver, hangs: u32) -> (Guest, String) {
+async fn submitted(world: &World, receiver: &Receiver, hangs: u32) -> (User, String) {
     let (guest, job) = prepared(world, receiver, hangs);
     let reply = world.client().submit(&job).await;
     assert_eq!(reply.status, 202, "{}", reply.text);

@@ -139,7 +139,7 @@ async fn one_client_waits_in_half_of_the_places_at_most(mode: Mode) {
     let poll = client.get_with(second.text_at("/url"), &[("prefer", "wait=20")]).await;
     assert_eq!((poll.status, poll.text_at("/status")), (200, "queued"), "{}", poll.text);
     assert!(!first.is_finished(), "the platform is quicker than it was told to be");
-    let other = phone_job(&world.simulator.guest(APP_ELSEWHERE));
+    let other = phone_job(&world.simulator.user(APP_ELSEWHERE));
     let third = world.client_elsewhere().submit_and_wait(&other, 20).await;
     assert_eq!((third.status, third.text_at("/status")), (200, "succeeded"), "{}", third.text);
     let first = first.await.unwrap();

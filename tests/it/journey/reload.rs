@@ -22,7 +22,7 @@ async fn a_merchant_comes_and_goes(mode: Mode) {
     let world = World::start(mode).await;
     let merchant = Merchant::new("noodles");
     let client = world.client().with_key(Some(&merchant.api_key));
-    let job = phone_job(&world.simulator.guest(&merchant.app));
+    let job = phone_job(&world.simulator.user(&merchant.app));
     assert_eq!(client.submit(&job).await.status, 401);
 
     let file = world.config.folder().join("config.d/noodles.toml");
@@ -37,7 +37,7 @@ async fn a_merchant_comes_and_goes(mode: Mode) {
     put(&file, &merchant.client_toml());
     reload(&world, Reading::Applied).await;
     assert_eq!(client.get(&url).await.status, 404);
-    let refused = client.submit(&phone_job(&world.simulator.guest(&merchant.app))).await;
+    let refused = client.submit(&phone_job(&world.simulator.user(&merchant.app))).await;
     assert_eq!((refused.status, refused.text_at("/code")), (404, "not_found"));
 
     // The client goes.
@@ -64,7 +64,7 @@ async fn a_broken_configuration_changes_nothing(mode: Mode) {
     reload(&world, Reading::Refused).await;
     assert_eq!(readings(&world.producers[0].metrics, Reading::Applied).await, 0);
 
-    let job = phone_job(&world.simulator.guest(&good.app));
+    let job = phone_job(&world.simulator.user(&good.app));
     let client = world.client();
     assert_eq!(client.with_key(Some(&good.api_key)).submit(&job).await.status, 401);
     let done = client.submit_and_wait(&phone_job(&world.guest()), 20).await;
@@ -121,7 +121,7 @@ async fn signals_in_a_row_end_with_the_last_configuration(mode: Mode) {
         let client = client.with_key(Some(&merchant.api_key));
         assert_eq!(client.get("/v1/jobs/nonsense").await.status, 401, "{}", merchant.name);
     }
-    let done = world.client().submit_and_wait(&phone_job(&world.simulator.guest(APP)), 20).await;
+    let done = world.client().submit_and_wait(&phone_job(&world.simulator.user(APP)), 20).await;
     assert_eq!(done.text_at("/status"), "succeeded", "{}", done.text);
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use quhao_simulator::Guest;
+use quhao_simulator::User;
 use quhao_tests::{
     broker,
     client::Client,
@@ -33,7 +33,7 @@ async fn cut_off_worker(world: &mut World, variables: &[(&str, &str)]) -> Proxy 
 }
 
 /// Jobs whose exchange is under way, each with its guest and its URL.
-async fn jobs_under_way(world: &World) -> Vec<(Guest, String)> {
+async fn jobs_under_way(world: &World) -> Vec<(User, String)> {
     let client = world.client();
     world.simulator.set_latency(Duration::from_secs(1));
     let mut jobs = Vec::new();
@@ -82,7 +82,7 @@ async fn ends_and_hands_over(world: &mut World) {
 }
 
 /// Another worker commits what was handed over, and calls nobody.
-async fn another_commits(world: &mut World, jobs: &[(Guest, String)]) {
+async fn another_commits(world: &mut World, jobs: &[(User, String)]) {
     world.add_worker().await;
     let client = world.client();
     for (guest, url) in jobs {

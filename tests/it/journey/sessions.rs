@@ -1,6 +1,6 @@
 //! The handle of a session: where it comes from, what it is good for, and when it ends.
 
-use quhao_simulator::{GuestSpec, LoginSpec, PhonePayload};
+use quhao_simulator::{LoginSpec, PhonePayload, UserSpec};
 use quhao_tests::{
     config::{APP, APP_ELSEWHERE, Backing, Mode},
     in_both_modes,
@@ -86,8 +86,8 @@ async fn handles_of_others_and_made_up_ones_are_worth_nothing(mode: Mode) {
     assert_eq!((foreign.status, &foreign.body), (404, &unknown.body));
 
     // The same person in another app is another guest there.
-    let spec = GuestSpec { openid: Some(guest.openid.clone()), ..GuestSpec::new(APP_ELSEWHERE) };
-    let there = world.simulator.guest_with(spec).unwrap();
+    let spec = UserSpec { openid: Some(guest.openid.clone()), ..UserSpec::new(APP_ELSEWHERE) };
+    let there = world.simulator.user_with(spec).unwrap();
     let reply = other.submit_and_wait(&phone_job(&there), 20).await;
     let theirs = reply.text_at("/result/session").to_owned();
     assert_ne!(theirs, session);

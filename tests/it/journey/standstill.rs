@@ -81,7 +81,7 @@ async fn a_worker_without_an_app_goes_on_when_it_is_told_of_it() {
     reload(&world, Reading::Applied).await;
 
     let (client, orders) = (world.client().with_key(Some(&merchant.api_key)), world.client());
-    let unknown = accepted(&client, &phone_job(&world.simulator.guest(&merchant.app))).await;
+    let unknown = accepted(&client, &phone_job(&world.simulator.user(&merchant.app))).await;
     is_stuck(&worker.metrics, "app wx_late is not configured").await;
     // A reading that changes nothing about it does not help, and does no harm: were the job
     // given back each time, the broker would set it aside.
@@ -136,8 +136,8 @@ async fn what_one_worker_does_not_know_another_one_does() {
     reload(&world, Reading::Applied).await;
     let client = world.client().with_key(Some(&merchant.api_key));
     let urls = [
-        accepted(&client, &phone_job(&world.simulator.guest(&merchant.app))).await,
-        accepted(&client, &phone_job(&world.simulator.guest(&merchant.app))).await,
+        accepted(&client, &phone_job(&world.simulator.user(&merchant.app))).await,
+        accepted(&client, &phone_job(&world.simulator.user(&merchant.app))).await,
     ];
     for worker in &workers[..2] {
         is_stuck(&worker.metrics, "app wx_late is not configured").await;
@@ -189,7 +189,7 @@ async fn an_embedded_process_without_an_app_goes_on_when_it_is_told_of_it() {
     let file = world.config.folder().join("config.d/forgotten.toml");
     put(&file, &merchant.toml());
     reload(&world, Reading::Applied).await;
-    let guest = world.simulator.guest(&merchant.app);
+    let guest = world.simulator.user(&merchant.app);
     world.simulator.script_code(&guest.code, [Action::Hang { burn: false }]).unwrap();
     let client = world.client().with_key(Some(&merchant.api_key));
     let url = accepted(&client, &phone_job(&guest)).await;

@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use quhao_simulator::{Action, Endpoint, LoginSpec, Options, Tap, TapSpec};
+use quhao_simulator::{Action, Endpoint, LoginSpec, Options, PhoneTap, PhoneTapSpec};
 use quhao_tests::{
     client::Client,
     config::{APP, Mode},
@@ -32,7 +32,7 @@ fn configured(config: &str) -> Knobs {
 }
 
 /// Submits the job of `tap` and gives its end.
-fn redeem(client: &Client, tap: &Tap, deadline_seconds: u64) -> JoinHandle<Value> {
+fn redeem(client: &Client, tap: &PhoneTap, deadline_seconds: u64) -> JoinHandle<Value> {
     let client = client.clone();
     let job = json!({
         "app_id": tap.app_id, "phone_code": tap.phone_code, "deadline_seconds": deadline_seconds,
@@ -44,7 +44,7 @@ fn redeem(client: &Client, tap: &Tap, deadline_seconds: u64) -> JoinHandle<Value
     })
 }
 
-async fn all_succeed(jobs: Vec<(Tap, JoinHandle<Value>)>) {
+async fn all_succeed(jobs: Vec<(PhoneTap, JoinHandle<Value>)>) {
     for (tap, job) in jobs {
         let job = job.await.unwrap();
         assert_eq!(job["result"]["phone"]["pure_phone_number"], tap.phone, "{job}");
@@ -55,7 +55,7 @@ async fn cold_start(world: &World, count: usize) {
     let tokens = world.simulator.at(Endpoint::StableToken);
     tokens.set_latency(Duration::from_millis(1500));
     let client = world.client();
-    let taps = (0..count).map(|_| world.simulator.tap(TapSpec::new(APP)));
+    let taps = (0..count).map(|_| world.simulator.phone_tap(PhoneTapSpec::new(APP)));
     let jobs = taps.map(|tap| (tap.clone(), redeem(&client, &tap, 60))).collect();
     all_succeed(jobs).await;
     let counts = world.simulator.token_counts();
@@ -81,7 +81,7 @@ async fn a_token_is_renewed_before_it_runs_out(mode: Mode) {
     while world.simulator.token_counts().minted < 4 {
         pace.tick().await;
         assert!(began.elapsed() < PATIENCE, "{:?}", world.simulator.token_counts());
-        let tap = world.simulator.tap(TapSpec::new(APP));
+        let tap = world.simulator.phone_tap(PhoneTapSpec::new(APP));
         jobs.push((tap.clone(), redeem(&client, &tap, 60)));
     }
     let count = jobs.len() as u64;
@@ -94,7 +94,7 @@ async fn a_token_is_renewed_before_it_runs_out(mode: Mode) {
 async fn a_refused_token_costs_each_job_one_retry(mode: Mode) {
     let world = World::start(mode).await;
     let client = world.client();
-    let first = world.simulator.tap(TapSpec::new(APP));
+    let first = world.simulator.phone_tap(PhoneTapSpec::new(APP));
     all_succeed(vec![(first.clone(), redeem(&client, &first, 60))]).await;
     for (fetches, end) in [(2, "revoked"), (3, "expired")] {
         let ended = match end {
@@ -103,7 +103,8 @@ async fn a_refused_token_costs_each_job_one_retry(mode: Mode) {
         };
         assert!(ended, "there was a token");
         let before = world.simulator.redeem_counts();
-        let taps: Vec<_> = (0..100).map(|_| world.simulator.tap(TapSpec::new(APP))).collect();
+        let taps: Vec<_> =
+            (0..100).map(|_| world.simulator.phone_tap(PhoneTapSpec::new(APP))).collect();
         let jobs = taps.iter().map(|tap| (tap.clone(), redeem(&client, tap, 60)));
         all_succeed(jobs.collect()).await;
         let counts = world.simulator.token_counts();
@@ -137,7 +138,8 @@ async fn a_token_outage_does_not_touch_logins(mode: Mode) {
         let redeemed = world.simulator.redeem_counts().redeemed;
         tokens.script_next(vec![action.clone(); 10_000]).unwrap();
         let taps = apps.iter().cycle().take(SLOTS);
-        let taps: Vec<_> = taps.map(|app| world.simulator.tap(TapSpec::new(app))).collect();
+        let taps: Vec<_> =
+            taps.map(|app| world.simulator.phone_tap(PhoneTapSpec::new(app))).collect();
         let jobs = taps.iter().map(|tap| (tap.clone(), redeem(&client, tap, 120))).collect();
         eventually("every app asks for its token", PATIENCE, async || {
             (world.simulator.token_counts().fetches >= before + 4).then_some(())
@@ -186,7 +188,7 @@ async fn what_keeps_the_token_from_an_app_is_what_its_jobs_are_told(mode: Mode) 
         .map(|(errcode, code)| {
             let tokens = world.simulator.at(Endpoint::StableToken);
             tokens.script_for(&app(errcode), vec![Action::Errcode(errcode); 100]).unwrap();
-            let tap = world.simulator.tap(TapSpec::new(&app(errcode)));
+            let tap = world.simulator.phone_tap(PhoneTapSpec::new(&app(errcode)));
             (errcode, code, redeem(&client, &tap, 4), tap)
         })
         .collect();

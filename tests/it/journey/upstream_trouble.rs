@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use quhao_simulator::{Action, Endpoint, LoginSpec, Options, TapSpec};
+use quhao_simulator::{Action, Endpoint, LoginSpec, Options, PhoneTapSpec};
 use quhao_tests::{
     config::{APP, Mode},
     figures::Figures,
@@ -52,7 +52,7 @@ fn jobs(rate: u32, time: Duration, job: impl Fn() -> Value) -> Vec<Value> {
 async fn p95_before(world: &World) -> Duration {
     let time = Duration::from_secs(3);
     let [one, other] = [(DOWN, RATE_DOWN), (APP, RATE)].map(|(app, rate)| {
-        let jobs = jobs(rate, time, || phone_job(&world.simulator.guest(app)));
+        let jobs = jobs(rate, time, || phone_job(&world.simulator.user(app)));
         Crowd { client: world.client(), rate }.come(jobs)
     });
     let (one, other) = (one.await.unwrap(), other.await.unwrap());
@@ -70,7 +70,7 @@ async fn world(mode: Mode) -> World {
         "[worker]\nconcurrency = {CONCURRENCY}\n[platforms.wechat]\ntimeout_seconds = 2\n\
          [[apps]]\nid = '{DOWN}'\nclient = 'orders'\nsecret = 's'\n"
     );
-    let simulator = Options { max_calls: 100_000, ..Options::default() };
+    let simulator = Options { calls_max: 100_000, ..Options::default() };
     World::with(mode, Knobs { config, simulator, ..Knobs::default() }).await
 }
 
@@ -148,7 +148,7 @@ async fn round(world: &World, trouble: &Trouble) -> Vec<Ended> {
     let Trouble { action, cause, failure, calls_max } = trouble;
     let called_before = calls(world);
     let down = jobs(RATE_DOWN, TROUBLE, || {
-        let guest = world.simulator.guest(DOWN);
+        let guest = world.simulator.user(DOWN);
         world.simulator.script_code(&guest.code, vec![action.clone(); 20]).unwrap();
         let mut job = phone_job(&guest);
         job["deadline_seconds"] = json!(30);
@@ -182,11 +182,11 @@ async fn round(world: &World, trouble: &Trouble) -> Vec<Ended> {
 
 /// The app is back by itself, and nothing is left of its trouble.
 async fn comes_back(After { world, rounds }: &After, cause: &str) {
-    let mut job = phone_job(&world.simulator.guest(DOWN));
+    let mut job = phone_job(&world.simulator.user(DOWN));
     job["deadline_seconds"] = json!(60);
     let first = Crowd { client: world.client(), rate: 1 }.come(vec![job]).await.unwrap();
     assert_eq!(first[0].code, None, "the first one waits until it may call");
-    let jobs = (0..20).map(|_| phone_job(&world.simulator.guest(DOWN))).collect();
+    let jobs = (0..20).map(|_| phone_job(&world.simulator.user(DOWN))).collect();
     let ends = Crowd { client: world.client(), rate: RATE }.come(jobs).await.unwrap();
     assert!(ends.iter().all(|end| end.code.is_none()), "{ends:?}");
     eventually("no circuit is open and no slot held", PATIENCE, async || {
@@ -246,7 +246,7 @@ async fn phone_codes_in_trouble_do_not_touch_logins(mode: Mode) {
     let redeems = world.simulator.at(Endpoint::Getuserphonenumber);
     redeems.script_next(vec![Action::Hang { burn: false }; 10_000]).unwrap();
     let taps = jobs(RATE_DOWN, TROUBLE, || {
-        let tap = world.simulator.tap(TapSpec::new(DOWN));
+        let tap = world.simulator.phone_tap(PhoneTapSpec::new(DOWN));
         json!({"app_id": DOWN, "phone_code": tap.phone_code, "deadline_seconds": 20})
     });
     let taps = Crowd { client: world.client(), rate: RATE_DOWN }.come(taps);

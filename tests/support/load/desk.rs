@@ -9,7 +9,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use quhao_simulator::Guest;
+use quhao_simulator::User;
 use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep, timeout};
@@ -55,7 +55,7 @@ pub(super) struct Place {
 
 impl Desk {
     /// One guest, from submission to answer. Some want a callback, too.
-    pub(super) async fn attend(self: Arc<Self>, guest: Guest, callback: bool) {
+    pub(super) async fn attend(self: Arc<Self>, guest: User, callback: bool) {
         let mut job = phone_job(&guest);
         job["deadline_seconds"] = json!(self.load.deadline_seconds);
         if callback {
@@ -77,7 +77,7 @@ impl Desk {
     }
 
     /// The job's URL if it was accepted, else how long to wait before the next attempt.
-    async fn submit(&self, guest: &Guest, job: &Value) -> Result<String, Duration> {
+    async fn submit(&self, guest: &User, job: &Value) -> Result<String, Duration> {
         let until = SystemTime::now() + Duration::from_secs(self.load.deadline_seconds);
         let headers = [("content-type", "application/json")];
         let asked = Instant::now();
@@ -106,7 +106,7 @@ impl Desk {
     }
 
     /// Polls until there is an end, or far beyond the deadline.
-    async fn follow(&self, guest: &Guest, url: &str) {
+    async fn follow(&self, guest: &User, url: &str) {
         let until = until_of(url).expect("a poll URL says until when") + END_GRACE;
         let mut pause = POLL_PAUSE.0;
         let mut last = None;

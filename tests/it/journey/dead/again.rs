@@ -3,7 +3,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use quhao_simulator::{Action, Endpoint, TapSpec};
+use quhao_simulator::{Action, Endpoint, PhoneTapSpec};
 use quhao_tests::{
     config::{APP, Backing, Mode},
     in_both_modes,
@@ -117,7 +117,7 @@ async fn a_copy_that_follows_one_that_is_too_late_is_worked_on() {
 
     let tokens = world.simulator.at(Endpoint::StableToken);
     tokens.script_next(vec![Action::Hang { burn: false }; 10]).unwrap();
-    let tap = world.simulator.tap(TapSpec::new(APP));
+    let tap = world.simulator.phone_tap(PhoneTapSpec::new(APP));
     let mut job = json!({
         "app_id": APP, "phone_code": tap.phone_code, "deadline_seconds": 1,
         "callback_url": receiver.url("/hooks"),

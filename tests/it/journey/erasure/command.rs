@@ -30,7 +30,7 @@ async fn an_operator_erases_an_app_and_no_other(mode: Mode) {
         urls.push(url);
         sessions.push(session);
     }
-    let theirs = phone_job(&world.simulator.guest(APP_ELSEWHERE));
+    let theirs = phone_job(&world.simulator.user(APP_ELSEWHERE));
     let (their_url, their_session) = succeeded(&world.client_elsewhere(), &theirs).await;
     if mode == Mode::Embedded {
         // The file belongs to one process.

@@ -12,7 +12,7 @@ fn as_open_data(mut job: Value) -> Value {
 }
 
 /// A tap that the session of an earlier login opens.
-fn tap_of(world: &World, guest: &Guest, session: &str) -> Value {
+fn tap_of(world: &World, guest: &User, session: &str) -> Value {
     let key = world.simulator.session_key(APP, &guest.openid);
     let sealed = PhonePayload::mainland(APP, &guest.phone).encrypt(&key).unwrap();
     let session = session.rsplit('/').next().unwrap();

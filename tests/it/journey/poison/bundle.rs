@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeSet, fmt::Write as _};
 
-use quhao_simulator::Guest;
+use quhao_simulator::User;
 use quhao_tests::{
     broker,
     client::Client,
@@ -130,7 +130,7 @@ async fn of_jobs_in_one_message_only_the_one_that_ends_workers_ends_dead_lettere
         1..=SLOW => TOGETHER,
         _ => 0,
     };
-    let (guests, bodies): (Vec<Guest>, Vec<Value>) =
+    let (guests, bodies): (Vec<User>, Vec<Value>) =
         (0..FULL).map(|at| prepared(&world, &receiver, hangs(at))).unzip();
     let [urls, alone] = in_one_message(&world, &proxy, bodies).await;
     let mut neighbours: Vec<_> = guests.into_iter().zip(urls).collect();

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use quhao_simulator::{Action, Guest};
+use quhao_simulator::{Action, User};
 use quhao_tests::{
     config::{APP, Mode},
     in_both_modes,
@@ -31,13 +31,13 @@ async fn early_in_the_minute() {
 }
 
 /// A guest of the app whose calls are answered 45011.
-fn over_quota(world: &World) -> Guest {
-    let guest = world.simulator.guest(DOWN);
+fn over_quota(world: &World) -> User {
+    let guest = world.simulator.user(DOWN);
     world.simulator.script_code(&guest.code, vec![Action::Errcode(45011); 5]).unwrap();
     guest
 }
 
-fn job(guest: &Guest, deadline_seconds: u64) -> Value {
+fn job(guest: &User, deadline_seconds: u64) -> Value {
     let mut job = phone_job(guest);
     job["deadline_seconds"] = json!(deadline_seconds);
     job
@@ -54,7 +54,7 @@ async fn one_guest_over_the_minutes_quota_does_not_cool_the_app(mode: Mode) {
     // The same job again and again is the same guest.
     let told = ends(&world, vec![job_over; 6]).await;
     assert!(told.iter().all(|end| end.code.as_deref() == Some("platform_rate_limited")));
-    let others: Vec<Guest> = (0..20).map(|_| world.simulator.guest(DOWN)).collect();
+    let others: Vec<User> = (0..20).map(|_| world.simulator.user(DOWN)).collect();
     let ended = ends(&world, others.iter().map(|guest| job(guest, 4)).collect()).await;
     assert!(ended.iter().all(|end| end.code.is_none()), "{ended:?}");
     assert_eq!(metric(&world, "quhao_circuits_open", "").await, 0);
@@ -64,24 +64,24 @@ async fn one_guest_over_the_minutes_quota_does_not_cool_the_app(mode: Mode) {
 async fn several_guests_over_the_minutes_quota_do(mode: Mode) {
     let world = world(mode).await;
     early_in_the_minute().await;
-    let over: Vec<Guest> = (0..3).map(|_| over_quota(&world)).collect();
+    let over: Vec<User> = (0..3).map(|_| over_quota(&world)).collect();
     let told = ends(&world, over.iter().map(|guest| job(guest, 4)).collect()).await;
     assert!(told.iter().all(|end| end.code.as_deref() == Some("platform_rate_limited")));
     assert!(metric(&world, "quhao_circuits_open", "minute_quota").await > 0);
 
     // Nobody of this app is called for any more, whether there is time to wait or not.
-    let patient: Vec<Guest> = (0..4).map(|_| world.simulator.guest(DOWN)).collect();
+    let patient: Vec<User> = (0..4).map(|_| world.simulator.user(DOWN)).collect();
     let waiting = Crowd { client: world.client(), rate: 20 }
         .come(patient.iter().map(|guest| job(guest, 120)).collect());
-    let hurried: Vec<Guest> = (0..20).map(|_| world.simulator.guest(DOWN)).collect();
+    let hurried: Vec<User> = (0..20).map(|_| world.simulator.user(DOWN)).collect();
     let told = ends(&world, hurried.iter().map(|guest| job(guest, 4)).collect()).await;
     assert!(told.iter().all(|end| end.code.as_deref() == Some("platform_rate_limited")));
     let third = |end: &Ended| end.took < Duration::from_secs(3);
     assert!(told.iter().all(third), "they need not wait for that: {told:?}");
-    let other: Vec<Guest> = (0..20).map(|_| world.simulator.guest(APP)).collect();
+    let other: Vec<User> = (0..20).map(|_| world.simulator.user(APP)).collect();
     let ended = ends(&world, other.iter().map(|guest| job(guest, 4)).collect()).await;
     assert!(ended.iter().all(|end| end.code.is_none()), "{ended:?}");
-    let called = |guests: &[Guest]| -> u32 {
+    let called = |guests: &[User]| -> u32 {
         guests.iter().map(|guest| world.simulator.calls_of(&guest.code)).sum()
     };
     assert_eq!((called(&over), called(&patient), called(&hurried)), (3, 0, 0));
@@ -90,6 +90,6 @@ async fn several_guests_over_the_minutes_quota_do(mode: Mode) {
     let served = waiting.await.unwrap();
     assert!(served.iter().all(|end| end.code.is_none()), "{served:?}");
     assert_eq!(called(&patient), 4);
-    let ended = ends(&world, vec![job(&world.simulator.guest(DOWN), 10)]).await;
+    let ended = ends(&world, vec![job(&world.simulator.user(DOWN), 10)]).await;
     assert_eq!(ended[0].code, None);
 }
