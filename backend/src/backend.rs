@@ -109,7 +109,7 @@ mod tests {
     use time::OffsetDateTime;
 
     use super::*;
-    use crate::{queue::Parcel, sqlite_file::scratch::Scratch};
+    use crate::{queue::Message, sqlite_file::scratch::Scratch};
     use quhao_common::domain::id::JobId;
 
     const LIMIT: Duration = Duration::from_secs(10);
@@ -156,13 +156,13 @@ mod tests {
             let backend = Backend::open(&of_queue, &store(&path), ROLES).await.unwrap();
             let second = Backend::open(&of_queue, &store(&path), ROLES).await.unwrap_err();
             assert!(second.to_string().contains("another quhao process"), "{second}");
-            let parcel = Parcel {
+            let message = Message {
                 id: JobId::from_bytes([1; 25]),
                 body: vec![1],
                 expires_at: OffsetDateTime::now_utc() + time::Duration::MINUTE,
                 traceparent: None,
             };
-            backend.queue.publish(parcel).await.unwrap();
+            backend.queue.publish(message).await.unwrap();
             assert_eq!(backend.queue.next(1).await.unwrap().len(), 1);
             backend.close(LIMIT).await;
         }

@@ -5,7 +5,7 @@
 //! - [`Queue::publish`] returns `Ok` once the queue has taken responsibility, durably.
 //! - A delivery is handed to one worker at a time, and again (flagged `redelivered`) if
 //!   that worker ends without settling it. It may be handed out twice all the same.
-//! - What comes back too often is handed out once more as [`Lane::Dead`], and so is what
+//! - What comes back too often is handed out once more as [`Lane::DeadLetters`], and so is what
 //!   nobody took in time.
 //! - An outcome that was handed over is handed out before jobs.
 //! - Settling consumes the delivery, so settling twice does not compile.
@@ -25,9 +25,9 @@ pub mod sqlite;
 
 use self::delivery::Receipt;
 pub use self::{
-    delivery::{Death, Delivery, Lane, Verdict},
+    delivery::{DeadLetterReason, Delivery, Disposition, Lane},
     error::{PublishError, QueueError},
-    message::Parcel,
+    message::Message,
     status::{Depths, Link, Roles},
 };
 
@@ -41,11 +41,11 @@ pub enum Queue {
 }
 
 impl Queue {
-    /// Publishes `parcel` and waits, at most as long as configured, until it is safe.
-    pub async fn publish(&self, parcel: Parcel) -> Result<(), PublishError> {
+    /// Publishes `message` and waits, at most as long as configured, until it is safe.
+    pub async fn publish(&self, message: Message) -> Result<(), PublishError> {
         match self {
-            Self::Amqp(queue) => queue.publish(parcel).await,
-            Self::Sqlite(queue) => queue.publish(parcel).await,
+            Self::Amqp(queue) => queue.publish(message).await,
+            Self::Sqlite(queue) => queue.publish(message).await,
         }
     }
 

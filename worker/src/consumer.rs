@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use quhao_backend::queue::{Death, Delivery, Lane, Queue, Verdict};
+use quhao_backend::queue::{DeadLetterReason, Delivery, Disposition, Lane, Queue};
 use quhao_common::{
     domain::job::Job,
     envelope,
@@ -65,7 +65,7 @@ struct Sorted {
 #[derive(Debug)]
 struct Dead {
     job: Box<Job>,
-    death: Death,
+    death: DeadLetterReason,
     delivery: Delivery,
 }
 
@@ -130,8 +130,8 @@ impl Consumer {
         for delivery in deliveries {
             match delivery.lane {
                 Lane::Jobs { .. } => self.sort(&registry, delivery, &mut sorted),
-                Lane::Resume => self.resume(&registry, delivery, &mut sorted),
-                Lane::Dead(death) => self.open_dead(&registry, death, delivery, &mut sorted),
+                Lane::Outcomes => self.resume(&registry, delivery, &mut sorted),
+                Lane::DeadLetters(death) => self.open_dead(&registry, death, delivery, &mut sorted),
             }
         }
         let Sorted { taken, left, unread, dead } = sorted;
@@ -151,7 +151,7 @@ impl Consumer {
         if job.remaining(now).is_zero() && !must_tell(registry, &job) {
             // No row: whoever asks is told by the deadline in the poll URL.
             metrics::skipped("expired");
-            return delivery.settle(Verdict::Ack);
+            return delivery.settle(Disposition::Ack);
         }
         let Some(ready) = self.prepare(registry, job, redelivered) else {
             return sorted.left.push(delivery);
@@ -181,7 +181,7 @@ impl Consumer {
                 let id = envelope::job::claimed_id(&delivery.body).map(|id| id.to_string());
                 error!(id, %error, "a delivery is unreadable and is set aside");
                 metrics::skipped("damaged");
-                delivery.settle(Verdict::DeadLetter);
+                delivery.settle(Disposition::DeadLetter);
             }
         }
         None

@@ -12,7 +12,7 @@ use std::{
 };
 
 use quhao_backend::{
-    queue::{Delivery, Queue, Verdict},
+    queue::{Delivery, Disposition, Queue},
     store::StoreError,
 };
 use quhao_common::{
@@ -150,11 +150,11 @@ impl Writer {
                 committed = self.commit(&rows[..part]) => committed,
                 () = &mut pressed => break,
             };
-            let verdict = match committed {
+            let disposition = match committed {
                 Ok(()) => {
                     failures = 0;
                     size.went_through(part);
-                    Verdict::Ack
+                    Disposition::Ack
                 }
                 Err(Failed::Unavailable { slow }) => {
                     if slow {
@@ -176,12 +176,12 @@ impl Writer {
                 Err(Failed::Refused(error)) => {
                     let id = held[0].id;
                     error!(%id, %error, "the store refused an outcome; its delivery is set aside");
-                    Verdict::DeadLetter
+                    Disposition::DeadLetter
                 }
             };
             singly = singly.saturating_sub(part);
             for (row, held) in rows.drain(..part).zip(held.drain(..part)) {
-                self.settle(&row, held, verdict);
+                self.settle(&row, held, disposition);
             }
         }
         rows.into_iter().zip(held).collect()
@@ -214,23 +214,23 @@ impl Writer {
     }
 
     /// Ends what hung on an outcome.
-    fn settle(&self, row: &Finished, held: Held, verdict: Verdict) {
+    fn settle(&self, row: &Finished, held: Held, disposition: Disposition) {
         let Held { delivery, place, .. } = held;
         match place {
             Place::Worked(slot) => {
                 if row.ending == Ending::Failed(FailureCode::DeadlineExceeded) {
                     // Copies that followed it may have later deadlines.
-                    self.in_flight.settle_alone(row.key, delivery, verdict);
+                    self.in_flight.settle_alone(row.key, delivery, disposition);
                 } else {
-                    self.in_flight.settle(row.key, delivery, verdict);
+                    self.in_flight.settle(row.key, delivery, disposition);
                 }
                 drop(slot);
             }
             Place::Aside(aside) => {
-                if aside == Aside::Resumed && verdict == Verdict::Ack {
+                if aside == Aside::Resumed && disposition == Disposition::Ack {
                     metrics::outcome_resumed("committed");
                 }
-                delivery.settle(verdict);
+                delivery.settle(disposition);
             }
         }
     }

@@ -27,7 +27,7 @@ use self::{
 use super::{
     delivery::Delivery,
     error::{PublishError, QueueError},
-    message::Parcel,
+    message::Message,
     status::{Depths, Link as LinkState, Roles},
 };
 use quhao_common::{
@@ -122,7 +122,7 @@ impl AmqpQueue {
     }
 
     /// See [`crate::queue::Queue::publish`].
-    pub async fn publish(&self, parcel: Parcel) -> Result<(), PublishError> {
+    pub async fn publish(&self, parcel: Message) -> Result<(), PublishError> {
         self.send(Letter::Job(parcel)).await
     }
 

@@ -4,11 +4,11 @@ use super::{amqp, sqlite};
 
 /// What to do with a delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
+pub enum Disposition {
     /// Its outcome is committed: forget it.
     Ack,
     /// This worker cannot do it now: hand it to another, or to this one later.
-    Return,
+    Requeue,
     /// Nobody will ever be able to read it: set it aside.
     DeadLetter,
 }
@@ -24,14 +24,14 @@ pub enum Lane {
         unsettled: u32,
     },
     /// An outcome that a worker has handed over, see [`crate::queue::Queue::hand_over`].
-    Resume,
+    Outcomes,
     /// It was set aside.
-    Dead(Death),
+    DeadLetters(DeadLetterReason),
 }
 
 /// Why an envelope was set aside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Death {
+pub enum DeadLetterReason {
     /// Its time was over before anybody took it.
     Expired,
     /// It came back too often.
@@ -42,7 +42,7 @@ pub enum Death {
     Other,
 }
 
-impl Death {
+impl DeadLetterReason {
     /// The value of its metric label.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -76,10 +76,10 @@ pub(super) enum Receipt {
 impl Delivery {
     /// Ends it. Does not wait; a settlement that the queue did not hear of is counted,
     /// and the delivery comes again.
-    pub fn settle(self, verdict: Verdict) {
+    pub fn settle(self, disposition: Disposition) {
         match self.receipt {
-            Receipt::Amqp(receipt) => receipt.settle(verdict),
-            Receipt::Sqlite(receipt) => receipt.settle(verdict),
+            Receipt::Amqp(receipt) => receipt.settle(disposition),
+            Receipt::Sqlite(receipt) => receipt.settle(disposition),
         }
     }
 }

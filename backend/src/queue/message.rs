@@ -5,7 +5,7 @@ use time::OffsetDateTime;
 
 /// One envelope to be carried.
 #[derive(Debug, Clone)]
-pub struct Parcel {
+pub struct Message {
     /// Whose it is. Only its tagless form goes along outside the body.
     pub id: JobId,
     /// What [`quhao_common::envelope::job::seal`] made.

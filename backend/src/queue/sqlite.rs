@@ -26,7 +26,7 @@ pub use self::in_flight::Receipt;
 use super::{
     delivery::Delivery,
     error::{PublishError, QueueError},
-    message::Parcel,
+    message::Message,
     status::{Depths, Roles},
 };
 use crate::sqlite_file::{Database, DatabaseError};
@@ -85,9 +85,9 @@ impl SqliteQueue {
     }
 
     /// See [`crate::queue::Queue::publish`]. The body carries the trace context already.
-    pub async fn publish(&self, parcel: Parcel) -> Result<(), PublishError> {
+    pub async fn publish(&self, message: Message) -> Result<(), PublishError> {
         let started = Instant::now();
-        let published = self.insert(parcel).await;
+        let published = self.insert(message).await;
         match published {
             Ok(()) => metrics::confirmed(started.elapsed()),
             Err(refusal) => metrics::publish_refused(refusal.as_str()),
@@ -95,7 +95,7 @@ impl SqliteQueue {
         published
     }
 
-    async fn insert(&self, parcel: Parcel) -> Result<(), PublishError> {
+    async fn insert(&self, message: Message) -> Result<(), PublishError> {
         if !self.publishes {
             return Err(PublishError::Unavailable);
         }
@@ -109,7 +109,7 @@ impl SqliteQueue {
         let inserted = self
             .database
             .write(self.confirm_timeout, move |connection| {
-                Box::pin(rows::insert(connection, parcel, length_max))
+                Box::pin(rows::insert(connection, message, length_max))
             })
             .await;
         match inserted {

@@ -8,7 +8,7 @@ use axum::{
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use quhao_backend::queue::{Parcel, PublishError};
+use quhao_backend::queue::{Message, PublishError};
 use quhao_common::{
     api::{self, job::JobObject},
     domain::{
@@ -172,13 +172,13 @@ fn accept(
 }
 
 async fn publish(edge: &Edge, registry: &Registry, job: &Job) -> Result<(), Problem> {
-    let parcel = Parcel {
+    let message = Message {
         id: job.id,
         body: envelope::job::seal(&registry.vault, job),
         expires_at: job.expires_at,
         traceparent: job.traceparent.clone(),
     };
-    edge.backend.queue.publish(parcel).await.map_err(|error| {
+    edge.backend.queue.publish(message).await.map_err(|error| {
         let problem = match error {
             PublishError::Full => Problem::from(ProblemCode::Overloaded),
             PublishError::Unavailable => Problem::from(ProblemCode::BrokerUnavailable),

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use quhao_backend::{
     backend::Backend,
-    queue::{Death, Delivery, Lane, Link, Queue, Roles, Verdict},
+    queue::{DeadLetterReason, Delivery, Disposition, Lane, Link, Queue, Roles},
 };
 use quhao_tests::{
     broker,
@@ -16,7 +16,7 @@ use tokio::task::JoinSet;
 
 use super::{
     ground::{Ground, close, take},
-    queue::{assert_empty, parcel, publish},
+    queue::{assert_empty, message, publish},
 };
 
 const JOBS: u32 = 64;
@@ -31,7 +31,7 @@ async fn publish_at_once(queue: &Arc<Queue>, jobs: u32) {
     let mut publishing = JoinSet::new();
     for number in 0..jobs {
         let queue = Arc::clone(queue);
-        publishing.spawn(async move { queue.publish(parcel(&number.to_be_bytes())).await });
+        publishing.spawn(async move { queue.publish(message(&number.to_be_bytes())).await });
     }
     for published in publishing.join_all().await {
         published.expect("a queue that takes them");
@@ -62,7 +62,7 @@ async fn take_all(queue: &Queue, count: usize) -> Vec<Delivery> {
 
 fn ack(deliveries: Vec<Delivery>) {
     for delivery in deliveries {
-        delivery.settle(Verdict::Ack);
+        delivery.settle(Disposition::Ack);
     }
 }
 
@@ -120,16 +120,17 @@ async fn a_message_is_gone_when_all_of_its_jobs_are_settled_and_not_before() {
 
 #[tokio::test]
 async fn a_job_that_is_returned_or_set_aside_takes_its_message_along() {
-    for (verdict, lane) in
-        [(Verdict::Return, None), (Verdict::DeadLetter, Some(Lane::Dead(Death::Rejected)))]
-    {
+    for (disposition, lane) in [
+        (Disposition::Requeue, None),
+        (Disposition::DeadLetter, Some(Lane::DeadLetters(DeadLetterReason::Rejected))),
+    ] {
         let ground = ground().await;
         let worker = open(&ground, 100).await;
         publish_at_once(&worker.queue, JOBS).await;
         let mut taken = take_all(&worker.queue, JOBS as usize).await;
         let odd = taken.pop().expect("64");
         let odd_number = number(&odd);
-        odd.settle(verdict);
+        odd.settle(disposition);
         ack(taken);
         let mut again = Vec::new();
         while !numbers(&again).contains(&odd_number) {
@@ -137,7 +138,7 @@ async fn a_job_that_is_returned_or_set_aside_takes_its_message_along() {
         }
         assert!(again.len() < JOBS as usize / 2, "{} came again for one", again.len());
         if let Some(lane) = lane {
-            assert!(again.iter().all(|delivery| delivery.lane == lane), "{verdict:?}");
+            assert!(again.iter().all(|delivery| delivery.lane == lane), "{disposition:?}");
         }
         ack(again);
         assert_empty(&worker.queue).await;
@@ -191,7 +192,7 @@ async fn jobs_that_wait_keep_no_room_from_those_they_came_with() {
             if done.len() % 16 == 0 && waiting.len() < 12 {
                 waiting.push(delivery);
             } else {
-                delivery.settle(Verdict::Ack);
+                delivery.settle(Disposition::Ack);
             }
         }
     }

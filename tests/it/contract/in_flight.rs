@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use quhao_backend::queue::{Death, Delivery, Lane, Verdict};
+use quhao_backend::queue::{DeadLetterReason, Delivery, Disposition, Lane};
 use quhao_common::domain::{
     failure::FailureCode,
     finished::{Ending, Finished},
@@ -54,11 +54,11 @@ async fn copies_share_the_fate_of_the_one_that_is_worked_on(mode: Mode) {
     let first = in_flight.enter(key, soon, first).expect("nobody works on it yet");
     assert!(in_flight.enter(key, soon, again).is_none());
     assert!(in_flight.enter(key, later, longer).is_none());
-    in_flight.settle_alone(key, first, Verdict::Ack);
+    in_flight.settle_alone(key, first, Disposition::Ack);
     let longer = take_one(queue).await;
     assert_eq!(longer.body, b"later");
     let longer = in_flight.enter(key, later, longer).expect("nobody works on it any more");
-    in_flight.settle(key, longer, Verdict::Ack);
+    in_flight.settle(key, longer, Disposition::Ack);
     assert_empty(queue).await;
 
     // Committed: all are gone.
@@ -66,7 +66,7 @@ async fn copies_share_the_fate_of_the_one_that_is_worked_on(mode: Mode) {
     let first = in_flight.enter(key, soon, first).expect("nobody works on it");
     assert!(in_flight.enter(key, soon, again).is_none());
     assert!(in_flight.enter(key, later, longer).is_none());
-    in_flight.settle(key, first, Verdict::Ack);
+    in_flight.settle(key, first, Disposition::Ack);
     assert_empty(queue).await;
     close(&backend).await;
 }
@@ -96,7 +96,7 @@ async fn that_a_deadline_passed_is_no_answer_for_a_copy_that_follows(mode: Mode)
         if comes_again {
             let later = take_one(queue).await;
             assert_eq!(later.body, b"later");
-            later.settle(Verdict::Ack);
+            later.settle(Disposition::Ack);
         }
         assert_empty(queue).await;
     }
@@ -111,20 +111,20 @@ async fn a_copy_that_was_set_aside_waits_for_the_one_that_is_worked_on() {
     let (queue, in_flight) = (&backend.queue, InFlight::default());
     let job = finished(Ending::Succeeded);
     publish(queue, b"dead").await;
-    take_one(queue).await.settle(Verdict::DeadLetter);
+    take_one(queue).await.settle(Disposition::DeadLetter);
     publish(queue, b"live").await;
-    for verdict in [Verdict::Return, Verdict::Ack] {
+    for disposition in [Disposition::Requeue, Disposition::Ack] {
         let mut copies = Vec::new();
         while copies.len() < 2 {
             copies.extend(take(queue, 2 - copies.len()).await);
         }
         copies.sort_by_key(|copy| copy.body == b"dead");
         let [live, dead] = copies.try_into().expect("two");
-        assert_eq!(dead.lane, Lane::Dead(Death::Rejected));
+        assert_eq!(dead.lane, Lane::DeadLetters(DeadLetterReason::Rejected));
         let dead = in_flight.follow(job.key, dead).expect("nobody works on it");
         let live = in_flight.enter(job.key, job.expires_at, live).expect("nobody works on it");
         assert!(in_flight.follow(job.key, dead).is_none());
-        in_flight.settle(job.key, live, verdict);
+        in_flight.settle(job.key, live, disposition);
     }
     assert_empty(queue).await;
     close(&backend).await;

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use quhao_backend::queue::{
-    Death, Delivery, Depths, Lane, Parcel, PublishError, Queue, Roles, Verdict,
+    DeadLetterReason, Delivery, Depths, Disposition, Lane, Message, PublishError, Queue, Roles,
 };
 use quhao_common::domain::id::JobId;
 use quhao_tests::{
@@ -17,7 +17,7 @@ use time::OffsetDateTime;
 
 use super::{
     ground::{Ground, close, take, take_one},
-    queue::{assert_empty, parcel, publish},
+    queue::{assert_empty, message, publish},
 };
 
 in_both_modes!(
@@ -85,7 +85,7 @@ async fn a_job_says_how_often_it_was_left_unsettled(mode: Mode) {
         assert_eq!(crash_with_one(&ground).await, Lane::Jobs { unsettled });
     }
     let backend = ground.open_for_both().await;
-    take_one(&backend.queue).await.settle(Verdict::Ack);
+    take_one(&backend.queue).await.settle(Disposition::Ack);
     assert_empty(&backend.queue).await;
     close(&backend).await;
 }
@@ -99,9 +99,9 @@ async fn a_job_that_comes_back_too_often_comes_once_more_as_a_dead_one(mode: Mod
     }
     let backend = ground.open_for_both().await;
     let dead = take_one(&backend.queue).await;
-    assert_eq!(dead.lane, Lane::Dead(Death::DeliveryLimit));
+    assert_eq!(dead.lane, Lane::DeadLetters(DeadLetterReason::DeliveryLimit));
     assert_eq!(dead.body, b"it breaks whoever takes it");
-    dead.settle(Verdict::Ack);
+    dead.settle(Disposition::Ack);
     assert_empty(&backend.queue).await;
     waiting(&backend.queue, Depths::default()).await;
     close(&backend).await;
@@ -111,11 +111,11 @@ async fn what_nobody_takes_in_time_comes_as_a_dead_one(mode: Mode) {
     let ground = Ground::new(mode).await;
     let producer = ground.open(Roles { publish: true, take_max: None }).await;
     publish(&producer.queue, b"first").await;
-    let mut short = parcel(b"too late");
+    let mut short = message(b"too late");
     short.expires_at = OffsetDateTime::now_utc() + Duration::from_millis(300);
     let too_late = short.expires_at;
     eventually("a publish is taken", PATIENCE, async || {
-        producer.queue.publish(Parcel { ..short.clone() }).await.ok()
+        producer.queue.publish(Message { ..short.clone() }).await.ok()
     })
     .await;
     eventually("it is over", PATIENCE, async || {
@@ -127,13 +127,16 @@ async fn what_nobody_takes_in_time_comes_as_a_dead_one(mode: Mode) {
     // A broker looks only at the head.
     let backend = ground.open_for_both().await;
     let mut taken = take_all(&backend.queue, 2).await;
-    taken.sort_by_key(|delivery| matches!(delivery.lane, Lane::Dead(_)));
+    taken.sort_by_key(|delivery| matches!(delivery.lane, Lane::DeadLetters(_)));
     let dead = taken.pop().expect("two");
-    assert_eq!((dead.lane, &dead.body[..]), (Lane::Dead(Death::Expired), &b"too late"[..]));
+    assert_eq!(
+        (dead.lane, &dead.body[..]),
+        (Lane::DeadLetters(DeadLetterReason::Expired), &b"too late"[..])
+    );
     let job = taken.pop().expect("one");
     assert_eq!((job.lane, &job.body[..]), (Lane::Jobs { unsettled: 0 }, &b"first"[..]));
-    job.settle(Verdict::Ack);
-    dead.settle(Verdict::Ack);
+    job.settle(Disposition::Ack);
+    dead.settle(Disposition::Ack);
     assert_empty(&backend.queue).await;
     waiting(&backend.queue, Depths::default()).await;
     close(&backend).await;
@@ -157,11 +160,11 @@ async fn outcomes_are_taken_by_a_queue_that_outlives_the_store(mode: Mode) {
 
     let backend = ground.open_for_both().await;
     let mut taken = take_all(&backend.queue, 2).await;
-    taken.sort_by_key(|delivery| delivery.lane == Lane::Resume);
+    taken.sort_by_key(|delivery| delivery.lane == Lane::Outcomes);
     let outcome = taken.pop().expect("two");
-    assert_eq!((outcome.lane, &outcome.body[..]), (Lane::Resume, &b"an outcome"[..]));
-    outcome.settle(Verdict::Ack);
-    taken.pop().expect("one").settle(Verdict::Ack);
+    assert_eq!((outcome.lane, &outcome.body[..]), (Lane::Outcomes, &b"an outcome"[..]));
+    outcome.settle(Disposition::Ack);
+    taken.pop().expect("one").settle(Disposition::Ack);
     assert_empty(&backend.queue).await;
     waiting(&backend.queue, Depths::default()).await;
     close(&backend).await;
@@ -174,14 +177,14 @@ async fn what_was_rejected_comes_as_a_dead_one_and_then_no_more() {
     publish(&backend.queue, b"a job").await;
     hand_over(&backend.queue, b"an outcome").await;
     for delivery in take_all(&backend.queue, 2).await {
-        assert!(!matches!(delivery.lane, Lane::Dead(_)), "{:?}", delivery.lane);
-        delivery.settle(Verdict::DeadLetter);
+        assert!(!matches!(delivery.lane, Lane::DeadLetters(_)), "{:?}", delivery.lane);
+        delivery.settle(Disposition::DeadLetter);
     }
     let mut bodies = Vec::new();
     for delivery in take_all(&backend.queue, 2).await {
-        assert_eq!(delivery.lane, Lane::Dead(Death::Rejected));
+        assert_eq!(delivery.lane, Lane::DeadLetters(DeadLetterReason::Rejected));
         bodies.push(delivery.body.clone());
-        delivery.settle(Verdict::DeadLetter);
+        delivery.settle(Disposition::DeadLetter);
     }
     bodies.sort();
     assert_eq!(bodies, [&b"a job"[..], b"an outcome"]);
@@ -198,7 +201,7 @@ async fn pausing_and_stopping_give_back_what_came_by_any_lane() {
     let queue = &backend.queue;
     for body in [b"dead 1", b"dead 2"] {
         publish(queue, body).await;
-        take_one(queue).await.settle(Verdict::DeadLetter);
+        take_one(queue).await.settle(Disposition::DeadLetter);
     }
     // Those that are out can be settled all the while, and do not come a second time.
     let mut dead = take_all(queue, 2).await;
@@ -210,7 +213,7 @@ async fn pausing_and_stopping_give_back_what_came_by_any_lane() {
     }
     hand_over(queue, b"outcome").await;
     waiting(queue, Depths { jobs: 3, resume: 1, ..Depths::default() }).await;
-    dead.remove(0).settle(Verdict::Return);
+    dead.remove(0).settle(Disposition::Requeue);
     let all = Depths { jobs: 3, resume: 1, dead: 1, ..Depths::default() };
     waiting(queue, all).await;
     queue.resume_taking();
@@ -221,18 +224,18 @@ async fn pausing_and_stopping_give_back_what_came_by_any_lane() {
     waiting(queue, Depths::default()).await;
     // Outcomes go before all that has come by now.
     let outcome = take_one(queue).await;
-    assert_eq!(outcome.lane, Lane::Resume);
+    assert_eq!(outcome.lane, Lane::Outcomes);
     queue.stop_taking().await;
     waiting(queue, Depths { resume: 0, ..all }).await;
     for delivery in [outcome, job, dead.remove(0)] {
-        delivery.settle(Verdict::Ack);
+        delivery.settle(Disposition::Ack);
     }
     close(&backend).await;
 
     let backend = ground.open_for_both().await;
     for delivery in take_all(&backend.queue, 4).await {
         assert!(delivery.redelivered || matches!(delivery.lane, Lane::Jobs { .. }));
-        delivery.settle(Verdict::Ack);
+        delivery.settle(Disposition::Ack);
     }
     assert_empty(&backend.queue).await;
     close(&backend).await;
@@ -248,13 +251,13 @@ async fn lanes_that_were_declared_otherwise_are_used_as_they_are() {
     let backend = ground.open_for_both().await;
     hand_over(&backend.queue, b"outcome").await;
     let outcome = take_one(&backend.queue).await;
-    assert_eq!(outcome.lane, Lane::Resume);
-    outcome.settle(Verdict::Ack);
+    assert_eq!(outcome.lane, Lane::Outcomes);
+    outcome.settle(Disposition::Ack);
     publish(&backend.queue, b"job").await;
-    take_one(&backend.queue).await.settle(Verdict::DeadLetter);
+    take_one(&backend.queue).await.settle(Disposition::DeadLetter);
     let dead = take_one(&backend.queue).await;
-    assert_eq!(dead.lane, Lane::Dead(Death::Rejected));
-    dead.settle(Verdict::Ack);
+    assert_eq!(dead.lane, Lane::DeadLetters(DeadLetterReason::Rejected));
+    dead.settle(Disposition::Ack);
     waiting(&backend.queue, Depths::default()).await;
     close(&backend).await;
 }

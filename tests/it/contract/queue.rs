@@ -2,7 +2,9 @@
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use quhao_backend::queue::{Death, Lane, Parcel, PublishError, Queue, Roles, Verdict};
+use quhao_backend::queue::{
+    DeadLetterReason, Disposition, Lane, Message, PublishError, Queue, Roles,
+};
 use quhao_common::domain::id::JobId;
 use quhao_tests::{
     config::Mode,
@@ -25,8 +27,8 @@ in_both_modes!(
 );
 
 /// Any envelope; the queue does not look inside.
-pub(super) fn parcel(body: &[u8]) -> Parcel {
-    Parcel {
+pub(super) fn message(body: &[u8]) -> Message {
+    Message {
         id: JobId::from_bytes(rand::random()),
         body: body.to_vec(),
         expires_at: OffsetDateTime::now_utc() + Duration::from_mins(4),
@@ -37,7 +39,7 @@ pub(super) fn parcel(body: &[u8]) -> Parcel {
 pub(super) async fn publish(queue: &Queue, body: &[u8]) {
     // A link that is still being made is no refusal of this envelope.
     eventually("a publish is taken", PATIENCE, || async {
-        match queue.publish(parcel(body)).await {
+        match queue.publish(message(body)).await {
             Ok(()) => Some(()),
             Err(PublishError::Unavailable) => None,
             Err(error) => panic!("{error}"),
@@ -52,7 +54,7 @@ pub(super) async fn assert_empty(queue: &Queue) {
     publish(queue, &marker).await;
     let delivery = take_one(queue).await;
     assert_eq!(delivery.body, marker, "an earlier delivery is still there");
-    delivery.settle(Verdict::Ack);
+    delivery.settle(Disposition::Ack);
 }
 
 async fn an_acked_delivery_is_gone(mode: Mode) {
@@ -62,7 +64,7 @@ async fn an_acked_delivery_is_gone(mode: Mode) {
     let delivery = take_one(&backend.queue).await;
     assert_eq!(delivery.body, b"one");
     assert!(!delivery.redelivered, "nobody had it before");
-    delivery.settle(Verdict::Ack);
+    delivery.settle(Disposition::Ack);
     assert_empty(&backend.queue).await;
     close(&backend).await;
 
@@ -75,10 +77,10 @@ async fn a_returned_delivery_comes_again(mode: Mode) {
     let ground = Ground::new(mode).await;
     let backend = ground.open_for_both().await;
     publish(&backend.queue, b"one").await;
-    take_one(&backend.queue).await.settle(Verdict::Return);
+    take_one(&backend.queue).await.settle(Disposition::Requeue);
     let again = take_one(&backend.queue).await;
     assert_eq!(again.body, b"one");
-    again.settle(Verdict::Ack);
+    again.settle(Disposition::Ack);
     assert_empty(&backend.queue).await;
     close(&backend).await;
 }
@@ -87,11 +89,11 @@ async fn a_dead_lettered_delivery_does_not_come_again_as_a_job(mode: Mode) {
     let ground = Ground::new(mode).await;
     let backend = ground.open_for_both().await;
     publish(&backend.queue, b"nobody can read this").await;
-    take_one(&backend.queue).await.settle(Verdict::DeadLetter);
+    take_one(&backend.queue).await.settle(Disposition::DeadLetter);
     if mode == Mode::Distributed {
         let dead = take_one(&backend.queue).await;
-        assert_eq!(dead.lane, Lane::Dead(Death::Rejected));
-        dead.settle(Verdict::Ack);
+        assert_eq!(dead.lane, Lane::DeadLetters(DeadLetterReason::Rejected));
+        dead.settle(Disposition::Ack);
     }
     assert_empty(&backend.queue).await;
     close(&backend).await;
@@ -110,7 +112,7 @@ async fn a_full_queue_refuses_and_takes_again_when_there_is_room(mode: Mode) {
     let mut refused = false;
     // Some more than the limit may get in before a broker notices.
     for number in 1..200_u32 {
-        match producer.queue.publish(parcel(&number.to_be_bytes())).await {
+        match producer.queue.publish(message(&number.to_be_bytes())).await {
             Ok(()) => accepted.push(number),
             Err(error) => {
                 assert_eq!(error, PublishError::Full);
@@ -128,17 +130,17 @@ async fn a_full_queue_refuses_and_takes_again_when_there_is_room(mode: Mode) {
     while taken.len() < accepted.len() {
         for delivery in take(&backend.queue, 10).await {
             taken.push(u32::from_be_bytes(delivery.body.as_slice().try_into().expect("ours")));
-            delivery.settle(Verdict::Ack);
+            delivery.settle(Disposition::Ack);
         }
     }
     assert_eq!(taken, accepted, "what was taken was kept, in order, and nothing else");
     eventually("there is room again", PATIENCE, || async {
-        backend.queue.publish(parcel(b"room")).await.ok()
+        backend.queue.publish(message(b"room")).await.ok()
     })
     .await;
     let delivery = take_one(&backend.queue).await;
     assert_eq!(delivery.body, b"room");
-    delivery.settle(Verdict::Ack);
+    delivery.settle(Disposition::Ack);
     close(&backend).await;
 }
 
@@ -190,7 +192,7 @@ async fn many_publish_at_once_and_nothing_is_lost_or_doubled(mode: Mode) {
             while let Some(deliveries) = queue.next(17).await {
                 for delivery in deliveries {
                     let _ = seen.send(delivery.body.clone());
-                    delivery.settle(Verdict::Ack);
+                    delivery.settle(Disposition::Ack);
                 }
             }
         });
@@ -228,7 +230,7 @@ async fn bodies_arrive_bit_by_bit(mode: Mode) {
         publish(&backend.queue, &body).await;
         let delivery = take_one(&backend.queue).await;
         assert!(delivery.body == body, "{size} bytes arrived changed");
-        delivery.settle(Verdict::Ack);
+        delivery.settle(Disposition::Ack);
     }
     close(&backend).await;
 }
@@ -253,7 +255,7 @@ async fn dropping_a_wait_for_deliveries_loses_none(mode: Mode) {
             };
             for delivery in next.expect("the queue is taking") {
                 taken.push(delivery.body.clone());
-                delivery.settle(Verdict::Ack);
+                delivery.settle(Disposition::Ack);
             }
         }
     })

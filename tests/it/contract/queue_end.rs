@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use quhao_backend::queue::{Roles, Verdict};
+use quhao_backend::queue::{Disposition, Roles};
 use quhao_tests::{
     config::Mode,
     in_both_modes,
@@ -34,7 +34,7 @@ async fn what_was_not_settled_comes_again_and_says_so(mode: Mode) {
     let again = take_one(&backend.queue).await;
     assert_eq!(again.body, b"unfinished");
     assert!(again.redelivered, "somebody had it before");
-    again.settle(Verdict::Ack);
+    again.settle(Disposition::Ack);
     assert_empty(&backend.queue).await;
     close(&backend).await;
 }
@@ -48,7 +48,7 @@ async fn what_was_settled_just_before_the_end_does_not_come_again(mode: Mode) {
     let mut open = 50;
     while open > 0 {
         for delivery in take(&backend.queue, 50).await {
-            delivery.settle(Verdict::Ack);
+            delivery.settle(Disposition::Ack);
             open -= 1;
         }
     }
@@ -75,7 +75,7 @@ async fn stopping_gives_back_what_was_not_handed_out(mode: Mode) {
     })
     .await;
     // Whatever is out can still be settled.
-    first.settle(Verdict::Ack);
+    first.settle(Disposition::Ack);
     close(&backend).await;
 
     let backend = ground.open(Roles { publish: true, take_max: Some(10) }).await;
@@ -83,7 +83,7 @@ async fn stopping_gives_back_what_was_not_handed_out(mode: Mode) {
     while taken.len() < 4 {
         for delivery in take(&backend.queue, 10).await {
             taken.extend(delivery.body.clone());
-            delivery.settle(Verdict::Ack);
+            delivery.settle(Disposition::Ack);
         }
     }
     taken.sort_unstable();

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use proptest::prelude::*;
-use quhao_backend::queue::{Death, Lane};
+use quhao_backend::queue::{DeadLetterReason, Lane};
 use quhao_common::domain::id::JobKey;
 use quhao_worker::consumer::quarantine::{SUSPECT_AFTER, at_once, is_suspect, turn};
 use rand::{Rng, SeedableRng, rngs::StdRng};
@@ -83,7 +83,7 @@ proptest! {
     #[test]
     fn only_jobs_are_suspect(unsettled in 0..9_u32) {
         prop_assert_eq!(is_suspect(Lane::Jobs { unsettled }), unsettled >= SUSPECT_AFTER);
-        prop_assert!(!is_suspect(Lane::Resume));
-        prop_assert!(!is_suspect(Lane::Dead(Death::DeliveryLimit)));
+        prop_assert!(!is_suspect(Lane::Outcomes));
+        prop_assert!(!is_suspect(Lane::DeadLetters(DeadLetterReason::DeliveryLimit)));
     }
 }

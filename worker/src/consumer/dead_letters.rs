@@ -3,7 +3,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use quhao_backend::queue::{Death, Delivery, Verdict};
+use quhao_backend::queue::{DeadLetterReason, Delivery, Disposition};
 use quhao_common::{
     domain::{
         failure::FailureCode,
@@ -43,7 +43,7 @@ impl Consumer {
             Err(error) => {
                 error!(%error, "an outcome is unreadable and is set aside");
                 metrics::outcome_resumed("damaged");
-                delivery.settle(Verdict::DeadLetter);
+                delivery.settle(Disposition::DeadLetter);
             }
         }
     }
@@ -52,7 +52,7 @@ impl Consumer {
     pub(super) fn open_dead(
         &self,
         registry: &Registry,
-        death: Death,
+        death: DeadLetterReason,
         delivery: Delivery,
         sorted: &mut Sorted,
     ) {
@@ -66,12 +66,12 @@ impl Consumer {
             Err(error) if error.is_ours_to_mend() => sorted.unread.push(delivery),
             Err(error) => {
                 // Whoever rejected it has said so.
-                if death != Death::Rejected {
+                if death != DeadLetterReason::Rejected {
                     let id = envelope::job::claimed_id(&delivery.body).map(|id| id.to_string());
                     error!(id, %error, death = death.as_str(), "what was set aside is unreadable");
                 }
                 metrics::dead_letter(death.as_str(), "unreadable");
-                delivery.settle(Verdict::Ack);
+                delivery.settle(Disposition::Ack);
             }
         }
     }
@@ -107,7 +107,7 @@ impl Consumer {
             }
             None => {
                 for dead in idle {
-                    dead.delivery.settle(Verdict::Return);
+                    dead.delivery.settle(Disposition::Requeue);
                 }
                 return;
             }
@@ -124,12 +124,18 @@ impl Consumer {
         answered::settle_dead(store, *retention, answered).await;
     }
 
-    fn bury_job(&self, registry: &Registry, death: Death, job: &Job, delivery: Delivery) {
+    fn bury_job(
+        &self,
+        registry: &Registry,
+        death: DeadLetterReason,
+        job: &Job,
+        delivery: Delivery,
+    ) {
         let now = OffsetDateTime::now_utc();
         let (id, over) = (job.id, job.remaining(now).is_zero());
         let Burial::Record(code) = dead_letter::judge(death, over, must_tell(registry, job)) else {
             metrics::dead_letter(death.as_str(), "forgotten");
-            return delivery.settle(Verdict::Ack);
+            return delivery.settle(Disposition::Ack);
         };
         if code == FailureCode::DeadLettered {
             error!(%id, death = death.as_str(), "a job was set aside: it ends dead_lettered");

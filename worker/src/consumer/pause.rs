@@ -3,7 +3,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use quhao_backend::queue::{Delivery, Verdict};
+use quhao_backend::queue::{Delivery, Disposition};
 use quhao_common::{domain::id::JobKey, process::registry::Registry};
 use time::OffsetDateTime;
 use tokio::{
@@ -50,7 +50,7 @@ impl Obstacles {
     /// Everything goes to others.
     pub(super) fn give_back(&mut self) {
         for delivery in self.held.drain(..).chain(self.unread.drain(..)) {
-            delivery.settle(Verdict::Return);
+            delivery.settle(Disposition::Requeue);
         }
     }
 
@@ -83,7 +83,7 @@ impl Obstacles {
                 Ok(()) = self.changes.changed() => return std::mem::take(&mut self.unread),
                 () = sleep_until(self.unread_until) => {
                     for delivery in self.unread.drain(..) {
-                        delivery.settle(Verdict::Return);
+                        delivery.settle(Disposition::Requeue);
                     }
                 }
             }
@@ -117,7 +117,7 @@ impl Consumer {
             if delivery.redelivered {
                 obstacles.held.push(delivery);
             } else {
-                delivery.settle(Verdict::Return);
+                delivery.settle(Disposition::Requeue);
             }
         }
     }

@@ -15,7 +15,7 @@ use std::{
 };
 
 use futures_util::{StreamExt, stream::FuturesUnordered};
-use quhao_backend::queue::{Delivery, Lane, Verdict};
+use quhao_backend::queue::{Delivery, Disposition, Lane};
 use quhao_common::{domain::id::JobKey, process::metrics};
 use tokio::{sync::Notify, time::sleep};
 use tokio_util::sync::CancellationToken;
@@ -82,7 +82,7 @@ impl Suspects {
     /// Leaves all that wait to others.
     pub fn give_back(&self, in_flight: &InFlight) {
         for (taken, delivery) in self.change(std::mem::take) {
-            in_flight.settle(taken.job.id.key(), delivery, Verdict::Return);
+            in_flight.settle(taken.job.id.key(), delivery, Disposition::Requeue);
         }
     }
 
@@ -143,7 +143,7 @@ impl Suspects {
 fn next(waiting: &mut Vec<(Taken, Delivery)>) -> Option<(Taken, Delivery)> {
     let turns = waiting.iter().map(|(taken, delivery)| match delivery.lane {
         Lane::Jobs { unsettled } => turn(taken.job.id.key(), unsettled),
-        Lane::Resume | Lane::Dead(_) => (0, 0),
+        Lane::Outcomes | Lane::DeadLetters(_) => (0, 0),
     });
     let (at, _) = turns.enumerate().min_by_key(|(_, turn)| *turn)?;
     Some(waiting.swap_remove(at))

@@ -3,7 +3,7 @@
 
 use std::{collections::HashSet, time::Instant};
 
-use quhao_backend::queue::{Delivery, Verdict};
+use quhao_backend::queue::{Delivery, Disposition};
 use quhao_common::domain::id::JobKey;
 use time::OffsetDateTime;
 use tokio_util::sync::CancellationToken;
@@ -38,16 +38,16 @@ impl Consumer {
         for (taken, delivery) in taken {
             let key = taken.job.id.key();
             match &known {
-                None => in_flight.settle(key, delivery, Verdict::Return),
+                None => in_flight.settle(key, delivery, Disposition::Requeue),
                 // Its slot may be kept by an outcome that cannot be committed.
                 Some(_) if draining.is_cancelled() => {
-                    in_flight.settle(key, delivery, Verdict::Return);
+                    in_flight.settle(key, delivery, Disposition::Requeue);
                 }
                 Some(known) if known.contains(&key) => {
                     copies.push(KnownCopy { key, expires_at: taken.job.expires_at, delivery });
                 }
                 Some(_) if is_suspect(delivery.lane) => self.suspects.admit(taken, delivery),
-                Some(_) if !reachable => in_flight.settle(key, delivery, Verdict::Return),
+                Some(_) if !reachable => in_flight.settle(key, delivery, Disposition::Requeue),
                 Some(_) => {
                     // There was a free one a moment ago; jobs from the side list may have
                     // been quicker, and give it back soon.
@@ -57,10 +57,10 @@ impl Consumer {
                         () = self.health.store_lost() => {
                             self.queue.pause_taking().await;
                             reachable = false;
-                            in_flight.settle(key, delivery, Verdict::Return);
+                            in_flight.settle(key, delivery, Disposition::Requeue);
                         }
                         () = draining.cancelled() => {
-                            in_flight.settle(key, delivery, Verdict::Return);
+                            in_flight.settle(key, delivery, Disposition::Requeue);
                         }
                     }
                 }

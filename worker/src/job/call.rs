@@ -1,4 +1,4 @@
-//! Calls the platform for a job, as often as the verdict allows.
+//! Calls the platform for a job, as often as `retry` allows.
 
 use std::time::{Duration, Instant};
 

@@ -3,7 +3,7 @@
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use futures_util::FutureExt;
-use quhao_backend::queue::{Delivery, Verdict};
+use quhao_backend::queue::{Delivery, Disposition};
 use quhao_common::{
     domain::{
         failure::{Failure, FailureCode},
@@ -100,21 +100,21 @@ impl Attempt {
             Ok(Worked::Answered) => {
                 metrics::skipped("known");
                 // Copies that followed it may have later deadlines than the answer holds for.
-                return in_flight.settle_alone(key, delivery, Verdict::Ack);
+                return in_flight.settle_alone(key, delivery, Disposition::Ack);
             }
             // Nobody waits for word of it, or a copy comes again, to be told of or worked on.
             Ok(Worked::TooLate)
                 if taken.job.callback_url.is_none() || in_flight.is_followed(key) =>
             {
                 metrics::skipped("expired");
-                return in_flight.settle_alone(key, delivery, Verdict::Ack);
+                return in_flight.settle_alone(key, delivery, Disposition::Ack);
             }
             Ok(Worked::TooLate) => {
                 let code = FailureCode::DeadlineExceeded;
                 told_from = Some(dead_letter::told_from(&taken.job, code, context.grace));
                 failed(code)
             }
-            Ok(Worked::HandBack) => return in_flight.settle(key, delivery, Verdict::Return),
+            Ok(Worked::HandBack) => return in_flight.settle(key, delivery, Disposition::Requeue),
             Err(_) => {
                 let id = taken.job.id;
                 error!(%id, "working on a job panicked; the job ends, the worker goes on");

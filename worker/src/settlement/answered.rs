@@ -4,7 +4,7 @@
 use std::{collections::HashSet, time::Duration};
 
 use quhao_backend::{
-    queue::{Delivery, Verdict},
+    queue::{Delivery, Disposition},
     store::Store,
 };
 use quhao_common::{
@@ -42,14 +42,14 @@ pub async fn settle(
     let final_ones = final_ones(store, in_flight, &copies).await;
     for KnownCopy { key, delivery, .. } in copies {
         if !kept(key) {
-            in_flight.settle(key, delivery, Verdict::Return);
+            in_flight.settle(key, delivery, Disposition::Requeue);
             continue;
         }
         metrics::skipped("known");
         if final_ones.contains(&key) {
-            in_flight.settle(key, delivery, Verdict::Ack);
+            in_flight.settle(key, delivery, Disposition::Ack);
         } else {
-            in_flight.settle_alone(key, delivery, Verdict::Ack);
+            in_flight.settle_alone(key, delivery, Disposition::Ack);
         }
     }
 }
@@ -75,7 +75,10 @@ pub async fn settle_dead(store: &Store, retention: Duration, copies: Vec<KnownCo
     }
     let kept = prolong(store, retention, &copies).await;
     for KnownCopy { key, delivery, .. } in copies {
-        dead_letter::settle_copy(delivery, if kept(key) { Verdict::Ack } else { Verdict::Return });
+        dead_letter::settle_copy(
+            delivery,
+            if kept(key) { Disposition::Ack } else { Disposition::Requeue },
+        );
     }
 }
 

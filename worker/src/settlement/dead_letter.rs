@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use quhao_backend::queue::{Death, Delivery, Lane, Verdict};
+use quhao_backend::queue::{DeadLetterReason, Delivery, Disposition, Lane};
 use quhao_common::{
     crypto::vault::Vault,
     domain::{
@@ -70,12 +70,12 @@ pub enum Burial {
 
 /// Decides it, for a job that died of `death`, whose deadline is `over` or not, and of whose
 /// end somebody wants to be told or not.
-pub fn judge(death: Death, over: bool, told: bool) -> Burial {
+pub fn judge(death: DeadLetterReason, over: bool, told: bool) -> Burial {
     match death {
-        Death::Expired => expired(told),
-        Death::Other if over => expired(told),
+        DeadLetterReason::Expired => expired(told),
+        DeadLetterReason::Other if over => expired(told),
         // It broke who worked on it, or its outcome could not be kept.
-        Death::DeliveryLimit | Death::Rejected | Death::Other => {
+        DeadLetterReason::DeliveryLimit | DeadLetterReason::Rejected | DeadLetterReason::Other => {
             Burial::Record(FailureCode::DeadLettered)
         }
     }
@@ -87,11 +87,11 @@ fn expired(told: bool) -> Burial {
 
 /// Settles a copy of a job as its job was. One that was set aside needs no burial if that has
 /// an answer.
-pub fn settle_copy(copy: Delivery, verdict: Verdict) {
-    if let (Lane::Dead(death), Verdict::Ack) = (copy.lane, verdict) {
+pub fn settle_copy(copy: Delivery, disposition: Disposition) {
+    if let (Lane::DeadLetters(death), Disposition::Ack) = (copy.lane, disposition) {
         metrics::dead_letter(death.as_str(), "answered");
     }
-    copy.settle(verdict);
+    copy.settle(disposition);
 }
 
 /// From when on word of the end of `job` may be sent. A deadline that passed is told when no

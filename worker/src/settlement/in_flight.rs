@@ -6,7 +6,7 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use quhao_backend::queue::{Delivery, Verdict};
+use quhao_backend::queue::{Delivery, Disposition};
 use quhao_common::domain::id::JobKey;
 use time::OffsetDateTime;
 
@@ -40,7 +40,7 @@ impl InFlight {
             if delivery.redelivered || expires_at > job.expires_at {
                 job.followers.push(delivery);
             } else {
-                delivery.settle(Verdict::Ack);
+                delivery.settle(Disposition::Ack);
             }
             return None;
         }
@@ -65,21 +65,21 @@ impl InFlight {
     }
 
     /// Ends the job: its delivery and all that followed it are settled alike.
-    pub fn settle(&self, key: JobKey, delivery: Delivery, verdict: Verdict) {
+    pub fn settle(&self, key: JobKey, delivery: Delivery, disposition: Disposition) {
         let followers = self.leave(key);
-        delivery.settle(verdict);
+        delivery.settle(disposition);
         for follower in followers {
-            dead_letter::settle_copy(follower, verdict);
+            dead_letter::settle_copy(follower, disposition);
         }
     }
 
     /// Ends this copy only: those that followed it come again, and are judged by
     /// deadlines of their own.
-    pub fn settle_alone(&self, key: JobKey, delivery: Delivery, verdict: Verdict) {
+    pub fn settle_alone(&self, key: JobKey, delivery: Delivery, disposition: Disposition) {
         let followers = self.leave(key);
-        delivery.settle(verdict);
+        delivery.settle(disposition);
         for follower in followers {
-            follower.settle(Verdict::Return);
+            follower.settle(Disposition::Requeue);
         }
     }
 

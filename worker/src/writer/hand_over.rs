@@ -4,7 +4,7 @@
 use std::{ops::AddAssign, time::Duration};
 
 use futures_util::{StreamExt, stream};
-use quhao_backend::queue::Verdict;
+use quhao_backend::queue::Disposition;
 use quhao_common::{
     domain::finished::Finished,
     envelope::outcome,
@@ -72,7 +72,7 @@ impl Writer {
     ) -> HandedOver {
         if let Place::Aside(_) = held.place {
             // It is in the queue as it is.
-            held.delivery.settle(Verdict::Return);
+            held.delivery.settle(Disposition::Requeue);
             return HandedOver::default();
         }
         tokio::select! {
@@ -84,7 +84,7 @@ impl Writer {
             }
         }
         metrics::outcome_resumed("handed_over");
-        self.settle(&finished, held, Verdict::Ack);
+        self.settle(&finished, held, Disposition::Ack);
         HandedOver { taken: 1, refused: 0 }
     }
 

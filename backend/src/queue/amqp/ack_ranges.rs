@@ -9,7 +9,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::queue::delivery::Verdict;
+use crate::queue::delivery::Disposition;
 
 /// The number of a delivery on its channel.
 pub(super) type Tag = u64;
@@ -17,7 +17,7 @@ pub(super) type Tag = u64;
 /// The deliveries of one channel. `A` is the means to settle one.
 pub(super) struct Outstanding<A> {
     out: BTreeMap<Tag, A>,
-    done: BTreeMap<Tag, (A, Verdict)>,
+    done: BTreeMap<Tag, (A, Disposition)>,
     /// Tags below `next` that were not seen yet.
     missing: BTreeSet<Tag>,
     next: Tag,
@@ -27,7 +27,7 @@ pub(super) struct Outstanding<A> {
 /// multiple one, which would else end some of them too.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Round<A> {
-    pub(super) single: Vec<(A, Verdict)>,
+    pub(super) single: Vec<(A, Disposition)>,
     pub(super) multiple: Option<Multiple<A>>,
 }
 
@@ -73,9 +73,9 @@ impl<A> Outstanding<A> {
     }
 
     /// A delivery was settled. Telling the broker waits for the next round.
-    pub(super) fn settle(&mut self, tag: Tag, verdict: Verdict) {
+    pub(super) fn settle(&mut self, tag: Tag, disposition: Disposition) {
         if let Some(acker) = self.out.remove(&tag) {
-            self.done.insert(tag, (acker, verdict));
+            self.done.insert(tag, (acker, disposition));
         }
     }
 
@@ -85,9 +85,9 @@ impl<A> Outstanding<A> {
         let first_missing = self.missing.first().copied().unwrap_or(self.next);
         let barrier = first_out.min(first_missing);
         let mut round = Round { single: Vec::new(), multiple: None };
-        for (tag, (acker, verdict)) in std::mem::take(&mut self.done) {
-            if tag > barrier || verdict != Verdict::Ack {
-                round.single.push((acker, verdict));
+        for (tag, (acker, disposition)) in std::mem::take(&mut self.done) {
+            if tag > barrier || disposition != Disposition::Ack {
+                round.single.push((acker, disposition));
             } else {
                 let count = round.multiple.map_or(0, |run: Multiple<A>| run.count) + 1;
                 round.multiple = Some(Multiple { last: acker, count });
@@ -113,7 +113,7 @@ mod tests {
 
     fn acked(outstanding: &mut Outstanding<Tag>, tags: impl IntoIterator<Item = Tag>) {
         for tag in tags {
-            outstanding.settle(tag, Verdict::Ack);
+            outstanding.settle(tag, Disposition::Ack);
         }
     }
 
@@ -155,7 +155,7 @@ mod tests {
         let mut outstanding = seen(1..=5);
         acked(&mut outstanding, [1, 3, 4]);
         let round = outstanding.round();
-        assert_eq!(round.single, vec![(3, Verdict::Ack), (4, Verdict::Ack)]);
+        assert_eq!(round.single, vec![(3, Disposition::Ack), (4, Disposition::Ack)]);
         assert_eq!(round.multiple, Some(Multiple { last: 1, count: 1 }));
         acked(&mut outstanding, [2, 5]);
         let round = outstanding.round();
@@ -166,9 +166,9 @@ mod tests {
     fn a_return_goes_singly_and_does_not_break_the_run() {
         let mut outstanding = seen(1..=4);
         acked(&mut outstanding, [1, 3, 4]);
-        outstanding.settle(2, Verdict::Return);
+        outstanding.settle(2, Disposition::Requeue);
         let round = outstanding.round();
-        assert_eq!(round.single, vec![(2, Verdict::Return)]);
+        assert_eq!(round.single, vec![(2, Disposition::Requeue)]);
         assert_eq!(round.multiple, Some(Multiple { last: 4, count: 3 }));
     }
 
@@ -177,7 +177,7 @@ mod tests {
         let mut outstanding = seen([1, 2, 4]);
         acked(&mut outstanding, [1, 2, 4]);
         let round = outstanding.round();
-        assert_eq!(round.single, vec![(4, Verdict::Ack)]);
+        assert_eq!(round.single, vec![(4, Disposition::Ack)]);
         assert_eq!(round.multiple, Some(Multiple { last: 2, count: 2 }));
         outstanding.insert(3, 3);
         acked(&mut outstanding, [3]);
@@ -193,7 +193,7 @@ mod tests {
     }
 
     /// A broker's view of a channel: what is sent must end exactly what was settled, each
-    /// with its own verdict.
+    /// with its own disposition.
     #[test]
     fn any_order_of_arrival_and_settlement_ends_each_delivery_as_it_was_settled() {
         for seed in 0..300 {
@@ -216,22 +216,25 @@ mod tests {
                 out.shuffle(&mut rng);
                 for _ in 0..rng.random_range(0..8).min(out.len()) {
                     let tag = out.pop().unwrap();
-                    let verdict =
-                        if rng.random_bool(0.8) { Verdict::Ack } else { Verdict::DeadLetter };
-                    outstanding.settle(tag, verdict);
-                    settled.insert(tag, verdict);
+                    let disposition = if rng.random_bool(0.8) {
+                        Disposition::Ack
+                    } else {
+                        Disposition::DeadLetter
+                    };
+                    outstanding.settle(tag, disposition);
+                    settled.insert(tag, disposition);
                 }
                 let round = outstanding.round();
-                for (tag, verdict) in round.single {
+                for (tag, disposition) in round.single {
                     assert!(unacked.remove(&tag), "{tag} was settled twice, seed {seed}");
-                    assert_eq!(settled.remove(&tag), Some(verdict));
+                    assert_eq!(settled.remove(&tag), Some(disposition));
                 }
                 if let Some(Multiple { last, count }) = round.multiple {
                     let covered: Vec<Tag> = unacked.range(..=last).copied().collect();
                     assert_eq!(covered.len() as u64, count, "seed {seed}");
                     for tag in covered {
                         unacked.remove(&tag);
-                        assert_eq!(settled.remove(&tag), Some(Verdict::Ack), "seed {seed}");
+                        assert_eq!(settled.remove(&tag), Some(Disposition::Ack), "seed {seed}");
                     }
                 }
                 assert!(settled.is_empty(), "a settlement was kept back, seed {seed}");

@@ -82,8 +82,8 @@ impl Buffer {
             let mut ready = self.lock();
             for delivery in deliveries {
                 match delivery.lane {
-                    Lane::Resume => ready.outcomes.push_back(delivery),
-                    Lane::Jobs { .. } | Lane::Dead(_) => ready.others.push_back(delivery),
+                    Lane::Outcomes => ready.outcomes.push_back(delivery),
+                    Lane::Jobs { .. } | Lane::DeadLetters(_) => ready.others.push_back(delivery),
                 }
             }
         }

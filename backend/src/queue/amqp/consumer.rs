@@ -21,7 +21,7 @@ use super::{
     supervisor::{Link, Standing},
     topology::Topology,
 };
-use crate::queue::delivery::Verdict;
+use crate::queue::delivery::Disposition;
 use quhao_common::process::metrics;
 
 mod session;
@@ -211,7 +211,7 @@ impl Owner {
         }
         session.unsubscribe(wire.limit).await?;
         for delivery in self.buffer.drain() {
-            delivery.settle(Verdict::Return);
+            delivery.settle(Disposition::Requeue);
         }
         session.tell(wire.limit).await?;
         self.link.modify(|tap| tap.subscribed = false);

@@ -7,7 +7,7 @@ use lapin::{
 use time::OffsetDateTime;
 
 use super::topology::{JOBS_KEY, RESUME_KEY};
-use crate::queue::message::Parcel;
+use crate::queue::message::Message;
 use quhao_common::{domain::id::JobId, envelope::batch};
 
 /// AMQP's number for "survives a restart".
@@ -16,23 +16,23 @@ const PERSISTENT: u8 = 2;
 /// What is to be published.
 pub(super) enum Letter {
     /// A job for whoever takes it.
-    Job(Parcel),
+    Job(Message),
     /// An outcome that its worker could not commit. It never expires.
     Outcome { id: JobId, body: Vec<u8> },
 }
 
 /// A message as the broker gets it.
-pub(super) struct Message {
+pub(super) struct Frame {
     /// The routing key.
     pub(super) key: &'static str,
     pub(super) body: Vec<u8>,
     pub(super) properties: BasicProperties,
 }
 
-impl Message {
+impl Frame {
     /// A job of its own, published at `now`. Its trace context is there for whoever looks
     /// at the broker.
-    pub(super) fn job(parcel: Parcel, now: OffsetDateTime) -> Self {
+    pub(super) fn job(parcel: Message, now: OffsetDateTime) -> Self {
         let properties = properties(parcel.id, "quhao.envelope", now)
             .with_expiration(expiration(parcel.expires_at, now).into());
         let properties = match &parcel.traceparent {
@@ -47,7 +47,7 @@ impl Message {
 
     /// Several jobs. The broker drops them when the last one is too late: each is judged by
     /// its own deadline. The first one's id stands for all.
-    pub(super) fn jobs(first: &Parcel, others: &[Parcel], now: OffsetDateTime) -> Self {
+    pub(super) fn jobs(first: &Message, others: &[Message], now: OffsetDateTime) -> Self {
         let all: Vec<_> = std::iter::once(first).chain(others).collect();
         let last = others.iter().map(|parcel| parcel.expires_at).fold(first.expires_at, Ord::max);
         let count = AMQPValue::LongInt(i32::try_from(all.len()).unwrap_or(i32::MAX));
@@ -95,8 +95,8 @@ mod tests {
 
     const NOW: OffsetDateTime = datetime!(2026-11-22 12:00:00 UTC);
 
-    fn parcel(id: u8, lives_ms: i64, traceparent: Option<&str>) -> Parcel {
-        Parcel {
+    fn parcel(id: u8, lives_ms: i64, traceparent: Option<&str>) -> Message {
+        Message {
             id: JobId::from_bytes([id; 25]),
             body: vec![id; 6],
             expires_at: NOW + Duration::milliseconds(lives_ms),
@@ -105,7 +105,7 @@ mod tests {
     }
 
     fn job(traceparent: Option<&str>) -> BasicProperties {
-        Message::job(parcel(7, 240_500, traceparent), NOW).properties
+        Frame::job(parcel(7, 240_500, traceparent), NOW).properties
     }
 
     fn text(value: Option<&lapin::types::ShortString>) -> String {
@@ -141,7 +141,7 @@ mod tests {
     fn a_bundle_lives_as_long_as_its_longest_job_and_says_how_many_it_has() {
         let [first, second] = [parcel(7, 1000, Some("00-abc-def-01")), parcel(8, 9000, None)];
         for (first, others) in [(&first, vec![second.clone()]), (&second, vec![first.clone()])] {
-            let Message { key, body, properties } = Message::jobs(first, &others, NOW);
+            let Frame { key, body, properties } = Frame::jobs(first, &others, NOW);
             assert_eq!(batch::unpack(&body).unwrap(), [&first.body, &others[0].body]);
             assert_eq!(
                 (key, text(properties.expiration().as_ref())),
@@ -156,7 +156,7 @@ mod tests {
 
     #[test]
     fn an_outcome_has_no_end_and_tells_no_more_than_a_job() {
-        let outcome = Message::outcome(JobId::from_bytes([7; 25]), b"sealed".to_vec(), NOW);
+        let outcome = Frame::outcome(JobId::from_bytes([7; 25]), b"sealed".to_vec(), NOW);
         let (told, of_job) = (&outcome.properties, job(None));
         assert_eq!(*told.expiration(), None);
         assert_eq!(told.message_id(), of_job.message_id());

@@ -5,7 +5,7 @@
 
 use lapin::types::{AMQPValue, FieldTable};
 
-use crate::queue::delivery::{Death, Lane};
+use crate::queue::delivery::{DeadLetterReason, Lane};
 
 /// How often a message came back to its quorum queue. Before RabbitMQ 4.3 each return
 /// counts; from then on only what may have been the message's fault: a rejection, or a
@@ -30,8 +30,8 @@ pub(super) enum Source {
 pub(super) fn lane(source: Source, headers: Option<&FieldTable>) -> Lane {
     match source {
         Source::Jobs => Lane::Jobs { unsettled: headers.map_or(0, came_back) },
-        Source::Resume => Lane::Resume,
-        Source::Dead => Lane::Dead(headers.map_or(Death::Other, death)),
+        Source::Resume => Lane::Outcomes,
+        Source::Dead => Lane::DeadLetters(headers.map_or(DeadLetterReason::Other, death)),
     }
 }
 
@@ -49,12 +49,12 @@ fn came_back(headers: &FieldTable) -> u32 {
     u32::try_from(count.max(0)).unwrap_or(u32::MAX)
 }
 
-fn death(headers: &FieldTable) -> Death {
+fn death(headers: &FieldTable) -> DeadLetterReason {
     match headers.inner().get(FIRST_DEATH).and_then(text) {
-        Some(b"expired") => Death::Expired,
-        Some(b"delivery_limit") => Death::DeliveryLimit,
-        Some(b"rejected") => Death::Rejected,
-        _ => Death::Other,
+        Some(b"expired") => DeadLetterReason::Expired,
+        Some(b"delivery_limit") => DeadLetterReason::DeliveryLimit,
+        Some(b"rejected") => DeadLetterReason::Rejected,
+        _ => DeadLetterReason::Other,
     }
 }
 
@@ -100,15 +100,15 @@ mod tests {
     #[test]
     fn what_was_set_aside_says_why() {
         for (word, expected) in [
-            ("expired", Death::Expired),
-            ("delivery_limit", Death::DeliveryLimit),
-            ("rejected", Death::Rejected),
-            ("maxlen", Death::Other),
+            ("expired", DeadLetterReason::Expired),
+            ("delivery_limit", DeadLetterReason::DeliveryLimit),
+            ("rejected", DeadLetterReason::Rejected),
+            ("maxlen", DeadLetterReason::Other),
         ] {
             let headers = headers(FIRST_DEATH, AMQPValue::LongString(word.into()));
-            assert_eq!(lane(Source::Dead, Some(&headers)), Lane::Dead(expected));
-            assert_eq!(lane(Source::Resume, Some(&headers)), Lane::Resume);
+            assert_eq!(lane(Source::Dead, Some(&headers)), Lane::DeadLetters(expected));
+            assert_eq!(lane(Source::Resume, Some(&headers)), Lane::Outcomes);
         }
-        assert_eq!(lane(Source::Dead, None), Lane::Dead(Death::Other));
+        assert_eq!(lane(Source::Dead, None), Lane::DeadLetters(DeadLetterReason::Other));
     }
 }

@@ -7,7 +7,7 @@ use std::{
 
 use tokio::sync::{Notify, mpsc};
 
-use crate::queue::delivery::Verdict;
+use crate::queue::delivery::Disposition;
 use quhao_common::process::metrics;
 
 /// What is left to write about an envelope.
@@ -85,7 +85,7 @@ impl Held {
     }
 }
 
-/// That one envelope is out. Dropped without a verdict, it is handed back.
+/// That one envelope is out. Dropped without a disposition, it is handed back.
 #[derive(Debug)]
 pub struct Receipt {
     id: i64,
@@ -94,11 +94,11 @@ pub struct Receipt {
 }
 
 impl Receipt {
-    pub(in crate::queue) fn settle(mut self, verdict: Verdict) {
-        let settlement = match verdict {
-            Verdict::Ack => Settlement::Remove(self.id),
-            Verdict::DeadLetter => Settlement::SetAside(self.id),
-            Verdict::Return => return, // and be dropped
+    pub(in crate::queue) fn settle(mut self, disposition: Disposition) {
+        let settlement = match disposition {
+            Disposition::Ack => Settlement::Remove(self.id),
+            Disposition::DeadLetter => Settlement::SetAside(self.id),
+            Disposition::Requeue => return, // and be dropped
         };
         self.settled = true;
         // Never full, only closed: then the next process works on it again.

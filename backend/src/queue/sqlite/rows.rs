@@ -4,8 +4,8 @@ use sqlx::SqliteConnection;
 use time::OffsetDateTime;
 
 use crate::queue::{
-    delivery::{Death, Lane},
-    message::Parcel,
+    delivery::{DeadLetterReason, Lane},
+    message::Message,
 };
 use quhao_common::envelope::unix_ms::unix_ms;
 
@@ -54,10 +54,10 @@ pub(super) struct Take {
     pub(super) aside: Vec<String>,
 }
 
-/// Adds `parcel`, unless `length_max` are there already.
+/// Adds `message`, unless `length_max` are there already.
 pub(super) async fn insert(
     connection: &mut SqliteConnection,
-    parcel: Parcel,
+    message: Message,
     length_max: i64,
 ) -> Result<bool, sqlx::Error> {
     let counted = sqlx::query(COUNT_IN).bind(length_max).execute(&mut *connection).await?;
@@ -65,9 +65,9 @@ pub(super) async fn insert(
         return Ok(false);
     }
     sqlx::query(INSERT)
-        .bind(parcel.id.to_string())
-        .bind(unix_ms(parcel.expires_at))
-        .bind(parcel.body)
+        .bind(message.id.to_string())
+        .bind(unix_ms(message.expires_at))
+        .bind(message.body)
         .execute(connection)
         .await?;
     Ok(true)
@@ -110,8 +110,8 @@ pub(super) async fn take(
 fn lane(expired: bool, unsettled: u32, delivery_limit: u32) -> Option<Lane> {
     match unsettled.saturating_sub(delivery_limit) {
         2.. => None,
-        _ if expired => Some(Lane::Dead(Death::Expired)),
-        1 => Some(Lane::Dead(Death::DeliveryLimit)),
+        _ if expired => Some(Lane::DeadLetters(DeadLetterReason::Expired)),
+        1 => Some(Lane::DeadLetters(DeadLetterReason::DeliveryLimit)),
         0 => Some(Lane::Jobs { unsettled }),
     }
 }

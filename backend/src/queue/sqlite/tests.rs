@@ -5,9 +5,9 @@ use time::OffsetDateTime;
 use super::SqliteQueue;
 use crate::{
     queue::{
-        delivery::{Delivery, Verdict},
+        delivery::{Delivery, Disposition},
         error::PublishError,
-        message::Parcel,
+        message::Message,
         status::Roles,
     },
     sqlite_file::{Database, scratch::Scratch},
@@ -53,10 +53,10 @@ async fn opened_as(
     SqliteQueue::open(database, &settings, roles)
 }
 
-fn parcel(number: u16) -> Parcel {
+fn message(number: u16) -> Message {
     let mut id = [0; 25];
     id[1..3].copy_from_slice(&number.to_be_bytes());
-    Parcel {
+    Message {
         id: JobId::from_bytes(id),
         body: number.to_be_bytes().to_vec(),
         expires_at: OffsetDateTime::now_utc() + time::Duration::minutes(5),
@@ -101,7 +101,7 @@ async fn what_was_acked_is_gone_and_the_rest_comes_again_after_a_restart() {
     let path = scratch.path("quhao.db");
     let queue = opened(&path, |_| {}).await;
     for at in 0..10 {
-        queue.publish(parcel(at)).await.unwrap();
+        queue.publish(message(at)).await.unwrap();
     }
     let deliveries = taken(&queue, 10).await;
     assert_eq!(deliveries.iter().map(number).collect::<Vec<_>>(), (0..10).collect::<Vec<_>>());
@@ -109,21 +109,21 @@ async fn what_was_acked_is_gone_and_the_rest_comes_again_after_a_restart() {
     let mut unsettled = Vec::new();
     for delivery in deliveries {
         match number(&delivery) % 2 {
-            0 => delivery.settle(Verdict::Ack),
+            0 => delivery.settle(Disposition::Ack),
             _ => unsettled.push(delivery),
         }
     }
     comes_to(&queue, 0, 5).await;
     queue.close(LIMIT).await;
     // Too late: the next process gets it.
-    unsettled.remove(0).settle(Verdict::Ack);
+    unsettled.remove(0).settle(Disposition::Ack);
 
     let queue = opened(&path, |_| {}).await;
     let deliveries = taken(&queue, 5).await;
     assert_eq!(deliveries.iter().map(number).collect::<Vec<_>>(), [1, 3, 5, 7, 9]);
     assert!(deliveries.iter().all(|delivery| delivery.redelivered));
     for delivery in deliveries {
-        delivery.settle(Verdict::Ack);
+        delivery.settle(Disposition::Ack);
     }
     queue.close(LIMIT).await;
 
@@ -138,11 +138,11 @@ async fn what_is_out_does_not_come_and_what_is_handed_back_or_dropped_does() {
     let scratch = Scratch::new();
     let queue = opened(&scratch.path("quhao.db"), |_| {}).await;
     for at in 0..3 {
-        queue.publish(parcel(at)).await.unwrap();
+        queue.publish(message(at)).await.unwrap();
     }
     let mut deliveries = taken(&queue, 3).await;
     nothing_comes(&queue).await;
-    deliveries.remove(1).settle(Verdict::Return);
+    deliveries.remove(1).settle(Disposition::Requeue);
     let again = taken(&queue, 1).await;
     assert_eq!((again.len(), number(&again[0]), again[0].redelivered), (1, 1, true));
     drop(deliveries.remove(0));
@@ -156,16 +156,16 @@ async fn a_full_queue_refuses_until_something_is_done() {
     let scratch = Scratch::new();
     let queue = opened(&scratch.path("quhao.db"), |settings| settings.length_max = 3).await;
     for at in 0..3 {
-        queue.publish(parcel(at)).await.unwrap();
+        queue.publish(message(at)).await.unwrap();
     }
-    assert_eq!(queue.publish(parcel(3)).await, Err(PublishError::Full));
+    assert_eq!(queue.publish(message(3)).await, Err(PublishError::Full));
     for delivery in taken(&queue, 3).await {
-        delivery.settle(Verdict::Ack);
+        delivery.settle(Disposition::Ack);
     }
     comes_to(&queue, 0, 0).await;
-    queue.publish(parcel(4)).await.unwrap();
+    queue.publish(message(4)).await.unwrap();
     queue.close(LIMIT).await;
-    assert_eq!(queue.publish(parcel(5)).await, Err(PublishError::Unavailable));
+    assert_eq!(queue.publish(message(5)).await, Err(PublishError::Unavailable));
 }
 
 #[tokio::test]
@@ -174,12 +174,12 @@ async fn no_more_is_out_than_may_be() {
     let roles = Roles { publish: true, take_max: Some(4) };
     let queue = opened_as(&scratch.path("quhao.db"), roles, |_| {}).await;
     for at in 0..10 {
-        queue.publish(parcel(at)).await.unwrap();
+        queue.publish(message(at)).await.unwrap();
     }
     let mut first = taken(&queue, 4).await;
     nothing_comes(&queue).await;
     assert_eq!((first.len(), queue.depth().await.unwrap()), (4, 6));
-    first.remove(0).settle(Verdict::Ack);
+    first.remove(0).settle(Disposition::Ack);
     let next = taken(&queue, 1).await;
     assert_eq!(number(&next[0]), 4);
     queue.close(LIMIT).await;
@@ -201,7 +201,7 @@ async fn stopping_ends_those_who_wait_and_frees_what_was_not_handed_out() {
 
     let queue = opened(&path, |_| {}).await;
     for at in 0..6 {
-        queue.publish(parcel(at)).await.unwrap();
+        queue.publish(message(at)).await.unwrap();
     }
     comes_to(&queue, 6, 0).await;
     let mut out = queue.next(2).await.unwrap();
@@ -209,7 +209,7 @@ async fn stopping_ends_those_who_wait_and_frees_what_was_not_handed_out() {
     queue.stop_taking().await;
     assert!(queue.next(10).await.is_none());
     comes_to(&queue, 4, 2).await;
-    out.remove(0).settle(Verdict::Ack);
+    out.remove(0).settle(Disposition::Ack);
     comes_to(&queue, 4, 1).await;
     queue.close(LIMIT).await;
     drop(out);
@@ -228,7 +228,7 @@ async fn giving_up_a_wait_or_a_publish_loses_nothing() {
     let mut deliveries = Vec::new();
     for at in 0..60 {
         let patience = Duration::from_micros(u64::from(at) * 40);
-        if matches!(tokio::time::timeout(patience, queue.publish(parcel(at))).await, Ok(Ok(()))) {
+        if matches!(tokio::time::timeout(patience, queue.publish(message(at))).await, Ok(Ok(()))) {
             sure.insert(at);
         }
         let patience = Duration::from_micros(u64::from(at) * 13);
@@ -236,13 +236,13 @@ async fn giving_up_a_wait_or_a_publish_loses_nothing() {
             deliveries.extend(more);
         }
     }
-    queue.publish(parcel(60)).await.unwrap();
+    queue.publish(message(60)).await.unwrap();
     sure.insert(60);
     while !came.contains(&60) {
         deliveries.extend(taken(&queue, 1).await);
         for delivery in deliveries.drain(..) {
             assert!(came.insert(number(&delivery)), "handed out twice");
-            delivery.settle(Verdict::Ack);
+            delivery.settle(Disposition::Ack);
         }
     }
     assert!(came.is_superset(&sure));

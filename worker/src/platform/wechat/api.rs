@@ -90,7 +90,7 @@ impl Api {
             .redirect(redirect::Policy::none()) // a redirect would carry the secret along
             .referer(false)
             .no_proxy()
-            .retry(retry::never()) // a code works once: only the verdict repeats a call
+            .retry(retry::never()) // a code works once: only the disposition repeats a call
             .build()?;
         let base = settings.base_url.path().trim_end_matches('/');
         let urls = Endpoint::ALL.map(|endpoint| {

@@ -23,7 +23,7 @@ use crate::queue::{
         receipt::{Held, Receipt, Settled},
         topology::Topology,
     },
-    delivery::{Delivery, Verdict},
+    delivery::{Delivery, Disposition},
 };
 use quhao_common::{envelope::batch, process::metrics};
 
@@ -96,8 +96,8 @@ impl Session {
     }
 
     /// A message was settled. Telling the broker waits for [`Session::tell`].
-    pub(super) fn settle(&mut self, Settled { tag, verdict }: Settled) {
-        self.outstanding.settle(tag, verdict);
+    pub(super) fn settle(&mut self, Settled { tag, disposition }: Settled) {
+        self.outstanding.settle(tag, disposition);
     }
 
     /// Ends the subscriptions; what arrived without having been looked at is settled as
@@ -105,7 +105,7 @@ impl Session {
     pub(super) async fn unsubscribe(&mut self, limit: Duration) -> Result<(), LinkError> {
         for message in self.subscriptions.end(limit).await? {
             self.outstanding.insert(message.delivery_tag, message.acker);
-            self.outstanding.settle(message.delivery_tag, Verdict::Return);
+            self.outstanding.settle(message.delivery_tag, Disposition::Requeue);
         }
         Ok(())
     }
@@ -136,7 +136,7 @@ impl Session {
         let covered = multiple.as_ref().map_or(0, |run| run.count);
         let mut lost = single.len() as u64 + covered;
         let telling = async {
-            let each = single.iter().map(|(acker, verdict)| tell_one(acker, *verdict));
+            let each = single.iter().map(|(acker, disposition)| tell_one(acker, *disposition));
             let mut failed = Ok(());
             for told in future::join_all(each).await {
                 match told {
@@ -176,10 +176,12 @@ async fn ended(channel: &Channel) {
 ///
 /// A return is a nack: on RabbitMQ 4.3 that does not count towards the delivery limit,
 /// while a reject does; before, both count.
-async fn tell_one(acker: &Acker, verdict: Verdict) -> Result<bool, lapin::Error> {
-    match verdict {
-        Verdict::Ack => acker.ack(BasicAckOptions { multiple: false }).await,
-        Verdict::Return => acker.nack(BasicNackOptions { multiple: false, requeue: true }).await,
-        Verdict::DeadLetter => acker.reject(BasicRejectOptions { requeue: false }).await,
+async fn tell_one(acker: &Acker, disposition: Disposition) -> Result<bool, lapin::Error> {
+    match disposition {
+        Disposition::Ack => acker.ack(BasicAckOptions { multiple: false }).await,
+        Disposition::Requeue => {
+            acker.nack(BasicNackOptions { multiple: false, requeue: true }).await
+        }
+        Disposition::DeadLetter => acker.reject(BasicRejectOptions { requeue: false }).await,
     }
 }

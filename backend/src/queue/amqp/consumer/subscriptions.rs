@@ -19,7 +19,7 @@ use futures_util::{
 };
 use lapin::{
     Channel,
-    message::Delivery as Message,
+    message::Delivery as Arrived,
     options::{BasicCancelOptions, BasicConsumeOptions, BasicQosOptions},
     types::FieldTable,
 };
@@ -39,7 +39,7 @@ const SHARE: u16 = 8;
 const TO_JOBS_MAX: usize = 8;
 
 /// A message, and what it was subscribed to.
-pub(super) type Arrival = (Source, Message);
+pub(super) type Arrival = (Source, Arrived);
 
 type Messages = Pin<Box<dyn Stream<Item = Result<Arrival, LinkError>> + Send>>;
 
@@ -127,7 +127,7 @@ impl Subscriptions {
     }
 
     /// Ends all, and gives what arrived without having been looked at.
-    pub(super) async fn end(&mut self, limit: Duration) -> Result<Vec<Message>, LinkError> {
+    pub(super) async fn end(&mut self, limit: Duration) -> Result<Vec<Arrived>, LinkError> {
         let all: Vec<_> = self.jobs.drain(..).chain(self.others.drain(..)).collect();
         let ending = async {
             for subscription in &all {

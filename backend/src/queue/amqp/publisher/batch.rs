@@ -11,9 +11,9 @@ use time::OffsetDateTime;
 
 use super::Request;
 use crate::queue::{
-    amqp::frame::{Letter, Message},
+    amqp::frame::{Frame, Letter},
     error::PublishError,
-    message::Parcel,
+    message::Message,
 };
 use quhao_common::envelope::batch::{ENVELOPES_MAX, fitting};
 
@@ -64,17 +64,17 @@ fn may_go(waiting: usize, under_way: usize, at_once: usize) -> bool {
 }
 
 /// The message with these letters: jobs, or a single outcome.
-pub(super) fn message(letters: Vec<Letter>, now: OffsetDateTime) -> Option<Message> {
-    let mut parcels = Vec::<Parcel>::with_capacity(letters.len());
+pub(super) fn message(letters: Vec<Letter>, now: OffsetDateTime) -> Option<Frame> {
+    let mut parcels = Vec::<Message>::with_capacity(letters.len());
     for letter in letters {
         match letter {
             Letter::Job(parcel) => parcels.push(parcel),
-            Letter::Outcome { id, body } => return Some(Message::outcome(id, body, now)),
+            Letter::Outcome { id, body } => return Some(Frame::outcome(id, body, now)),
         }
     }
     match &parcels[..] {
-        [first, others @ ..] if !others.is_empty() => Some(Message::jobs(first, others, now)),
-        _ => Some(Message::job(parcels.pop()?, now)),
+        [first, others @ ..] if !others.is_empty() => Some(Frame::jobs(first, others, now)),
+        _ => Some(Frame::job(parcels.pop()?, now)),
     }
 }
 

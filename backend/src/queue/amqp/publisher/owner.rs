@@ -32,7 +32,7 @@ use crate::queue::{
         CHECK_EVERY,
         connection::Wire,
         error::{LinkError, within},
-        frame::Message,
+        frame::Frame,
         mean_jobs::MeanJobs,
         supervisor::Link,
         topology::short,
@@ -264,7 +264,7 @@ async fn drain(open: &mut FuturesUnordered<Sending>, wire: &Wire) {
 async fn publish(
     channel: &Channel,
     exchange: ShortString,
-    Message { key, body, properties }: Message,
+    Frame { key, body, properties }: Frame,
 ) -> Result<Confirmation, (PublishError, lapin::Error)> {
     let options = BasicPublishOptions { mandatory: false, immediate: false };
     let confirm = channel

@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use super::{LIMIT, number, opened_as, parcel, taken};
+use super::{LIMIT, message, number, opened_as, taken};
 use crate::{queue::status::Roles, sqlite_file::scratch::Scratch};
 
 const CHILD: &str = "QUHAO_TEST_KILLED_PUBLISHER";
@@ -51,7 +51,7 @@ async fn publish_until_killed(path: &Path) {
         let queue = Arc::clone(&queue);
         tasks.spawn(async move {
             for at in (lane..60_000).step_by(16) {
-                queue.publish(parcel(at)).await.unwrap();
+                queue.publish(message(at)).await.unwrap();
                 writeln!(std::io::stdout(), "\naccepted {at}").unwrap();
             }
         });
