@@ -65,10 +65,14 @@ impl Backend {
     /// New connections to the servers use what these settings say of where they are; those
     /// that are there stay. Anything else in the settings does not count. An error changes
     /// nothing.
-    pub fn retell(&self, queue: &config::Queue, store: &config::Store) -> Result<(), BackendError> {
+    pub fn reconfigure(
+        &self,
+        queue: &config::Queue,
+        store: &config::Store,
+    ) -> Result<(), BackendError> {
         // The store may refuse; the configuration has tried the queue's URL.
-        self.store.retell(store)?;
-        Ok(self.queue.retell(queue)?)
+        self.store.reconfigure(store)?;
+        Ok(self.queue.reconfigure(queue)?)
     }
 
     /// Ends the queue and then the store, so that a settlement finds its database. The
@@ -113,7 +117,7 @@ mod tests {
     use quhao_common::domain::id::JobId;
 
     const LIMIT: Duration = Duration::from_secs(10);
-    const ROLES: Roles = Roles { publish: true, take_max: Some(8) };
+    const ROLES: Roles = Roles { publish: true, prefetch_max: Some(8) };
 
     fn queue(url: QueueUrl) -> config::Queue {
         config::Queue {

@@ -50,7 +50,7 @@ impl Queue {
     }
 
     /// Whether it takes outcomes.
-    pub fn hands_over(&self) -> bool {
+    pub fn can_hand_over(&self) -> bool {
         matches!(self, Self::Amqp(_))
     }
 
@@ -66,7 +66,7 @@ impl Queue {
     }
 
     /// The next deliveries: at least one, at most `max`. Waits for the first, not for
-    /// more. `None` once [`Queue::stop_taking`] was called. Safe to drop while waiting.
+    /// more. `None` once [`Queue::stop_consuming`] was called. Safe to drop while waiting.
     pub async fn next(&self, max: usize) -> Option<Vec<Delivery>> {
         match self {
             Self::Amqp(queue) => queue.next(max).await,
@@ -75,37 +75,37 @@ impl Queue {
     }
 
     /// Takes nothing for now: what was fetched but not handed out yet goes back, for others
-    /// to take. [`Queue::resume_taking`] ends it. Deliveries that are out can be settled.
-    pub async fn pause_taking(&self) {
+    /// to take. [`Queue::resume_consuming`] ends it. Deliveries that are out can be settled.
+    pub async fn pause_consuming(&self) {
         match self {
-            Self::Amqp(queue) => queue.pause_taking().await,
+            Self::Amqp(queue) => queue.pause_consuming().await,
             // An embedded queue has one process: nobody else could take what it gave back.
             Self::Sqlite(_) => {}
         }
     }
 
-    /// Takes again after [`Queue::pause_taking`].
-    pub fn resume_taking(&self) {
+    /// Takes again after [`Queue::pause_consuming`].
+    pub fn resume_consuming(&self) {
         match self {
-            Self::Amqp(queue) => queue.resume_taking(),
+            Self::Amqp(queue) => queue.resume_consuming(),
             Self::Sqlite(_) => {}
         }
     }
 
     /// Takes no more, for good; what was fetched but not handed out yet goes back. Deliveries that
     /// are out can still be settled.
-    pub async fn stop_taking(&self) {
+    pub async fn stop_consuming(&self) {
         match self {
-            Self::Amqp(queue) => queue.stop_taking().await,
-            Self::Sqlite(queue) => queue.stop_taking().await,
+            Self::Amqp(queue) => queue.stop_consuming().await,
+            Self::Sqlite(queue) => queue.stop_consuming().await,
         }
     }
 
     /// Connections from now on go where `settings` say, those that are there stay. An error
     /// changes nothing; an embedded queue stays where it is.
-    pub fn retell(&self, settings: &config::Queue) -> Result<(), QueueError> {
+    pub fn reconfigure(&self, settings: &config::Queue) -> Result<(), QueueError> {
         match self {
-            Self::Amqp(queue) => queue.retell(settings),
+            Self::Amqp(queue) => queue.reconfigure(settings),
             Self::Sqlite(_) => Ok(()),
         }
     }
@@ -143,9 +143,9 @@ impl Queue {
     }
 
     /// Whether deliveries would reach this process now: subscribed, not merely alive.
-    pub fn taking(&self) -> Link {
+    pub fn consuming(&self) -> Link {
         match self {
-            Self::Amqp(queue) => queue.taking(),
+            Self::Amqp(queue) => queue.consuming(),
             Self::Sqlite(_) => Link::Up,
         }
     }

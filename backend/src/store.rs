@@ -6,7 +6,7 @@
 //! - Answers improve only: succeeded over failed over none; of two failures the first
 //!   stays, but for [`quhao_common::domain::failure::FailureCode::replaces`]. Inside a batch too.
 //! - That a deadline passed holds for copies of the job with that deadline or an earlier
-//!   one ([`Holds`]), until a copy with a later one has failed, too.
+//!   one ([`AnswerValidity`]), until a copy with a later one has failed, too.
 //! - Erased is over all of them: the outcome of a job that was created before its person
 //!   or app was erased is kept as the fact alone, its session not at all.
 //! - A callback is due from the commit that wrote its answer; a success cancels word of a
@@ -110,11 +110,11 @@ impl Store {
 
     /// Which of these copies of jobs, each with its deadline, have an answer that holds for
     /// them.
-    pub async fn known(
+    pub async fn answered(
         &self,
         copies: &[(JobKey, OffsetDateTime)],
     ) -> Result<HashSet<JobKey>, StoreError> {
-        each!(self, store => store.known(copies).await)
+        each!(self, store => store.answered(copies).await)
     }
 
     /// Keeps answers, and word of them, until the given times at least; says which of
@@ -236,9 +236,9 @@ impl Store {
 
     /// Connections from now on use the URL in `settings`, those that are there stay. An
     /// error changes nothing; an embedded store stays where it is.
-    pub fn retell(&self, settings: &config::Store) -> Result<(), StoreError> {
+    pub fn reconfigure(&self, settings: &config::Store) -> Result<(), StoreError> {
         match self {
-            Self::Postgres(store) => store.retell(settings),
+            Self::Postgres(store) => store.reconfigure(settings),
             Self::Sqlite(_) => Ok(()),
         }
     }

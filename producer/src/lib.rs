@@ -24,7 +24,7 @@ use quhao_backend::backend::Backend;
 use quhao_common::{
     config::Config,
     process::{
-        http_server::{self, Door},
+        http_server::{self, Listener},
         metrics::Exporter,
         registry::Live,
     },
@@ -90,8 +90,8 @@ impl Limits {
 /// One producer: the API and the metrics listener.
 pub struct Producer {
     edge: Arc<Edge>,
-    api: Door,
-    metrics: Door,
+    api: Listener,
+    metrics: Listener,
     exporter: Exporter,
     drain: Duration,
 }
@@ -114,10 +114,13 @@ impl Producer {
         exporter: Exporter,
     ) -> std::io::Result<Self> {
         let http = &config.http;
-        let api = Door::bind(http.listen, http.connections_max, http.header_timeout).await?;
-        let metrics =
-            Door::bind(http.metrics_listen, http_server::OPS_CONNECTIONS_MAX, http.header_timeout)
-                .await?;
+        let api = Listener::bind(http.listen, http.connections_max, http.header_timeout).await?;
+        let metrics = Listener::bind(
+            http.metrics_listen,
+            http_server::OPS_CONNECTIONS_MAX,
+            http.header_timeout,
+        )
+        .await?;
         let draining = CancellationToken::new();
         let edge = Arc::new(Edge {
             backend,

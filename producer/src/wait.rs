@@ -12,7 +12,7 @@ use std::{
 };
 
 use quhao_common::domain::{
-    answer::{Holds, StoredAnswer},
+    answer::{AnswerValidity, StoredAnswer},
     app::ClientName,
     id::JobKey,
 };
@@ -167,11 +167,11 @@ impl Waiters {
         let mut answered = HashSet::new();
         for answer in answers.into_iter().flatten().filter(|answer| answer.purge_at > now) {
             let key = answer.key;
-            let seen = match answer.holds {
+            let seen = match answer.validity {
                 // Out of the map, so that nobody asks for it again.
-                Holds::Always => table.by_key.remove(&key),
+                AnswerValidity::Always => table.by_key.remove(&key),
                 // There may be those who wait for a later copy's.
-                Holds::Until(_) => table.by_key.get(&key).cloned(),
+                AnswerValidity::Until(_) => table.by_key.get(&key).cloned(),
             };
             if let Some(seen) = seen {
                 answered.insert(key);
@@ -192,7 +192,7 @@ impl Waiter {
     pub(crate) async fn wait(mut self, until: Instant) -> Seen {
         let draining = self.seat.inner.draining.clone();
         let holds = |answer: &StoredAnswer| match self.deadline {
-            Some(deadline) => answer.holds.holds_for(deadline),
+            Some(deadline) => answer.validity.covers(deadline),
             None => true,
         };
         tokio::select! {

@@ -80,7 +80,7 @@ impl Consumer {
             () = draining.cancelled() => {}
         }
         self.take(&mut obstacles, &draining).await;
-        self.queue.stop_taking().await;
+        self.queue.stop_consuming().await;
         self.suspects.give_back(&self.starter.in_flight);
         obstacles.give_back();
     }

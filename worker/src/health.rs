@@ -187,7 +187,7 @@ impl Health {
     /// Whether jobs reach this worker and get done.
     pub fn readiness(&self, queue: &Queue) -> Readiness {
         let mut reasons = Vec::new();
-        if let Link::Down(reason) = queue.taking() {
+        if let Link::Down(reason) = queue.consuming() {
             reasons.push(reason.to_owned());
         }
         reasons.extend(self.reasons());

@@ -8,7 +8,7 @@ use quhao_backend::backend::Backend;
 use quhao_common::{
     config::{self, Config},
     process::{
-        http_server::{Door, OPS_CONNECTIONS_MAX},
+        http_server::{Listener, OPS_CONNECTIONS_MAX},
         metrics::Exporter,
     },
 };
@@ -45,7 +45,7 @@ use writer::Writer;
 
 /// How many deliveries a worker with these settings holds unsettled: those in working
 /// slots and those in the side lists.
-pub fn take_max(settings: &config::Worker) -> u16 {
+pub fn prefetch_max(settings: &config::Worker) -> u16 {
     u16::try_from(slots::held_max(settings.concurrency)).unwrap_or(u16::MAX)
 }
 
@@ -63,14 +63,14 @@ pub struct Worker {
     settings: config::Worker,
     /// A commit that takes longer is slow.
     slow: Duration,
-    door: Door,
+    door: Listener,
     metrics_address: SocketAddr,
     exporter: Exporter,
 }
 
 impl Worker {
     /// Binds the metrics listener. The backend's queue must have been opened for publishing
-    /// and for taking [`take_max`].
+    /// and for taking [`prefetch_max`].
     pub async fn bind(
         config: &Config,
         backend: Backend,
@@ -78,7 +78,7 @@ impl Worker {
         exporter: Exporter,
     ) -> std::io::Result<Self> {
         let (listen, header_timeout) = (config.worker.metrics_listen, config.http.header_timeout);
-        let door = Door::bind(listen, OPS_CONNECTIONS_MAX, header_timeout).await?;
+        let door = Listener::bind(listen, OPS_CONNECTIONS_MAX, header_timeout).await?;
         let callbacks = Callbacks::new(config, Arc::clone(&backend.store));
         Ok(Self {
             callbacks: callbacks.map_err(std::io::Error::other)?,
@@ -103,7 +103,7 @@ impl Worker {
     pub async fn run(self, shutdown: CancellationToken, limit: Duration) {
         info!(metrics = %self.metrics_address, "worker running");
         let health = Arc::new(Health::default());
-        let drain = Arc::new(Drain::new(limit, self.backend.queue.hands_over()));
+        let drain = Arc::new(Drain::new(limit, self.backend.queue.can_hand_over()));
         let (sender, items) = mpsc::channel(slots::outcomes_max(self.settings.concurrency));
         let jobs = TaskTracker::new();
         let starter = Starter {

@@ -10,7 +10,7 @@ use axum::{
 };
 use quhao_backend::queue::Queue;
 use quhao_common::process::{
-    http_server::{Door, OPS_DRAIN},
+    http_server::{Listener, OPS_DRAIN},
     metrics::Exporter,
 };
 use tokio_util::sync::CancellationToken;
@@ -19,7 +19,7 @@ use crate::health::Health;
 
 /// Serves until `shutdown`.
 pub async fn serve(
-    door: Door,
+    door: Listener,
     health: Arc<Health>,
     queue: Arc<Queue>,
     exporter: Exporter,

@@ -18,7 +18,7 @@ use quhao_backend::{
 use quhao_common::{
     domain::{
         failure::FailureCode,
-        finished::{Ending, Finished},
+        finished::{FinalState, Finished},
         id::JobId,
     },
     process::{backoff::Backoff, metrics},
@@ -218,7 +218,7 @@ impl Writer {
         let Held { delivery, place, .. } = held;
         match place {
             Place::Worked(slot) => {
-                if row.ending == Ending::Failed(FailureCode::DeadlineExceeded) {
+                if row.final_state == FinalState::Failed(FailureCode::DeadlineExceeded) {
                     // Copies that followed it may have later deadlines.
                     self.in_flight.settle_alone(row.key, delivery, disposition);
                 } else {

@@ -73,7 +73,7 @@ impl fmt::Debug for AmqpQueue {
         f.debug_struct("AmqpQueue")
             .field("exchange", &self.topology.exchange)
             .field("publishing", &self.publishing())
-            .field("taking", &self.taking())
+            .field("taking", &self.consuming())
             .finish_non_exhaustive()
     }
 }
@@ -98,7 +98,7 @@ impl AmqpQueue {
             );
             Publisher::start(settings, (&topology, &mean_jobs), link, &mut tasks)
         });
-        let consumer = roles.take_max.map(|take_max| {
+        let consumer = roles.prefetch_max.map(|prefetch_max| {
             let (topology, closing) = (topology.clone(), closing.clone());
             let link = Link::new(
                 Direction::Consume,
@@ -106,14 +106,14 @@ impl AmqpQueue {
                 topology.clone(),
                 closing,
             );
-            Consumer::start(take_max, (topology, &mean_jobs), link, &mut tasks)
+            Consumer::start(prefetch_max, (topology, &mean_jobs), link, &mut tasks)
         });
         let (tasks, limit) = (Mutex::new(tasks), settings.connect_timeout);
         Ok(Self { topology, address, publisher, consumer, mean_jobs, closing, tasks, limit })
     }
 
-    /// See [`crate::queue::Queue::retell`].
-    pub fn retell(&self, settings: &config::Queue) -> Result<(), QueueError> {
+    /// See [`crate::queue::Queue::reconfigure`].
+    pub fn reconfigure(&self, settings: &config::Queue) -> Result<(), QueueError> {
         match &settings.url {
             QueueUrl::Amqp(_) => self.address.replace(settings),
             // Another kind of queue takes a restart.
@@ -143,25 +143,25 @@ impl AmqpQueue {
         self.consumer.as_ref()?.buffer.next(max).await
     }
 
-    /// See [`crate::queue::Queue::pause_taking`]. Waits for the broker at most as long as for a
+    /// See [`crate::queue::Queue::pause_consuming`]. Waits for the broker at most as long as for a
     /// connection.
-    pub async fn pause_taking(&self) {
+    pub async fn pause_consuming(&self) {
         let Some(consumer) = &self.consumer else { return };
         if timeout(self.limit, consumer.pause()).await.is_err() {
             tracing::warn!("the broker did not end the subscription in time");
         }
     }
 
-    /// See [`crate::queue::Queue::resume_taking`].
-    pub fn resume_taking(&self) {
+    /// See [`crate::queue::Queue::resume_consuming`].
+    pub fn resume_consuming(&self) {
         if let Some(consumer) = &self.consumer {
             consumer.buffer.paused.send_replace(false);
         }
     }
 
-    /// See [`crate::queue::Queue::stop_taking`]. Waits for the broker at most as long as for a
+    /// See [`crate::queue::Queue::stop_consuming`]. Waits for the broker at most as long as for a
     /// connection.
-    pub async fn stop_taking(&self) {
+    pub async fn stop_consuming(&self) {
         let Some(consumer) = &self.consumer else { return };
         if timeout(self.limit, consumer.stop()).await.is_err() {
             tracing::warn!("the broker did not end the subscription in time");
@@ -245,7 +245,7 @@ impl AmqpQueue {
     }
 
     /// See [`crate::queue::Queue::taking`].
-    pub fn taking(&self) -> LinkState {
+    pub fn consuming(&self) -> LinkState {
         let Some(consumer) = &self.consumer else {
             return LinkState::Down("this process does not take deliveries");
         };

@@ -72,7 +72,8 @@ impl SqliteQueue {
     /// A queue in `database`. Must be called inside a Tokio runtime.
     pub fn open(database: Arc<Database>, settings: &config::Queue, roles: Roles) -> Self {
         database.enter();
-        let taking = roles.take_max.map(|take_max| Taking::start(&database, settings, take_max));
+        let taking =
+            roles.prefetch_max.map(|prefetch_max| Taking::start(&database, settings, prefetch_max));
         Self {
             database,
             publishes: roles.publish,
@@ -139,8 +140,8 @@ impl SqliteQueue {
         (!deliveries.is_empty()).then_some(deliveries)
     }
 
-    /// See [`crate::queue::Queue::stop_taking`].
-    pub async fn stop_taking(&self) {
+    /// See [`crate::queue::Queue::stop_consuming`].
+    pub async fn stop_consuming(&self) {
         if let Some(taking) = &self.taking {
             taking.stop().await;
         }
@@ -187,11 +188,11 @@ impl SqliteQueue {
 }
 
 impl Taking {
-    fn start(database: &Arc<Database>, settings: &config::Queue, take_max: u16) -> Self {
-        let take_max = usize::from(take_max.max(1));
-        let (settlements, inbox) = mpsc::channel(take_max);
-        let (deliver, buffer) = mpsc::channel(take_max);
-        let held = Arc::new(Held::new(take_max, settlements));
+    fn start(database: &Arc<Database>, settings: &config::Queue, prefetch_max: u16) -> Self {
+        let prefetch_max = usize::from(prefetch_max.max(1));
+        let (settlements, inbox) = mpsc::channel(prefetch_max);
+        let (deliver, buffer) = mpsc::channel(prefetch_max);
+        let held = Arc::new(Held::new(prefetch_max, settlements));
         let asked = Arc::new(Notify::new());
         let (stopping, closing) = (CancellationToken::new(), CancellationToken::new());
         let tasks = TaskTracker::new();

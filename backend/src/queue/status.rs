@@ -6,7 +6,7 @@ pub struct Roles {
     /// Whether it publishes jobs or hands outcomes over.
     pub publish: bool,
     /// Whether it takes deliveries, and how many it holds unsettled at most.
-    pub take_max: Option<u16>,
+    pub prefetch_max: Option<u16>,
 }
 
 /// How many envelopes wait, and for what.

@@ -9,7 +9,7 @@ use quhao_common::{
     crypto::vault::KeyedHash,
     domain::{
         app::{AppId, ClientName},
-        finished::{Ending, Finished, NewSession},
+        finished::{FinalState, Finished, NewSession},
         id::JobKey,
     },
 };
@@ -19,7 +19,7 @@ use quhao_common::{
 pub struct Ranked<'a> {
     /// What is to be committed.
     pub finished: &'a Finished,
-    /// Whether it [`quhao_common::domain::finished::Ending::replaces`] all others of its key: only then its answer
+    /// Whether it [`quhao_common::domain::finished::FinalState::replaces`] all others of its key: only then its answer
     /// is written. What an exchange gave counts in any case.
     pub best: bool,
 }
@@ -35,13 +35,13 @@ pub fn ranked(batch: &[Finished]) -> Vec<Ranked<'_>> {
             Entry::Vacant(place) => {
                 place.insert(finished);
             }
-            Entry::Occupied(mut kept) if finished.ending.replaces(kept.get().ending) => {
+            Entry::Occupied(mut kept) if finished.final_state.replaces(kept.get().final_state) => {
                 rest.push(kept.insert(finished));
             }
             Entry::Occupied(_) => rest.push(finished),
         }
     }
-    let failed = |finished: &Finished| matches!(finished.ending, Ending::Failed(_));
+    let failed = |finished: &Finished| matches!(finished.final_state, FinalState::Failed(_));
     rest.retain(|finished| guest(finished).is_some() || failed(finished));
     let best = best.into_values().map(|finished| Ranked { finished, best: true });
     best.chain(rest.into_iter().map(|finished| Ranked { finished, best: false })).collect()

@@ -71,7 +71,7 @@ impl PostgresStore {
 
     /// Connections from now on use the URL in `settings`; those that are there stay. An
     /// error changes nothing.
-    pub fn retell(&self, settings: &config::Store) -> Result<(), StoreError> {
+    pub fn reconfigure(&self, settings: &config::Store) -> Result<(), StoreError> {
         match &settings.url {
             StoreUrl::Postgres(url) => self.options.replace(url),
             // Another kind of store takes a restart.
@@ -121,7 +121,7 @@ mod tests {
         fn spawnable<T: Send>(_: T) {}
         spawnable(store.migrate());
         spawnable(store.schema());
-        spawnable(store.known(&[]));
+        spawnable(store.answered(&[]));
         spawnable(store.prolong(&[]));
         spawnable(store.finish(&[]));
         spawnable(store.answers(&[]));

@@ -73,7 +73,7 @@ impl Reload {
             }
         };
         // Before anything changes: it may refuse.
-        if let Err(error) = self.backend.retell(&config.queue, &config.store) {
+        if let Err(error) = self.backend.reconfigure(&config.queue, &config.store) {
             let error = with_causes(&error);
             error!(error, "the configuration is refused as a whole; what was in force stays");
             return false;

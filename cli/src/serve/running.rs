@@ -1,4 +1,4 @@
-//! A role that is running: its parts, their order of starting and of ending.
+//! A role that is running: its parts, their order of starting and of final_state.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -75,7 +75,7 @@ impl Running {
         let roles = Roles {
             // A worker that cannot commit hands its outcomes over.
             publish: true,
-            take_max: role.works().then(|| quhao_worker::take_max(&config.worker)),
+            prefetch_max: role.works().then(|| quhao_worker::prefetch_max(&config.worker)),
         };
         let backend = Backend::open(&config.queue, &config.store, roles).await?;
         let parts = bind(config, role, &backend, &exporter).await;

@@ -25,7 +25,7 @@ pub const OVERHEAD_BYTES: usize = 1 + NONCE_BYTES + TAG_BYTES;
 
 /// Where a box belongs.
 #[derive(Debug, Clone, Copy)]
-pub struct Place<'a> {
+pub struct AssociatedData<'a> {
     /// `jobs`, `sessions`, `queue`, …
     pub table: &'static str,
     /// The row's or message's key.
@@ -34,7 +34,7 @@ pub struct Place<'a> {
     pub app: &'a str,
 }
 
-impl Place<'_> {
+impl AssociatedData<'_> {
     fn associated_data(&self) -> Vec<u8> {
         let mut data = Vec::with_capacity(24 + self.table.len() + self.key.len() + self.app.len());
         for part in [self.table.as_bytes(), self.key, self.app.as_bytes()] {
@@ -132,7 +132,7 @@ impl Vault {
     }
 
     /// Seals `text` for `place`.
-    pub fn seal(&self, place: Place<'_>, text: &[u8]) -> Sealed {
+    pub fn seal(&self, place: AssociatedData<'_>, text: &[u8]) -> Sealed {
         let (number, slot) = self.0.newest();
         // From the thread's generator, which is a secure one: the system's costs a call each.
         let nonce = Nonce::<Aes256Gcm>::from(rand::random::<[u8; NONCE_BYTES]>());
@@ -155,7 +155,7 @@ impl Vault {
 
     /// Seals the JSON text of `value`, which has no way to fail: strings, numbers, and JSON
     /// that was parsed before.
-    pub fn seal_json(&self, place: Place<'_>, value: &impl Serialize) -> Sealed {
+    pub fn seal_json(&self, place: AssociatedData<'_>, value: &impl Serialize) -> Sealed {
         // A text that outgrows its place leaves copies behind that nobody wipes.
         let mut text = Zeroizing::new(Vec::with_capacity(TEXT_BYTES));
         #[expect(clippy::expect_used, reason = "see above")]
@@ -164,7 +164,11 @@ impl Vault {
     }
 
     /// Opens a box that was sealed for `place`. The text is wiped when dropped.
-    pub fn open(&self, place: Place<'_>, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, VaultError> {
+    pub fn open(
+        &self,
+        place: AssociatedData<'_>,
+        sealed: &[u8],
+    ) -> Result<Zeroizing<Vec<u8>>, VaultError> {
         let (number, rest) = sealed.split_first().ok_or(VaultError::Damaged)?;
         let slot = self.0.get(*number).ok_or(VaultError::UnknownKey(*number))?;
         let (nonce, text) = rest.split_at_checked(NONCE_BYTES).ok_or(VaultError::Damaged)?;

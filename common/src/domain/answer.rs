@@ -5,7 +5,7 @@ use serde_json::value::RawValue;
 use time::OffsetDateTime;
 
 use crate::{
-    crypto::vault::{Place, Sealed, Vault, VaultError},
+    crypto::vault::{AssociatedData, Sealed, Vault, VaultError},
     domain::{
         app::AppId,
         callback_target::CallbackUrl,
@@ -85,8 +85,8 @@ impl Answer {
     }
 }
 
-fn place<'a>(key: &'a JobKey, app: &'a AppId) -> Place<'a> {
-    Place { table: "jobs", key: key.as_bytes(), app: app.as_str() }
+fn place<'a>(key: &'a JobKey, app: &'a AppId) -> AssociatedData<'a> {
+    AssociatedData { table: "jobs", key: key.as_bytes(), app: app.as_str() }
 }
 
 /// A stored answer.
@@ -106,19 +106,19 @@ pub struct StoredAnswer {
     /// kept.
     pub answer: Option<Sealed>,
     /// For which copies of its job it holds.
-    pub holds: Holds,
+    pub validity: AnswerValidity,
 }
 
 /// For which copies of its job an answer holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Holds {
+pub enum AnswerValidity {
     /// For all.
     Always,
     /// For those whose deadline is not later: all it says is that this one passed.
     Until(OffsetDateTime),
 }
 
-impl Holds {
+impl AnswerValidity {
     /// For which copies a row holds that has this `failure`, if any, and this deadline.
     pub fn of(failure: Option<&str>, expires_at: OffsetDateTime) -> Self {
         if failure == Some(FailureCode::DeadlineExceeded.as_str()) {
@@ -129,7 +129,7 @@ impl Holds {
     }
 
     /// Whether it holds for a copy whose deadline is `expires_at`.
-    pub fn holds_for(self, expires_at: OffsetDateTime) -> bool {
+    pub fn covers(self, expires_at: OffsetDateTime) -> bool {
         match self {
             Self::Always => true,
             Self::Until(until) => expires_at <= until,

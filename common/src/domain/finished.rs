@@ -14,15 +14,15 @@ use crate::{
 
 /// How a job ended, as far as the store has to know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ending {
+pub enum FinalState {
     /// With a failure.
     Failed(FailureCode),
     /// With what was asked for.
     Succeeded,
 }
 
-impl Ending {
-    /// Whether an answer with this ending takes the place of one with `earlier`.
+impl FinalState {
+    /// Whether an answer with this final_state takes the place of one with `earlier`.
     pub fn replaces(self, earlier: Self) -> bool {
         match (self, earlier) {
             (Self::Succeeded, Self::Failed(_)) => true,
@@ -42,7 +42,7 @@ pub struct Finished {
     /// For which app.
     pub app: AppId,
     /// How it ended.
-    pub ending: Ending,
+    pub final_state: FinalState,
     /// When it was accepted.
     pub created_at: OffsetDateTime,
     /// Its deadline.

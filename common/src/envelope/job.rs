@@ -5,7 +5,7 @@
 //! cannot be passed off as another job's.
 
 use crate::{
-    crypto::vault::{Place, Vault, VaultError},
+    crypto::vault::{AssociatedData, Vault, VaultError},
     domain::{
         id::{ID_BYTES, JobId},
         job::Job,
@@ -62,7 +62,8 @@ pub fn seal(vault: &Vault, job: &Job) -> Vec<u8> {
     body.push(app.len() as u8);
     body.extend_from_slice(app.as_bytes());
 
-    let sealed = vault.seal_json(Place { table: "queue", key: &body, app }, &Text::of(job));
+    let sealed =
+        vault.seal_json(AssociatedData { table: "queue", key: &body, app }, &Text::of(job));
     body.extend_from_slice(sealed.as_bytes());
     body
 }
@@ -80,7 +81,7 @@ pub fn open(vault: &Vault, body: &[u8]) -> Result<Job, EnvelopeError> {
     let (head, sealed) =
         body.split_at_checked(FIXED_BYTES + 1 + app_bytes).ok_or(EnvelopeError::Damaged)?;
     let app = std::str::from_utf8(&head[FIXED_BYTES + 1..]).map_err(|_| EnvelopeError::Damaged)?;
-    let text = vault.open(Place { table: "queue", key: head, app }, sealed)?;
+    let text = vault.open(AssociatedData { table: "queue", key: head, app }, sealed)?;
     let text: Text<'_> = serde_json::from_slice(&text).map_err(|_| EnvelopeError::Damaged)?;
     text.job(app).ok_or(EnvelopeError::Damaged)
 }

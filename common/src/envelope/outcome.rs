@@ -8,11 +8,11 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
 use crate::{
-    crypto::vault::{KeyedHash, Place, Sealed, Vault, VaultError},
+    crypto::vault::{AssociatedData, KeyedHash, Sealed, Vault, VaultError},
     domain::{
         app::{AppId, ClientName},
         failure::FailureCode,
-        finished::{Ending, Finished, NewSession},
+        finished::{FinalState, Finished, NewSession},
         id::JobId,
         session_handle::HandleKey,
     },
@@ -139,9 +139,9 @@ pub fn open(vault: &Vault, body: &[u8]) -> Result<(JobId, Finished), ResumeError
     outcome(text)
 }
 
-fn place(version: &[u8]) -> Place<'_> {
+fn place(version: &[u8]) -> AssociatedData<'_> {
     // Whose it is stands inside: nothing of it is in the clear.
-    Place { table: "resume", key: version, app: "" }
+    AssociatedData { table: "resume", key: version, app: "" }
 }
 
 fn text(id: &JobId, finished: &Finished) -> Text {
@@ -149,9 +149,9 @@ fn text(id: &JobId, finished: &Finished) -> Text {
         id: Bytes::of(&id.bytes()),
         client: finished.client.clone(),
         app: finished.app.clone(),
-        failed: match finished.ending {
-            Ending::Failed(code) => Some(code.as_str().to_owned()),
-            Ending::Succeeded => None,
+        failed: match finished.final_state {
+            FinalState::Failed(code) => Some(code.as_str().to_owned()),
+            FinalState::Succeeded => None,
         },
         created_ms: unix_ms(finished.created_at),
         expires_ms: unix_ms(finished.expires_at),
@@ -183,7 +183,7 @@ fn outcome(text: Text) -> Result<(JobId, Finished), ResumeError> {
         key: id.key(),
         client: text.client,
         app: text.app,
-        ending: failed.transpose()?.map_or(Ending::Succeeded, Ending::Failed),
+        final_state: failed.transpose()?.map_or(FinalState::Succeeded, FinalState::Failed),
         created_at: time(text.created_ms)?,
         expires_at: time(text.expires_ms)?,
         taken_at: None,

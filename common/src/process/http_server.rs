@@ -38,14 +38,14 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// A listener with its limits.
 #[derive(Debug)]
-pub struct Door {
+pub struct Listener {
     listener: TcpListener,
     address: SocketAddr,
     connections_max: usize,
     header_timeout: Duration,
 }
 
-impl Door {
+impl Listener {
     /// Binds `address` (port 0 takes a free one). `header_timeout` is also how long an idle
     /// connection is kept.
     pub async fn bind(

@@ -85,7 +85,7 @@ pub(crate) async fn poll(
     let purged = row.as_ref().is_some_and(|row| row.purge_at <= now);
     // That an earlier copy came too late is no answer as long as this one's can come.
     let outlived = |row: &StoredAnswer| {
-        !too_late && deadline.is_some_and(|deadline| !row.holds.holds_for(deadline))
+        !too_late && deadline.is_some_and(|deadline| !row.validity.covers(deadline))
     };
     if let Some(stored) = row.filter(|row| !purged && !outlived(row)) {
         let object = finished(&edge, &caller, (&id, app), &stored).await?;

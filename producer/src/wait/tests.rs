@@ -21,7 +21,7 @@ fn answer(byte: u8) -> StoredAnswer {
         finished_at: at,
         purge_at: at + Duration::from_mins(1),
         answer: Some(Sealed::from_bytes(Vec::new())),
-        holds: Holds::Always,
+        validity: AnswerValidity::Always,
     }
 }
 
@@ -59,7 +59,7 @@ async fn who_waits_for_a_later_copy_waits_on() {
     let (waiters, at) = (waiters(8), OffsetDateTime::UNIX_EPOCH);
     let (expired, later) = (at + Duration::from_secs(10), at + Duration::from_secs(11));
     let wait = |deadline| waiters.seat(&client(), false, key(1), deadline).expect("room");
-    let late = StoredAnswer { holds: Holds::Until(expired), ..answer(1) };
+    let late = StoredAnswer { validity: AnswerValidity::Until(expired), ..answer(1) };
     let all = [wait(None), wait(Some(expired)), wait(Some(later)), wait(Some(later))];
     waiters.tell(&[key(1)], Some(vec![late.clone()]), at);
     let [any, first, second, third] = all;
@@ -70,7 +70,9 @@ async fn who_waits_for_a_later_copy_waits_on() {
     assert_eq!(waiters.keys(&Due::All), [key(1)], "it is asked for again");
     waiters.tell(&[key(1)], Some(vec![late]), at);
     waiters.tell(&[key(1)], Some(vec![answer(1)]), at);
-    assert!(matches!(third.wait(soon()).await, Seen::Answer(it) if it.holds == Holds::Always));
+    assert!(
+        matches!(third.wait(soon()).await, Seen::Answer(it) if it.validity == AnswerValidity::Always)
+    );
     assert!(waiters.keys(&Due::All).is_empty());
     assert!(waiters.0.table().places.is_empty());
 }

@@ -6,7 +6,7 @@ use quhao_backend::store::{AppErased, AppErasure, Erased, Store};
 use quhao_common::domain::{
     callback_status::CallbackStatus,
     callback_target::CallbackEvent,
-    finished::{Ending, Finished},
+    finished::{FinalState, Finished},
 };
 use quhao_tests::{
     config::{APP, APP_ELSEWHERE, Mode},
@@ -46,14 +46,14 @@ async fn part(store: &Store, erasure: &mut AppErasure) -> AppErased {
 
 /// A login at each of two clients' apps, one with the app's name.
 fn logins(at: usize) -> [Finished; 2] {
-    let elsewhere = Finished { app: app(APP_ELSEWHERE), ..finished(Ending::Succeeded) };
+    let elsewhere = Finished { app: app(APP_ELSEWHERE), ..finished(FinalState::Succeeded) };
     let of = |finished: Finished, name: &str| {
         let (client, openid) = (client(name), format!("guest-{at}"));
         let session = Some(outcome::session((&client, &finished.app), &openid));
         Finished { client, session, openid: Some(openid), ..finished }
     };
     let name = if at.is_multiple_of(2) { "orders" } else { "another" };
-    [of(finished(Ending::Succeeded), name), of(elsewhere, name)]
+    [of(finished(FinalState::Succeeded), name), of(elsewhere, name)]
 }
 
 async fn an_app_is_erased_in_parts_and_nothing_else(mode: Mode) {
@@ -63,7 +63,7 @@ async fn an_app_is_erased_in_parts_and_nothing_else(mode: Mode) {
     for part in batch.chunks(500) {
         store.finish(part).await.expect("a commit");
     }
-    let told = with_callback(Ending::Succeeded);
+    let told = with_callback(FinalState::Succeeded);
     store.finish(std::slice::from_ref(&told)).await.expect("a commit");
 
     let mut erasure = of_app(APP);
@@ -100,13 +100,13 @@ async fn outcomes_of_an_erased_app_are_kept_out_from_the_first_part_on(mode: Mod
     let store = open.store();
     let mut erasure = of_app(APP);
     part(store, &mut erasure).await;
-    let elsewhere = Finished { app: app(APP_ELSEWHERE), ..finished(Ending::Succeeded) };
+    let elsewhere = Finished { app: app(APP_ELSEWHERE), ..finished(FinalState::Succeeded) };
     let later = Finished {
         created_at: erasure.erased_at + time::Duration::MILLISECOND,
         ..login("later", None)
     };
     let batch =
-        [login("earlier", None), finished(Ending::Succeeded), elsewhere.clone(), later.clone()];
+        [login("earlier", None), finished(FinalState::Succeeded), elsewhere.clone(), later.clone()];
     store.finish(&batch).await.expect("a commit");
     while part(store, &mut erasure).await.next.is_some() {}
     assert!(is_erased(store, batch[0].key).await && is_erased(store, batch[1].key).await);

@@ -39,8 +39,8 @@ async fn publish_at_once(queue: &Arc<Queue>, jobs: u32) {
 }
 
 /// A queue whose link is up, and which is empty.
-async fn open(ground: &Ground, take_max: u16) -> Backend {
-    let backend = ground.open(Roles { publish: true, take_max: Some(take_max) }).await;
+async fn open(ground: &Ground, prefetch_max: u16) -> Backend {
+    let backend = ground.open(Roles { publish: true, prefetch_max: Some(prefetch_max) }).await;
     assert_empty(&backend.queue).await;
     backend
 }
@@ -78,14 +78,14 @@ fn numbers(deliveries: &[Delivery]) -> BTreeSet<u32> {
 async fn jobs_that_come_together_share_messages_and_are_taken_one_by_one() {
     let ground = ground().await;
     let worker = open(&ground, 100).await;
-    worker.queue.pause_taking().await;
+    worker.queue.pause_consuming().await;
     publish_at_once(&worker.queue, JOBS).await;
     let waiting = messages(&ground).await;
     assert!(waiting < JOBS / 2, "{waiting} messages for {JOBS} jobs");
     let depth = worker.queue.depth().await.expect("a depth");
     assert!(depth > u64::from(waiting), "the depth is told in jobs: {depth} of {JOBS}");
 
-    worker.queue.resume_taking();
+    worker.queue.resume_consuming();
     let taken = take_all(&worker.queue, JOBS as usize).await;
     assert_eq!(numbers(&taken), (0..JOBS).collect());
     ack(taken);
@@ -151,12 +151,12 @@ async fn what_is_held_is_bounded_in_jobs_whatever_a_message_brings() {
     const HELD_MAX: u16 = 32;
     let ground = ground().await;
     let producer = open(&ground, 1).await;
-    producer.queue.stop_taking().await;
+    producer.queue.stop_consuming().await;
     publish_at_once(&producer.queue, 256).await;
     let before = messages(&ground).await;
     assert!(before < 64, "{before} messages");
 
-    let worker = ground.open(Roles { publish: true, take_max: Some(HELD_MAX) }).await;
+    let worker = ground.open(Roles { publish: true, prefetch_max: Some(HELD_MAX) }).await;
     let held = take(&worker.queue, 1).await;
     // Two messages are 32 jobs, if they are full.
     assert!(before - messages(&ground).await <= 2);
@@ -208,7 +208,7 @@ async fn a_pause_lasts_whatever_is_held_and_ends_as_it_began() {
     let worker = open(&ground, 16).await;
     publish(&worker.queue, b"held").await;
     let held = take(&worker.queue, 1).await;
-    worker.queue.pause_taking().await;
+    worker.queue.pause_consuming().await;
     for number in 0..5_u32 {
         publish(&worker.queue, &number.to_be_bytes()).await;
     }
@@ -216,9 +216,9 @@ async fn a_pause_lasts_whatever_is_held_and_ends_as_it_began() {
     while tokio::time::Instant::now() < until {
         assert_eq!(messages(&ground).await, 5, "something was fetched");
     }
-    worker.queue.resume_taking();
+    worker.queue.resume_consuming();
     eventually("deliveries come again", PATIENCE, async || {
-        (worker.queue.taking() == Link::Up).then_some(())
+        (worker.queue.consuming() == Link::Up).then_some(())
     })
     .await;
     ack(take_all(&worker.queue, 5).await);

@@ -9,7 +9,7 @@ use quhao_common::domain::{
     callback_status::{CallbackState, CallbackStatus},
     callback_target::CallbackEvent::{self, Failed, Succeeded},
     failure::FailureCode,
-    finished::{Ending, Finished},
+    finished::{FinalState, Finished},
     id::JobKey,
 };
 use quhao_tests::{
@@ -32,7 +32,7 @@ in_both_modes!(
     failed_callbacks_are_due_again_when_an_operator_says_so,
 );
 
-const FAILED: Ending = Ending::Failed(FailureCode::CodeAlreadyUsed);
+const FAILED: FinalState = FinalState::Failed(FailureCode::CodeAlreadyUsed);
 
 pub(super) const ALL: CallbackFilter =
     CallbackFilter { key: None, app: None, status: None, max: 1000 };
@@ -73,7 +73,7 @@ pub(super) fn ended(due: &DueCallback, end: AttemptEnd) -> Attempted {
 async fn a_callback_is_due_from_the_commit_that_wrote_its_answer(mode: Mode) {
     let open = Open::new(mode).await;
     let store = open.store();
-    let (told, silent) = (with_callback(Ending::Succeeded), finished(Ending::Succeeded));
+    let (told, silent) = (with_callback(FinalState::Succeeded), finished(FinalState::Succeeded));
     let failed = with_callback(FAILED);
     store.finish(&[told.clone(), silent.clone(), failed.clone()]).await.expect("a commit");
 
@@ -87,7 +87,7 @@ async fn a_callback_is_due_from_the_commit_that_wrote_its_answer(mode: Mode) {
     assert_eq!(standing(store, silent.key).await, []);
 
     // Outcomes that were not written: nothing new is there to be told.
-    let late = |of: &Finished, ending| Finished { key: of.key, ..with_callback(ending) };
+    let late = |of: &Finished, final_state| Finished { key: of.key, ..with_callback(final_state) };
     let batch = [late(&told, FAILED), late(&failed, FAILED), late(&silent, FAILED)];
     store.finish(&batch).await.expect("a commit");
     assert_eq!(standing(store, told.key).await, [(Succeeded, CallbackStatus::Due)]);
@@ -110,7 +110,7 @@ async fn a_success_cancels_word_of_a_failure_that_was_not_sent(mode: Mode) {
         if attempts > 1 {
             store.record_callbacks(&[ended(&claimed[0], again)]).await.expect("a record");
         }
-        let success = Finished { key: failed.key, ..with_callback(Ending::Succeeded) };
+        let success = Finished { key: failed.key, ..with_callback(FinalState::Succeeded) };
         store.finish(&[success]).await.expect("a commit");
         assert_eq!(standing(store, failed.key).await, expected);
         let cancelled = of_job(store, failed.key).await.remove(0);
@@ -128,7 +128,7 @@ async fn a_success_cancels_word_of_a_failure_that_was_not_sent(mode: Mode) {
     }
     // Within a batch there is no word of the failure at all.
     let failed = with_callback(FAILED);
-    let success = Finished { key: failed.key, ..with_callback(Ending::Succeeded) };
+    let success = Finished { key: failed.key, ..with_callback(FinalState::Succeeded) };
     store.finish(&[failed.clone(), success]).await.expect("a commit");
     assert_eq!(standing(store, failed.key).await, [(Succeeded, CallbackStatus::Due)]);
     close(&open.backend).await;
@@ -142,7 +142,7 @@ async fn a_success_does_not_unsend_word_of_a_failure(mode: Mode) {
     let claimed = claim_all(store).await;
     let sent = ended(&claimed[0], AttemptEnd::Delivered);
     store.record_callbacks(&[sent]).await.expect("a record");
-    let success = Finished { key: failed.key, ..with_callback(Ending::Succeeded) };
+    let success = Finished { key: failed.key, ..with_callback(FinalState::Succeeded) };
     store.finish(&[success]).await.expect("a commit");
     assert_eq!(
         standing(store, failed.key).await,
@@ -154,7 +154,7 @@ async fn a_success_does_not_unsend_word_of_a_failure(mode: Mode) {
 async fn a_job_that_comes_again_after_its_time_is_told_of_again(mode: Mode) {
     let open = Open::new(mode).await;
     let store = open.store();
-    let old = with_callback(Ending::Succeeded);
+    let old = with_callback(FinalState::Succeeded);
     let old = Finished { purge_at: now() + Duration::from_millis(300), ..old };
     store.finish(std::slice::from_ref(&old)).await.expect("a commit");
     let sent: Vec<_> =
@@ -165,7 +165,7 @@ async fn a_job_that_comes_again_after_its_time_is_told_of_again(mode: Mode) {
         standing(store, old.key).await.is_empty().then_some(())
     })
     .await;
-    let new = Finished { key: old.key, ..with_callback(Ending::Succeeded) };
+    let new = Finished { key: old.key, ..with_callback(FinalState::Succeeded) };
     store.finish(std::slice::from_ref(&new)).await.expect("a commit");
     let due = of_job(store, old.key).await.remove(0);
     assert_eq!((due.status, due.attempts), (CallbackStatus::Due, 0));
@@ -181,7 +181,7 @@ async fn callbacks_are_listed_newest_first(mode: Mode) {
     let mut keys = Vec::new();
     for at in 0..6 {
         let elsewhere = if at % 2 == 0 { APP } else { APP_ELSEWHERE };
-        let one = Finished { app: app(elsewhere), ..with_callback(Ending::Succeeded) };
+        let one = Finished { app: app(elsewhere), ..with_callback(FinalState::Succeeded) };
         keys.insert(0, one.key);
         store.finish(&[one]).await.expect("a commit");
         // The next one is younger in every database's precision.
@@ -215,7 +215,7 @@ async fn callbacks_are_listed_newest_first(mode: Mode) {
 async fn failed_callbacks_are_due_again_when_an_operator_says_so(mode: Mode) {
     let open = Open::new(mode).await;
     let store = open.store();
-    let batch: Vec<_> = (0..4).map(|_| with_callback(Ending::Succeeded)).collect();
+    let batch: Vec<_> = (0..4).map(|_| with_callback(FinalState::Succeeded)).collect();
     store.finish(&batch).await.expect("a commit");
     let mut claimed = claim_all(store).await;
     claimed.sort_by_key(|due| batch.iter().position(|of| of.key == due.key));

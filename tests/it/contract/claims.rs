@@ -6,7 +6,7 @@ use quhao_backend::store::{AttemptEnd, Claim, DueCallback, Store, Tombstone};
 use quhao_common::domain::{
     callback_status::CallbackStatus,
     callback_target::CallbackEvent,
-    finished::{Ending, Finished},
+    finished::{FinalState, Finished},
 };
 use quhao_tests::{
     config::Mode,
@@ -42,7 +42,7 @@ async fn the_longest_due_is_claimed_first_and_once(mode: Mode) {
     let mut batch = Vec::new();
     for at in 0..5 {
         let name = ["orders", "another", "third"][at % 3];
-        let one = Finished { client: client(name), ..with_callback(Ending::Succeeded) };
+        let one = Finished { client: client(name), ..with_callback(FinalState::Succeeded) };
         store.finish(std::slice::from_ref(&one)).await.expect("a commit");
         batch.push(one);
         // The next one is younger in every database's precision.
@@ -73,8 +73,8 @@ async fn word_that_is_due_later_is_not_claimed_before(mode: Mode) {
     let open = Open::new(mode).await;
     let store = open.store();
     let due_at = now() + Duration::from_millis(700);
-    let later = Finished { callback: Some(due_at), ..with_callback(Ending::Succeeded) };
-    let at_once = with_callback(Ending::Succeeded);
+    let later = Finished { callback: Some(due_at), ..with_callback(FinalState::Succeeded) };
+    let at_once = with_callback(FinalState::Succeeded);
     store.finish(&[later.clone(), at_once.clone()]).await.expect("a commit");
     let claimed = claim(store, 9, HOUR).await;
     assert_eq!(claimed.iter().map(|due| due.key).collect::<Vec<_>>(), [at_once.key]);
@@ -89,7 +89,7 @@ async fn word_that_is_due_later_is_not_claimed_before(mode: Mode) {
 async fn a_claim_ends_and_a_record_after_the_next_does_not_count(mode: Mode) {
     let open = Open::new(mode).await;
     let store = open.store();
-    let job = with_callback(Ending::Succeeded);
+    let job = with_callback(FinalState::Succeeded);
     store.finish(std::slice::from_ref(&job)).await.expect("a commit");
     // A lease that has ended when it begins.
     let first = claim(store, 10, Duration::ZERO).await.remove(0);
@@ -118,7 +118,7 @@ async fn a_claim_ends_and_a_record_after_the_next_does_not_count(mode: Mode) {
 async fn an_attempt_is_followed_by_what_its_record_says(mode: Mode) {
     let open = Open::new(mode).await;
     let store = open.store();
-    let batch: Vec<_> = (0..4).map(|_| with_callback(Ending::Succeeded)).collect();
+    let batch: Vec<_> = (0..4).map(|_| with_callback(FinalState::Succeeded)).collect();
     store.finish(&batch).await.expect("a commit");
     let (past, future) = (now() - HOUR, now() + HOUR);
     let ends = [
@@ -158,7 +158,7 @@ async fn two_claimers_never_get_the_same_callback(mode: Mode) {
     let batch: Vec<_> = (0..300)
         .map(|at| {
             let name = ["orders", "another", "third"][at % 3];
-            Finished { client: client(name), ..with_callback(Ending::Succeeded) }
+            Finished { client: client(name), ..with_callback(FinalState::Succeeded) }
         })
         .collect();
     open.store().finish(&batch).await.expect("a commit");
@@ -190,7 +190,7 @@ async fn two_claimers_never_get_the_same_callback(mode: Mode) {
 async fn clients_that_are_left_out_hold_up_nobody(mode: Mode) {
     let open = Open::new(mode).await;
     let store = open.store();
-    let of = |name: &str| Finished { client: client(name), ..with_callback(Ending::Succeeded) };
+    let of = |name: &str| Finished { client: client(name), ..with_callback(FinalState::Succeeded) };
     let backlog: Vec<_> = (0..50).map(|_| of("busy")).collect();
     store.finish(&backlog).await.expect("a commit");
     store.finish(&[of("orders"), of("another")]).await.expect("a commit");
@@ -209,7 +209,8 @@ async fn clients_that_are_left_out_hold_up_nobody(mode: Mode) {
 async fn what_has_no_answer_any_more_is_not_claimed(mode: Mode) {
     let open = Open::new(mode).await;
     let store = open.store();
-    let (erased, past) = (with_callback(Ending::Succeeded), with_callback(Ending::Succeeded));
+    let (erased, past) =
+        (with_callback(FinalState::Succeeded), with_callback(FinalState::Succeeded));
     let past = Finished { purge_at: now() - Duration::from_secs(1), ..past };
     store.finish(&[erased.clone(), past]).await.expect("a commit");
     let tombstone = Tombstone {

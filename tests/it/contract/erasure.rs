@@ -8,7 +8,7 @@ use quhao_common::{
     domain::{
         answer::StoredAnswer,
         failure::FailureCode,
-        finished::{Ending, Finished},
+        finished::{FinalState, Finished},
         id::JobKey,
     },
 };
@@ -82,10 +82,10 @@ async fn an_erased_answer_leaves_the_fact_alone(mode: Mode) {
     assert!(!store.erase_job(&tombstone(&one)).await.expect("an erasure"), "it is gone already");
 
     // Nothing brings it back, and nothing else went.
-    for ending in [Ending::Succeeded, Ending::Failed(FailureCode::SessionLost)] {
-        let again = Finished { ending, ..one.clone() };
+    for final_state in [FinalState::Succeeded, FinalState::Failed(FailureCode::SessionLost)] {
+        let again = Finished { final_state, ..one.clone() };
         store.finish(&[again]).await.expect("a commit");
-        assert!(is_erased(store, one.key).await, "{ending:?}");
+        assert!(is_erased(store, one.key).await, "{final_state:?}");
     }
     assert!(sealed(store, &other).await.as_ref() == Some(&other.answer));
     assert!(session(store, "guest").await.is_some());
@@ -95,7 +95,7 @@ async fn an_erased_answer_leaves_the_fact_alone(mode: Mode) {
 async fn an_answer_that_is_to_come_is_kept_out(mode: Mode) {
     let open = Open::new(mode).await;
     let store = open.store();
-    let late = with_callback(Ending::Succeeded);
+    let late = with_callback(FinalState::Succeeded);
     let tombstone = tombstone(&late);
     assert!(!store.erase_job(&tombstone).await.expect("an erasure"), "there is none yet");
     let row = answer(store, late.key).await.expect("the fact");
@@ -109,7 +109,7 @@ async fn an_answer_that_is_to_come_is_kept_out(mode: Mode) {
 async fn a_gone_answer_is_none(mode: Mode) {
     let open = Open::new(mode).await;
     let store = open.store();
-    let gone = Finished { purge_at: now() - HOUR, ..finished(Ending::Succeeded) };
+    let gone = Finished { purge_at: now() - HOUR, ..finished(FinalState::Succeeded) };
     store.finish(std::slice::from_ref(&gone)).await.expect("a commit");
     let tombstone = tombstone(&gone);
     assert!(!store.erase_job(&tombstone).await.expect("an erasure"));

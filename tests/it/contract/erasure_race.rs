@@ -11,7 +11,7 @@ use std::{
 use quhao_backend::store::{AppErasure, AttemptEnd, CallbackFilter, Claim, Store};
 use quhao_common::domain::{
     failure::FailureCode,
-    finished::{Ending, Finished},
+    finished::{FinalState, Finished},
     id::JobKey,
     session_handle::HandleKey,
 };
@@ -149,10 +149,10 @@ async fn an_erased_answer_stays_so_whatever_was_under_way(mode: Mode) {
     let batch: Vec<Finished> =
         (0..60).map(|_| Finished { callback: AT_ONCE, ..login("guest", None) }).collect();
     let mut calls = JoinSet::new();
-    for ending in [Ending::Failed(FailureCode::CodeAlreadyUsed), Ending::Succeeded] {
+    for final_state in [FinalState::Failed(FailureCode::CodeAlreadyUsed), FinalState::Succeeded] {
         for part in batch.chunks(20) {
             let (store, part) = (Arc::clone(&open.backend.store), part.to_vec());
-            let part: Vec<_> = part.into_iter().map(|of| Finished { ending, ..of }).collect();
+            let part: Vec<_> = part.into_iter().map(|of| Finished { final_state, ..of }).collect();
             calls.spawn(async move { store.finish(&part).await.expect("a commit") });
         }
     }
@@ -182,9 +182,9 @@ async fn call(store: &Store, kind: usize, keys: &[JobKey]) {
                 .map(|_| {
                     let number = Some([u8::try_from(any(4)).unwrap(); 16]);
                     let of = if any(2) == 0 { login } else { of_session };
-                    let failed = Ending::Failed(FailureCode::CodeAlreadyUsed);
-                    let ending = if any(2) == 0 { failed } else { Ending::Succeeded };
-                    let known = Finished { ending, callback: AT_ONCE, ..of(&guest(), number) };
+                    let failed = FinalState::Failed(FailureCode::CodeAlreadyUsed);
+                    let final_state = if any(2) == 0 { failed } else { FinalState::Succeeded };
+                    let known = Finished { final_state, callback: AT_ONCE, ..of(&guest(), number) };
                     let key = if kind < 2 { keys[any(keys.len())] } else { known.key };
                     Finished { key, ..known }
                 })

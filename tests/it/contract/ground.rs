@@ -56,7 +56,7 @@ impl Ground {
 
     /// Opens both for publishing and for taking.
     pub(super) async fn open_for_both(&self) -> Backend {
-        self.open(Roles { publish: true, take_max: Some(100) }).await
+        self.open(Roles { publish: true, prefetch_max: Some(100) }).await
     }
 }
 
@@ -69,7 +69,7 @@ pub(super) struct Open {
 impl Open {
     pub(super) async fn new(mode: Mode) -> Self {
         let ground = Ground::new(mode).await;
-        let backend = ground.open(Roles { publish: false, take_max: None }).await;
+        let backend = ground.open(Roles { publish: false, prefetch_max: None }).await;
         Self { backend, _ground: ground }
     }
 

@@ -5,12 +5,12 @@ use std::time::Duration;
 use quhao_backend::queue::{DeadLetterReason, Delivery, Disposition, Lane};
 use quhao_common::domain::{
     failure::FailureCode,
-    finished::{Ending, Finished},
+    finished::{FinalState, Finished},
     id::JobId,
 };
 use quhao_tests::{config::Mode, in_both_modes};
 use quhao_worker::settlement::{
-    answered::{self, KnownCopy},
+    answered::{self, AnsweredDuplicate},
     in_flight::InFlight,
 };
 use time::OffsetDateTime;
@@ -77,12 +77,12 @@ async fn that_a_deadline_passed_is_no_answer_for_a_copy_that_follows(mode: Mode)
     let ground = Ground::new(mode).await;
     let backend = ground.open_for_both().await;
     let (queue, store, in_flight) = (&backend.queue, &backend.store, InFlight::default());
-    let expired = Ending::Failed(FailureCode::DeadlineExceeded);
+    let expired = FinalState::Failed(FailureCode::DeadlineExceeded);
     let (past, future) = (now() - Duration::from_secs(1), now() + Duration::from_mins(1));
-    for (ending, expires_at, comes_again) in
-        [(expired, past, true), (expired, future, true), (Ending::Succeeded, future, false)]
+    for (final_state, expires_at, comes_again) in
+        [(expired, past, true), (expired, future, true), (FinalState::Succeeded, future, false)]
     {
-        let row = Finished { expires_at, ..finished(ending) };
+        let row = Finished { expires_at, ..finished(final_state) };
         let key = row.key;
         store.finish(&[row]).await.expect("a commit");
         publish(queue, b"first").await;
@@ -91,7 +91,7 @@ async fn that_a_deadline_passed_is_no_answer_for_a_copy_that_follows(mode: Mode)
         let later = take_one(queue).await;
         let delivery = in_flight.enter(key, expires_at, first).expect("nobody works on it");
         assert!(in_flight.enter(key, future + Duration::from_secs(1), later).is_none());
-        let copies = vec![KnownCopy { key, expires_at, delivery }];
+        let copies = vec![AnsweredDuplicate { key, expires_at, delivery }];
         answered::settle(store, Duration::from_hours(1), &in_flight, copies).await;
         if comes_again {
             let later = take_one(queue).await;
@@ -109,7 +109,7 @@ async fn a_copy_that_was_set_aside_waits_for_the_one_that_is_worked_on() {
     let ground = Ground::new(Mode::Distributed).await;
     let backend = ground.open_for_both().await;
     let (queue, in_flight) = (&backend.queue, InFlight::default());
-    let job = finished(Ending::Succeeded);
+    let job = finished(FinalState::Succeeded);
     publish(queue, b"dead").await;
     take_one(queue).await.settle(Disposition::DeadLetter);
     publish(queue, b"live").await;

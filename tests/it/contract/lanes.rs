@@ -42,7 +42,7 @@ async fn waiting(queue: &Queue, expected: Depths) {
 
 /// Publishes from a process that takes nothing.
 async fn publish_alone(ground: &Ground, body: &[u8]) {
-    let producer = ground.open(Roles { publish: true, take_max: None }).await;
+    let producer = ground.open(Roles { publish: true, prefetch_max: None }).await;
     publish(&producer.queue, body).await;
     close(&producer).await;
 }
@@ -109,7 +109,7 @@ async fn a_job_that_comes_back_too_often_comes_once_more_as_a_dead_one(mode: Mod
 
 async fn what_nobody_takes_in_time_comes_as_a_dead_one(mode: Mode) {
     let ground = Ground::new(mode).await;
-    let producer = ground.open(Roles { publish: true, take_max: None }).await;
+    let producer = ground.open(Roles { publish: true, prefetch_max: None }).await;
     publish(&producer.queue, b"first").await;
     let mut short = message(b"too late");
     short.expires_at = OffsetDateTime::now_utc() + Duration::from_millis(300);
@@ -144,14 +144,14 @@ async fn what_nobody_takes_in_time_comes_as_a_dead_one(mode: Mode) {
 
 async fn outcomes_are_taken_by_a_queue_that_outlives_the_store(mode: Mode) {
     let ground = Ground::new(mode).await;
-    let backend = ground.open(Roles { publish: true, take_max: None }).await;
+    let backend = ground.open(Roles { publish: true, prefetch_max: None }).await;
     if mode == Mode::Embedded {
-        assert!(!backend.queue.hands_over());
+        assert!(!backend.queue.can_hand_over());
         let refused = backend.queue.hand_over(JobId::from_bytes([1; 25]), vec![1]).await;
         assert_eq!(refused, Err(PublishError::Unavailable), "it lies beside the store");
         return close(&backend).await;
     }
-    assert!(backend.queue.hands_over());
+    assert!(backend.queue.can_hand_over());
     hand_over(&backend.queue, b"an outcome").await;
     publish(&backend.queue, b"a job").await;
     waiting(&backend.queue, Depths { jobs: 1, resume: 1, ..Depths::default() }).await;
@@ -207,7 +207,7 @@ async fn pausing_and_stopping_give_back_what_came_by_any_lane() {
     let mut dead = take_all(queue, 2).await;
     publish(queue, b"job 0").await;
     let job = take_one(queue).await;
-    queue.pause_taking().await;
+    queue.pause_consuming().await;
     for body in [b"job 1", b"job 2", b"job 3"] {
         publish(queue, body).await;
     }
@@ -216,16 +216,16 @@ async fn pausing_and_stopping_give_back_what_came_by_any_lane() {
     dead.remove(0).settle(Disposition::Requeue);
     let all = Depths { jobs: 3, resume: 1, dead: 1, ..Depths::default() };
     waiting(queue, all).await;
-    queue.resume_taking();
+    queue.resume_consuming();
     waiting(queue, Depths::default()).await;
-    queue.pause_taking().await;
+    queue.pause_consuming().await;
     waiting(queue, all).await;
-    queue.resume_taking();
+    queue.resume_consuming();
     waiting(queue, Depths::default()).await;
     // Outcomes go before all that has come by now.
     let outcome = take_one(queue).await;
     assert_eq!(outcome.lane, Lane::Outcomes);
-    queue.stop_taking().await;
+    queue.stop_consuming().await;
     waiting(queue, Depths { resume: 0, ..all }).await;
     for delivery in [outcome, job, dead.remove(0)] {
         delivery.settle(Disposition::Ack);

@@ -88,7 +88,7 @@ async fn a_store_of_version_1_keeps_its_rows_and_learns_what_is_new(mode: Mode) 
     assert_eq!(after, Schema { version: SCHEMA_VERSION, min_compatible: 1 });
     store.close().await;
 
-    let backend = ground.open(Roles { publish: false, take_max: None }).await;
+    let backend = ground.open(Roles { publish: false, prefetch_max: None }).await;
     let (store, orders, own) = (&backend.store, client("orders"), app(APP));
     let key = JobKey::from_bytes([1; 16]);
     let answers = store.answers(&[key]).await.expect("answers");

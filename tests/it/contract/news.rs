@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use quhao_backend::store::{Feed, Heard, News, Pace, Store, Told};
-use quhao_common::domain::finished::{Ending, Finished};
+use quhao_common::domain::finished::{FinalState, Finished};
 use quhao_tests::{
     config::Mode,
     in_both_modes,
@@ -27,7 +27,7 @@ fn waited(seconds: &[u64]) -> Vec<Finished> {
             created_at,
             taken_at: Some(taken_at),
             finished_at,
-            ..finished(Ending::Succeeded)
+            ..finished(FinalState::Succeeded)
         }
     };
     seconds.iter().map(of).collect()
@@ -77,7 +77,7 @@ async fn a_commit_tells_how_long_its_jobs_waited_and_took(mode: Mode) {
     }
     // One that tells nothing of the queue counts as a job all the same.
     let mut batch = waited(&[7, 7]);
-    batch.push(Finished { taken_at: None, ..finished(Ending::Succeeded) });
+    batch.push(Finished { taken_at: None, ..finished(FinalState::Succeeded) });
     store.finish(&batch).await.expect("a commit");
     // Too many for their keys to be told.
     store.finish(&waited(&[9; 1000])).await.expect("a commit");
@@ -87,7 +87,7 @@ async fn a_commit_tells_how_long_its_jobs_waited_and_took(mode: Mode) {
         assert_eq!(heard, [pace(3, 3), pace(1, 50), pace(3, 7), pace(1000, 9)]);
     }
 
-    let alone = Finished { taken_at: None, ..finished(Ending::Succeeded) };
+    let alone = Finished { taken_at: None, ..finished(FinalState::Succeeded) };
     store.finish(std::slice::from_ref(&alone)).await.expect("a commit");
     within("news of what came another way", PATIENCE, async {
         loop {

@@ -7,7 +7,7 @@ use quhao_common::{
     crypto::vault::{KeyedHash, Sealed},
     domain::{
         app::{AppId, ClientName},
-        finished::{Ending, Finished, NewSession},
+        finished::{FinalState, Finished, NewSession},
         id::JobKey,
         session_handle::HandleKey,
     },
@@ -35,17 +35,17 @@ pub(super) fn now() -> OffsetDateTime {
 /// Which of `keys` have an answer, whatever the deadline.
 pub(super) async fn known(store: &Store, keys: &[JobKey]) -> HashSet<JobKey> {
     let copies: Vec<_> = keys.iter().map(|key| (*key, OffsetDateTime::UNIX_EPOCH)).collect();
-    store.known(&copies).await.expect("known")
+    store.answered(&copies).await.expect("known")
 }
 
 /// The outcome of a job nobody knows yet.
-pub(super) fn finished(ending: Ending) -> Finished {
+pub(super) fn finished(final_state: FinalState) -> Finished {
     let now = now();
     Finished {
         key: JobKey::from_bytes(rand::random()),
         client: client("orders"),
         app: app(APP),
-        ending,
+        final_state,
         created_at: now - Duration::from_secs(2),
         expires_at: now + Duration::from_mins(4),
         taken_at: Some(now - Duration::from_secs(1)),
@@ -92,11 +92,11 @@ pub(super) fn of_session(openid: &str, phone_hash: Option<KeyedHash>) -> Finishe
         openid: Some(openid.to_owned()),
         guest_hash: Some(guest_hash(openid)),
         phone_hash,
-        ..finished(Ending::Succeeded)
+        ..finished(FinalState::Succeeded)
     }
 }
 
 /// The outcome of another job with the same word to be sent.
-pub(super) fn with_callback(ending: Ending) -> Finished {
-    Finished { callback: AT_ONCE, ..finished(ending) }
+pub(super) fn with_callback(final_state: FinalState) -> Finished {
+    Finished { callback: AT_ONCE, ..finished(final_state) }
 }

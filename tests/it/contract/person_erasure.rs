@@ -12,7 +12,7 @@ use quhao_common::{
         callback_status::CallbackStatus,
         callback_target::CallbackEvent,
         failure::FailureCode,
-        finished::{Ending, Finished},
+        finished::{FinalState, Finished},
     },
 };
 use quhao_tests::{
@@ -62,7 +62,7 @@ async fn a_person_is_erased_by_openid(mode: Mode) {
         login("another", Some([1; 16])),
         Finished { client: client("elsewhere"), ..login("guest", None) },
         Finished { app: app(APP_ELSEWHERE), ..login("guest", None) },
-        finished(Ending::Succeeded),
+        finished(FinalState::Succeeded),
     ];
     store.finish(&theirs).await.expect("a commit");
     store.finish(&others).await.expect("a commit");
@@ -105,10 +105,10 @@ async fn a_person_is_erased_by_number_under_every_key(mode: Mode) {
         login("first", Some(hash_by(&before))),
         login("second", Some(hash_by(&after))),
         of_session("first", Some(hash_by(&after))),
-        Finished { phone_hash: Some(hash_by(&before)), ..finished(Ending::Succeeded) },
+        Finished { phone_hash: Some(hash_by(&before)), ..finished(FinalState::Succeeded) },
     ];
     let failed = Finished {
-        ending: Ending::Failed(FailureCode::DecryptFailed),
+        final_state: FinalState::Failed(FailureCode::DecryptFailed),
         ..of_session("second", None)
     };
     let other = login("other", Some(after.hash(HashOf::Phone, APP, b"+8613800138001")));
@@ -178,8 +178,10 @@ async fn word_of_what_was_erased_is_not_sent(mode: Mode) {
 async fn outcomes_of_earlier_jobs_of_an_erased_person_are_kept_out(mode: Mode) {
     let open = Open::new(mode).await;
     let store = open.store();
-    let known =
-        Finished { ending: Ending::Failed(FailureCode::DecryptFailed), ..login("guest", None) };
+    let known = Finished {
+        final_state: FinalState::Failed(FailureCode::DecryptFailed),
+        ..login("guest", None)
+    };
     store.finish(std::slice::from_ref(&known)).await.expect("a commit");
     let erasure = of_guest("guest");
     store.erase_person(&erasure).await.expect("an erasure");
@@ -214,9 +216,9 @@ async fn a_worse_outcome_of_an_erased_person_brings_no_session_either(mode: Mode
     store.erase_person(&of_guest("guest")).await.expect("an erasure");
     // Two attempts at one job in a batch: the better one is of nobody, the worse one has
     // a session and a number.
-    let better = finished(Ending::Succeeded);
-    let failed = Ending::Failed(FailureCode::DecryptFailed);
-    let worse = Finished { key: better.key, ending: failed, ..login("guest", Some([1; 16])) };
+    let better = finished(FinalState::Succeeded);
+    let failed = FinalState::Failed(FailureCode::DecryptFailed);
+    let worse = Finished { key: better.key, final_state: failed, ..login("guest", Some([1; 16])) };
     store.finish(&[better.clone(), worse]).await.expect("a commit");
     assert!(sealed(store, &better).await.as_ref() == Some(&better.answer));
     assert!(session(store, "guest").await.is_none());

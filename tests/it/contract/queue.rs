@@ -106,7 +106,7 @@ async fn a_dead_lettered_delivery_does_not_come_again_as_a_job(mode: Mode) {
 async fn a_full_queue_refuses_and_takes_again_when_there_is_room(mode: Mode) {
     let mut ground = Ground::new(mode).await;
     ground.queue.length_max = 5;
-    let producer = ground.open(Roles { publish: true, take_max: None }).await;
+    let producer = ground.open(Roles { publish: true, prefetch_max: None }).await;
     publish(&producer.queue, &0_u32.to_be_bytes()).await;
     let mut accepted = vec![0];
     let mut refused = false;
@@ -146,7 +146,7 @@ async fn a_full_queue_refuses_and_takes_again_when_there_is_room(mode: Mode) {
 
 async fn the_depth_is_what_waits(mode: Mode) {
     let ground = Ground::new(mode).await;
-    let backend = ground.open(Roles { publish: true, take_max: None }).await;
+    let backend = ground.open(Roles { publish: true, prefetch_max: None }).await;
     for number in 0..7_u8 {
         publish(&backend.queue, &[number]).await;
     }
@@ -170,7 +170,9 @@ async fn many_publish_at_once_and_nothing_is_lost_or_doubled(mode: Mode) {
     let mut takers = vec![Arc::clone(&backend.queue)];
     // A file has one process.
     let second = match mode {
-        Mode::Distributed => Some(ground.open(Roles { publish: false, take_max: Some(50) }).await),
+        Mode::Distributed => {
+            Some(ground.open(Roles { publish: false, prefetch_max: Some(50) }).await)
+        }
         Mode::Embedded => None,
     };
     takers.extend(second.iter().map(|backend| Arc::clone(&backend.queue)));
@@ -204,7 +206,7 @@ async fn many_publish_at_once_and_nothing_is_lost_or_doubled(mode: Mode) {
     }
     while publishers.join_next().await.is_some() {}
     for queue in &takers {
-        queue.stop_taking().await;
+        queue.stop_consuming().await;
     }
     within("the takers end", PATIENCE, async { while taking.join_next().await.is_some() {} }).await;
     while let Ok(body) = arrived.try_recv() {

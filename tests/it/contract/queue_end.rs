@@ -67,7 +67,7 @@ async fn stopping_gives_back_what_was_not_handed_out(mode: Mode) {
     }
     let first = take_one(&backend.queue).await;
     assert_eq!(first.body, [0]);
-    backend.queue.stop_taking().await;
+    backend.queue.stop_consuming().await;
     let late = within("the end of taking", PATIENCE, backend.queue.next(10)).await;
     assert!(late.is_none(), "deliveries after the end of taking");
     eventually("four wait again", PATIENCE, || async {
@@ -78,7 +78,7 @@ async fn stopping_gives_back_what_was_not_handed_out(mode: Mode) {
     first.settle(Disposition::Ack);
     close(&backend).await;
 
-    let backend = ground.open(Roles { publish: true, take_max: Some(10) }).await;
+    let backend = ground.open(Roles { publish: true, prefetch_max: Some(10) }).await;
     let mut taken = Vec::new();
     while taken.len() < 4 {
         for delivery in take(&backend.queue, 10).await {
@@ -101,7 +101,7 @@ async fn stopping_ends_a_wait_that_is_under_way(mode: Mode) {
     });
     // Whether the wait has begun by now or not, it must end.
     tokio::time::sleep(Duration::from_millis(50)).await;
-    backend.queue.stop_taking().await;
+    backend.queue.stop_consuming().await;
     assert!(within("the wait ends", PATIENCE, waiting).await.expect("no panic"));
     close(&backend).await;
 }

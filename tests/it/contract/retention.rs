@@ -5,7 +5,7 @@ use std::{collections::HashSet, time::Duration};
 use quhao_backend::store::{CallbackFilter, Store};
 use quhao_common::domain::{
     failure::FailureCode,
-    finished::{Ending, Finished},
+    finished::{FinalState, Finished},
     id::JobKey,
 };
 use quhao_tests::{config::Mode, in_both_modes};
@@ -27,7 +27,7 @@ const HOUR: Duration = Duration::from_hours(1);
 
 /// A success with a callback that would soon be over.
 fn ending_at(purge_at: OffsetDateTime) -> Finished {
-    Finished { purge_at, ..with_callback(Ending::Succeeded) }
+    Finished { purge_at, ..with_callback(FinalState::Succeeded) }
 }
 
 async fn purge_at(store: &Store, key: JobKey) -> Option<OffsetDateTime> {
@@ -73,11 +73,11 @@ async fn what_takes_the_place_of_an_answer_is_kept_no_shorter(mode: Mode) {
     let open = Open::new(mode).await;
     let store = open.store();
     let later = now() + 3 * HOUR;
-    let failed = Ending::Failed(FailureCode::NoPhone);
+    let failed = FinalState::Failed(FailureCode::NoPhone);
     let failure = Finished { purge_at: later, ..finished(failed) };
     // The outcome of an earlier copy that was committed later.
     let success =
-        Finished { key: failure.key, purge_at: now() + HOUR, ..finished(Ending::Succeeded) };
+        Finished { key: failure.key, purge_at: now() + HOUR, ..finished(FinalState::Succeeded) };
     store.finish(std::slice::from_ref(&failure)).await.expect("a commit");
     store.finish(std::slice::from_ref(&success)).await.expect("a commit");
     let row = answer(store, failure.key).await.expect("an answer");
@@ -88,7 +88,7 @@ async fn what_takes_the_place_of_an_answer_is_kept_no_shorter(mode: Mode) {
 
 async fn prolonging_gets_in_nobodys_way(mode: Mode) {
     let open = Open::new(mode).await;
-    let rows: Vec<Finished> = (0..100).map(|_| finished(Ending::Succeeded)).collect();
+    let rows: Vec<Finished> = (0..100).map(|_| finished(FinalState::Succeeded)).collect();
     open.store().finish(&rows).await.expect("a commit");
     let mut tasks = tokio::task::JoinSet::new();
     for round in 0..6_u32 {

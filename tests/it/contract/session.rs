@@ -7,7 +7,7 @@ use quhao_common::{
     crypto::vault::{KeyedHash, Sealed},
     domain::{
         failure::FailureCode,
-        finished::{Ending, Finished, NewSession},
+        finished::{FinalState, Finished, NewSession},
     },
 };
 use quhao_tests::{
@@ -48,7 +48,7 @@ fn hash(number: u8) -> KeyedHash {
 }
 
 fn login(openid: &str, (key, code, second): Exchange, start: OffsetDateTime) -> Finished {
-    let finished = finished(Ending::Succeeded);
+    let finished = finished(FinalState::Succeeded);
     let session = NewSession {
         unionid: Some("union".to_owned()),
         key: Sealed::from_bytes(vec![key, code]),
@@ -190,7 +190,7 @@ async fn a_session_belongs_to_one_client_and_app(mode: Mode) {
 async fn a_session_comes_with_a_failure_too(mode: Mode) {
     let open = Open::new(mode).await;
     let failed = Finished {
-        ending: Ending::Failed(FailureCode::DecryptFailed),
+        final_state: FinalState::Failed(FailureCode::DecryptFailed),
         ..login("guest", (1, 11, 1), now())
     };
     // The later, worse outcome of the same job does not count, its session does: the key is

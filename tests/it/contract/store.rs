@@ -9,7 +9,7 @@ use std::{
 use quhao_backend::store::{Feed, News, SCHEMA_VERSION, Store, Told};
 use quhao_common::domain::{
     failure::FailureCode,
-    finished::{Ending, Finished},
+    finished::{FinalState, Finished},
     id::JobKey,
 };
 use quhao_tests::{
@@ -37,9 +37,9 @@ in_both_modes!(
 );
 
 /// Every way to end.
-fn endings() -> Vec<Ending> {
-    let failures = FailureCode::ALL.iter().map(|code| Ending::Failed(*code));
-    failures.chain([Ending::Succeeded]).collect()
+fn endings() -> Vec<FinalState> {
+    let failures = FailureCode::ALL.iter().map(|code| FinalState::Failed(*code));
+    failures.chain([FinalState::Succeeded]).collect()
 }
 
 /// Two outcomes of each of many jobs, one for each pair of endings.
@@ -61,12 +61,12 @@ async fn assert_best_kept(store: &Store, pairs: &[(Finished, Finished)]) {
     let kept: HashMap<_, _> = kept.into_iter().map(|row| (row.key, row.answer)).collect();
     assert_eq!(kept.len(), pairs.len());
     for (first, second) in pairs {
-        let best = if second.ending.replaces(first.ending) { second } else { first };
+        let best = if second.final_state.replaces(first.final_state) { second } else { first };
         assert!(
             kept[&first.key].as_ref() == Some(&best.answer),
             "{:?}, then {:?}: the wrong one was kept",
-            first.ending,
-            second.ending
+            first.final_state,
+            second.final_state
         );
     }
 }
@@ -74,9 +74,9 @@ async fn assert_best_kept(store: &Store, pairs: &[(Finished, Finished)]) {
 async fn what_was_finished_is_known_and_can_be_read(mode: Mode) {
     let open = Open::new(mode).await;
     let (one, two, other) = (
-        finished(Ending::Succeeded),
-        finished(Ending::Failed(FailureCode::CodeInvalid)),
-        finished(Ending::Succeeded),
+        finished(FinalState::Succeeded),
+        finished(FinalState::Failed(FailureCode::CodeInvalid)),
+        finished(FinalState::Succeeded),
     );
     let keys = [one.key, two.key, other.key];
     assert!(known(open.store(), &keys).await.is_empty());
@@ -123,8 +123,9 @@ async fn an_answer_only_improves_within_a_batch(mode: Mode) {
 
 async fn answers_past_their_time_are_gone(mode: Mode) {
     let open = Open::new(mode).await;
-    let past = Finished { purge_at: now() - Duration::from_secs(1), ..finished(Ending::Succeeded) };
-    let present = finished(Ending::Succeeded);
+    let past =
+        Finished { purge_at: now() - Duration::from_secs(1), ..finished(FinalState::Succeeded) };
+    let present = finished(FinalState::Succeeded);
     let keys = [past.key, present.key];
     open.store().finish(&[past, present.clone()]).await.expect("a commit");
     assert_eq!(known(open.store(), &keys).await, HashSet::from([present.key]));
@@ -138,7 +139,7 @@ async fn answers_past_their_time_are_gone(mode: Mode) {
 async fn first_keys_heard(store: &Store, feed: &mut Feed) -> Vec<JobKey> {
     within("news", PATIENCE, async {
         loop {
-            store.finish(&[finished(Ending::Succeeded)]).await.expect("a commit");
+            store.finish(&[finished(FinalState::Succeeded)]).await.expect("a commit");
             let news = tokio::time::timeout(Duration::from_millis(500), feed.next()).await;
             if let Ok(News { told: Told::Finished(keys), .. }) = news {
                 return keys;
@@ -155,7 +156,7 @@ async fn whoever_listens_hears_of_a_commit_that_can_be_read(mode: Mode) {
         let keys = first_keys_heard(open.store(), feed).await;
         assert_eq!(known(open.store(), &keys).await.len(), keys.len());
     }
-    let last = finished(Ending::Failed(FailureCode::NoPhone));
+    let last = finished(FinalState::Failed(FailureCode::NoPhone));
     open.store().finish(std::slice::from_ref(&last)).await.expect("a commit");
     for feed in [&mut feed, &mut other] {
         within("the last key", PATIENCE, async {
@@ -173,7 +174,7 @@ async fn whoever_listens_hears_of_a_commit_that_can_be_read(mode: Mode) {
 
 async fn a_big_batch_is_one_call(mode: Mode) {
     let open = Open::new(mode).await;
-    let batch: Vec<Finished> = (0..1000).map(|_| finished(Ending::Succeeded)).collect();
+    let batch: Vec<Finished> = (0..1000).map(|_| finished(FinalState::Succeeded)).collect();
     let keys: Vec<JobKey> = batch.iter().map(|finished| finished.key).collect();
     let mut feed = open.store().listen();
     first_keys_heard(open.store(), &mut feed).await;
@@ -202,9 +203,9 @@ async fn finishers_do_not_get_into_each_others_way(mode: Mode) {
     for round in 0..8_usize {
         let batch: Vec<Finished> = (0..100)
             .map(|_| {
-                let ending = endings[usize::from(rand::random::<u16>()) % endings.len()];
+                let final_state = endings[usize::from(rand::random::<u16>()) % endings.len()];
                 let key = keys[usize::from(rand::random::<u16>()) % keys.len()];
-                Finished { key, ..finished(ending) }
+                Finished { key, ..finished(final_state) }
             })
             .collect();
         let store = Arc::clone(&open.backend.store);
@@ -225,8 +226,13 @@ async fn finishers_do_not_get_into_each_others_way(mode: Mode) {
         let tried = &tried[&row.key];
         let won = tried.iter().find(|finished| Some(&finished.answer) == row.answer.as_ref());
         let won = won.expect("one of them");
-        let could_succeed = tried.iter().any(|finished| finished.ending == Ending::Succeeded);
-        assert_eq!(won.ending == Ending::Succeeded, could_succeed, "the best was not kept");
+        let could_succeed =
+            tried.iter().any(|finished| finished.final_state == FinalState::Succeeded);
+        assert_eq!(
+            won.final_state == FinalState::Succeeded,
+            could_succeed,
+            "the best was not kept"
+        );
     }
     close(&open.backend).await;
 }

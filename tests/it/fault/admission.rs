@@ -50,7 +50,7 @@ struct Accepted {
 
 /// What was heard at the door.
 #[derive(Default)]
-struct Door {
+struct Listener {
     accepted: Vec<Accepted>,
     refused: Vec<Value>,
 }
@@ -109,7 +109,7 @@ async fn world(mode: Mode) -> World {
 }
 
 /// Lets guests come at three times the capacity, whatever becomes of those before them.
-async fn guests_come(world: &World) -> Door {
+async fn guests_come(world: &World) -> Listener {
     let gap = Duration::from_secs(1) / (3 * CAPACITY);
     let client = world.client();
     let producers: Arc<[Client]> =
@@ -131,7 +131,7 @@ async fn guests_come(world: &World) -> Door {
             reply.ok().map(|reply| (guest.code, job, reply))
         });
     }
-    let mut door = Door::default();
+    let mut door = Listener::default();
     for (code, job, reply) in replies.join_all().await.into_iter().flatten() {
         if reply.status == 202 {
             let expires_at = time_at(&reply.body, "/expires_at").expect("a deadline");
@@ -191,7 +191,7 @@ fn no_call_came_late(world: &World, accepted: &[Accepted]) {
     assert!(!calls.is_empty());
 }
 
-async fn counted(world: &World, door: &Door) {
+async fn counted(world: &World, door: &Listener) {
     let (mut refused, mut expected) = (0, false);
     for producer in &world.producers {
         let text = world.client().at(&producer.metrics).get("/metrics").await.text;

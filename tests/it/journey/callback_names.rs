@@ -21,7 +21,7 @@ use quhao_common::{
         callback_status::CallbackStatus,
         callback_target::CallbackUrl,
         failure::{Failure, FailureCode},
-        finished::{Ending, Finished},
+        finished::{FinalState, Finished},
         id::JobKey,
         job::{Job, Work},
         outcome::Outcome,
@@ -121,7 +121,7 @@ fn finished(config: &Config, (client, app): (&str, &str), url: &str) -> Finished
     let answer = Answer::new(&job, Outcome::Failed(failure));
     Finished {
         key: job.id.key(),
-        ending: Ending::Failed(FailureCode::CodeInvalid),
+        final_state: FinalState::Failed(FailureCode::CodeInvalid),
         created_at: now,
         expires_at: job.expires_at,
         taken_at: None,

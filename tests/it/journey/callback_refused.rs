@@ -12,7 +12,7 @@ use quhao_common::{
         webhook_signature::WebhookSecret,
     },
     domain::{
-        answer::{Answer, Holds, StoredAnswer},
+        answer::{Answer, AnswerValidity, StoredAnswer},
         app::{App, AppId, Client, ClientName, Credential, Directory},
         callback_target::{AllowRule, CallbackBody, CallbackEvent, CallbackUrl},
         failure::{Failure, FailureCode},
@@ -157,7 +157,7 @@ fn due(client: &ClientName, app: &AppId, url: Option<&str>) -> DueCallback {
             finished_at: now,
             purge_at: now + Duration::from_hours(1),
             answer,
-            holds: Holds::Always,
+            validity: AnswerValidity::Always,
         },
     }
 }

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use quhao_common::crypto::{
     keyring::{Keyring, Secret32, parse_numbered_secret},
-    vault::{HashOf, Place, Vault, VaultError},
+    vault::{AssociatedData, HashOf, Vault, VaultError},
 };
 
 fn vault(numbers: &[u8]) -> Vault {
@@ -11,8 +11,8 @@ fn vault(numbers: &[u8]) -> Vault {
     Vault::new(&Keyring::new(entries).unwrap())
 }
 
-fn place<'a>(key: &'a [u8], app: &'a str) -> Place<'a> {
-    Place { table: "jobs", key, app }
+fn place<'a>(key: &'a [u8], app: &'a str) -> AssociatedData<'a> {
+    AssociatedData { table: "jobs", key, app }
 }
 
 proptest! {
@@ -29,7 +29,7 @@ proptest! {
             );
         }
         prop_assert!(vault.open(place(&key, "elsewhere!"), sealed.as_bytes()).is_err());
-        let moved = Place { table: "sessions", key: &key, app: &app };
+        let moved = AssociatedData { table: "sessions", key: &key, app: &app };
         prop_assert!(vault.open(moved, sealed.as_bytes()).is_err());
     }
 

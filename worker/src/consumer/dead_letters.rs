@@ -22,7 +22,7 @@ use super::{Consumer, Dead, Sorted, must_tell};
 use crate::{
     context::Context,
     settlement::{
-        answered::{self, KnownCopy},
+        answered::{self, AnsweredDuplicate},
         dead_letter::{self, Burial, Remains},
     },
     writer::{Aside, Held, Item, Place},
@@ -96,7 +96,7 @@ impl Consumer {
             return;
         }
         let Context { store, retention, .. } = &**self.context();
-        let known = match draining.run_until_cancelled(store.known(&latest(&idle))).await {
+        let known = match draining.run_until_cancelled(store.answered(&latest(&idle))).await {
             Some(Ok(known)) => known,
             // All are buried then: nothing is lost by that, since a burial waits for its
             // commit, and the better answer stays. What is returned instead would come again
@@ -116,7 +116,7 @@ impl Consumer {
         for Dead { job, death, delivery } in idle {
             let (key, expires_at) = (job.id.key(), job.expires_at);
             if known.contains(&key) {
-                answered.push(KnownCopy { key, expires_at, delivery });
+                answered.push(AnsweredDuplicate { key, expires_at, delivery });
             } else {
                 self.bury_job(registry, death, &job, delivery);
             }

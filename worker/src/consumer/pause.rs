@@ -112,7 +112,7 @@ impl Consumer {
             return;
         }
         // First, or what goes back would come again at once.
-        self.queue.pause_taking().await;
+        self.queue.pause_consuming().await;
         for delivery in deliveries {
             if delivery.redelivered {
                 obstacles.held.push(delivery);
@@ -125,7 +125,7 @@ impl Consumer {
     /// Takes nothing until the store answers and nothing else is in the way. Others may be
     /// better off: what this worker has fetched goes back.
     pub(super) async fn sit_out(&self, obstacles: &mut Obstacles, draining: &CancellationToken) {
-        self.queue.pause_taking().await;
+        self.queue.pause_consuming().await;
         self.suspects.give_back(&self.starter.in_flight);
         loop {
             let answers = async {
@@ -144,14 +144,14 @@ impl Consumer {
                 return;
             }
         }
-        self.queue.resume_taking();
+        self.queue.resume_consuming();
     }
 
     /// Whether the store does again what this worker needs it for: tell which jobs have an
     /// answer, and take outcomes. A commit that failed is tried by the writer until it
     /// succeeds.
     async fn store_is_back(&self) -> bool {
-        if self.context().store.known(&[NOBODYS]).await.is_err() {
+        if self.context().store.answered(&[NOBODYS]).await.is_err() {
             return false;
         }
         self.health.store_answers(StoreUse::Look);

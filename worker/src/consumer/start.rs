@@ -14,7 +14,7 @@ use crate::{
     consumer::quarantine::is_suspect,
     context::{Context, Taken},
     health::{STORE_BLIP_MAX, StoreUse},
-    settlement::answered::{self, KnownCopy},
+    settlement::answered::{self, AnsweredDuplicate},
 };
 
 impl Consumer {
@@ -27,10 +27,10 @@ impl Consumer {
     ) -> bool {
         let copy = |(taken, _): &(Taken, _)| (taken.job.id.key(), taken.job.expires_at);
         let all: Vec<_> = taken.iter().map(copy).collect();
-        let known = draining.run_until_cancelled(self.known(&all)).await.flatten();
+        let known = draining.run_until_cancelled(self.answered(&all)).await.flatten();
         if known.is_none() {
             // First, or what goes back would come again at once.
-            self.queue.pause_taking().await;
+            self.queue.pause_consuming().await;
         }
         let mut reachable = known.is_some();
         let in_flight = &self.starter.in_flight;
@@ -44,7 +44,11 @@ impl Consumer {
                     in_flight.settle(key, delivery, Disposition::Requeue);
                 }
                 Some(known) if known.contains(&key) => {
-                    copies.push(KnownCopy { key, expires_at: taken.job.expires_at, delivery });
+                    copies.push(AnsweredDuplicate {
+                        key,
+                        expires_at: taken.job.expires_at,
+                        delivery,
+                    });
                 }
                 Some(_) if is_suspect(delivery.lane) => self.suspects.admit(taken, delivery),
                 Some(_) if !reachable => in_flight.settle(key, delivery, Disposition::Requeue),
@@ -55,7 +59,7 @@ impl Consumer {
                         slot = self.slots.take() => self.starter.start(taken, delivery, slot),
                         // Then slots may be kept by outcomes that cannot be committed.
                         () = self.health.store_lost() => {
-                            self.queue.pause_taking().await;
+                            self.queue.pause_consuming().await;
                             reachable = false;
                             in_flight.settle(key, delivery, Disposition::Requeue);
                         }
@@ -73,10 +77,10 @@ impl Consumer {
 
     /// Which of `copies`, each with its deadline, have an answer; `None` if the store does not
     /// say in time.
-    async fn known(&self, copies: &[(JobKey, OffsetDateTime)]) -> Option<HashSet<JobKey>> {
+    async fn answered(&self, copies: &[(JobKey, OffsetDateTime)]) -> Option<HashSet<JobKey>> {
         let began = Instant::now();
         loop {
-            match self.context().store.known(copies).await {
+            match self.context().store.answered(copies).await {
                 Ok(known) => {
                     self.health.store_answers(StoreUse::Look);
                     return Some(known);

@@ -75,7 +75,7 @@ async fn look_once(
     job: &Job,
     code_hashes: Option<&[KeyedHash]>,
 ) -> Result<Option<Found>, StoreError> {
-    if !store.known(&[(job.id.key(), job.expires_at)]).await?.is_empty() {
+    if !store.answered(&[(job.id.key(), job.expires_at)]).await?.is_empty() {
         return Ok(Some(Found::Answer));
     }
     let Some(code_hashes) = code_hashes else { return Ok(None) };
@@ -175,7 +175,7 @@ where
 /// Whether the store does not even tell what this worker starts no job without: then it takes
 /// none, and what it gives back does not come again at once.
 async fn is_out_of_reach(context: &Context, job: &Job) -> bool {
-    context.store.known(&[(job.id.key(), job.expires_at)]).await.is_err()
+    context.store.answered(&[(job.id.key(), job.expires_at)]).await.is_err()
 }
 
 /// Where `job` waits: what it looks for is in place of its call.

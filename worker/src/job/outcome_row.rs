@@ -6,7 +6,7 @@ use quhao_common::{
     crypto::vault::HashOf,
     domain::{
         answer::Answer,
-        finished::{Ending, Finished, NewSession},
+        finished::{FinalState, Finished, NewSession},
         outcome::{Opened, Outcome},
         phone::{LoginCode, Phone},
         session_handle::HandleKey,
@@ -30,9 +30,9 @@ const LATER_COPIES: Duration = Duration::from_mins(5);
 pub fn finished(context: &Context, taken: &Taken, done: Done, now: OffsetDateTime) -> Finished {
     let (job, vault) = (&taken.job, &taken.registry.vault);
     let app = job.app.as_str();
-    let ending = match &done.outcome {
-        Outcome::Succeeded(_) => Ending::Succeeded,
-        Outcome::Failed(failure) => Ending::Failed(failure.code),
+    let final_state = match &done.outcome {
+        Outcome::Succeeded(_) => FinalState::Succeeded,
+        Outcome::Failed(failure) => FinalState::Failed(failure.code),
     };
     let phone_hash = phone_of(taken, &done.outcome)
         .map(|phone| vault.hash(HashOf::Phone, app, phone.e164.as_bytes()));
@@ -41,7 +41,7 @@ pub fn finished(context: &Context, taken: &Taken, done: Done, now: OffsetDateTim
         key,
         client: job.client.clone(),
         app: job.app.clone(),
-        ending,
+        final_state,
         created_at: job.created_at,
         expires_at: job.expires_at,
         taken_at: (!taken.redelivered).then_some(taken.taken_at),

@@ -2,7 +2,7 @@
 
 use quhao_backend::store::StoredKey;
 use quhao_common::{
-    crypto::vault::{Place, Sealed, Vault, VaultError},
+    crypto::vault::{AssociatedData, Sealed, Vault, VaultError},
     domain::{
         app::{AppId, ClientName},
         finished::KeyFingerprint,
@@ -54,8 +54,8 @@ pub fn open(
     Ok(SessionKey::new(bytes))
 }
 
-fn place<'a>(key: &'a [u8], app: &'a AppId) -> Place<'a> {
-    Place { table: "sessions", key, app: app.as_str() }
+fn place<'a>(key: &'a [u8], app: &'a AppId) -> AssociatedData<'a> {
+    AssociatedData { table: "sessions", key, app: app.as_str() }
 }
 
 /// A client's name has no NUL, so no two pairs give the same key.

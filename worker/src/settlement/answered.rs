@@ -8,7 +8,7 @@ use quhao_backend::{
     store::Store,
 };
 use quhao_common::{
-    domain::{answer::Holds, id::JobKey},
+    domain::{answer::AnswerValidity, id::JobKey},
     process::metrics,
 };
 use time::OffsetDateTime;
@@ -18,7 +18,7 @@ use crate::settlement::{dead_letter, in_flight::InFlight};
 
 /// A copy of a job whose answer holds for it.
 #[derive(Debug)]
-pub struct KnownCopy {
+pub struct AnsweredDuplicate {
     /// The job.
     pub key: JobKey,
     /// The deadline of this copy.
@@ -33,14 +33,14 @@ pub async fn settle(
     store: &Store,
     retention: Duration,
     in_flight: &InFlight,
-    copies: Vec<KnownCopy>,
+    copies: Vec<AnsweredDuplicate>,
 ) {
     if copies.is_empty() {
         return;
     }
     let kept = prolong(store, retention, &copies).await;
     let final_ones = final_ones(store, in_flight, &copies).await;
-    for KnownCopy { key, delivery, .. } in copies {
+    for AnsweredDuplicate { key, delivery, .. } in copies {
         if !kept(key) {
             in_flight.settle(key, delivery, Disposition::Requeue);
             continue;
@@ -57,24 +57,28 @@ pub async fn settle(
 /// The keys of those of `copies` that are followed and whose answer holds for every copy. Of the
 /// others it may say that a deadline passed, by our clock or by that of whoever answered, which
 /// may be ahead: that says nothing to those that follow.
-async fn final_ones(store: &Store, in_flight: &InFlight, copies: &[KnownCopy]) -> HashSet<JobKey> {
+async fn final_ones(
+    store: &Store,
+    in_flight: &InFlight,
+    copies: &[AnsweredDuplicate],
+) -> HashSet<JobKey> {
     let followed = copies.iter().map(|copy| copy.key).filter(|key| in_flight.is_followed(*key));
     let answers = store.answers(&followed.collect::<Vec<_>>()).await.unwrap_or_else(|error| {
         warn!(%error, "it is not known how long answers hold; copies of their jobs come again");
         Vec::new()
     });
-    let hold_always = answers.into_iter().filter(|answer| answer.holds == Holds::Always);
+    let hold_always = answers.into_iter().filter(|answer| answer.validity == AnswerValidity::Always);
     hold_always.map(|answer| answer.key).collect()
 }
 
 /// Settles copies that were set aside, and so begin nothing and are followed by none. Those
 /// whose answer has just gone for good come again, to be buried.
-pub async fn settle_dead(store: &Store, retention: Duration, copies: Vec<KnownCopy>) {
+pub async fn settle_dead(store: &Store, retention: Duration, copies: Vec<AnsweredDuplicate>) {
     if copies.is_empty() {
         return;
     }
     let kept = prolong(store, retention, &copies).await;
-    for KnownCopy { key, delivery, .. } in copies {
+    for AnsweredDuplicate { key, delivery, .. } in copies {
         dead_letter::settle_copy(
             delivery,
             if kept(key) { Disposition::Ack } else { Disposition::Requeue },
@@ -87,7 +91,7 @@ pub async fn settle_dead(store: &Store, retention: Duration, copies: Vec<KnownCo
 async fn prolong(
     store: &Store,
     retention: Duration,
-    copies: &[KnownCopy],
+    copies: &[AnsweredDuplicate],
 ) -> impl Fn(JobKey) -> bool + use<> {
     let until: Vec<_> = copies.iter().map(|copy| (copy.key, copy.expires_at + retention)).collect();
     let kept = store.prolong(&until).await;

@@ -9,7 +9,7 @@ use quhao_common::{
     domain::{
         answer::Answer,
         failure::{Failure, FailureCode},
-        finished::{Ending, Finished},
+        finished::{FinalState, Finished},
         id::JobId,
         job::Job,
         outcome::Outcome,
@@ -116,7 +116,7 @@ pub fn failed(
         key,
         client: job.client.clone(),
         app: job.app.clone(),
-        ending: Ending::Failed(code),
+        final_state: FinalState::Failed(code),
         created_at: job.created_at,
         expires_at: job.expires_at,
         taken_at: None,

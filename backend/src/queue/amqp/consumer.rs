@@ -55,13 +55,13 @@ impl Tap {
 impl Consumer {
     /// Starts the owner task.
     pub(super) fn start(
-        take_max: u16,
+        prefetch_max: u16,
         (topology, mean_jobs): (Arc<Topology>, &Arc<MeanJobs>),
         (link, standing): (Link<Tap>, watch::Receiver<Standing<Tap>>),
         tasks: &mut JoinSet<()>,
     ) -> Self {
         let buffer = Arc::new(Buffer::new());
-        let (allowance, mean_jobs) = (Allowance::new(take_max), Arc::clone(mean_jobs));
+        let (allowance, mean_jobs) = (Allowance::new(prefetch_max), Arc::clone(mean_jobs));
         tasks.spawn(Owner { link, topology, allowance, mean_jobs, buffer: buffer.clone() }.run());
         Self { standing, buffer }
     }

@@ -38,7 +38,7 @@ fn settings(path: &Path) -> config::Queue {
 }
 
 async fn opened(path: &Path, change: impl FnOnce(&mut config::Queue)) -> SqliteQueue {
-    opened_as(path, Roles { publish: true, take_max: Some(64) }, change).await
+    opened_as(path, Roles { publish: true, prefetch_max: Some(64) }, change).await
 }
 
 async fn opened_as(
@@ -171,7 +171,7 @@ async fn a_full_queue_refuses_until_something_is_done() {
 #[tokio::test]
 async fn no_more_is_out_than_may_be() {
     let scratch = Scratch::new();
-    let roles = Roles { publish: true, take_max: Some(4) };
+    let roles = Roles { publish: true, prefetch_max: Some(4) };
     let queue = opened_as(&scratch.path("quhao.db"), roles, |_| {}).await;
     for at in 0..10 {
         queue.publish(message(at)).await.unwrap();
@@ -195,7 +195,7 @@ async fn stopping_ends_those_who_wait_and_frees_what_was_not_handed_out() {
         async move { queue.next(1).await.is_none() }
     });
     tokio::task::yield_now().await;
-    queue.stop_taking().await;
+    queue.stop_consuming().await;
     assert!(tokio::time::timeout(LIMIT, waiter).await.unwrap().unwrap());
     queue.close(LIMIT).await;
 
@@ -206,7 +206,7 @@ async fn stopping_ends_those_who_wait_and_frees_what_was_not_handed_out() {
     comes_to(&queue, 6, 0).await;
     let mut out = queue.next(2).await.unwrap();
     comes_to(&queue, 0, 6).await;
-    queue.stop_taking().await;
+    queue.stop_consuming().await;
     assert!(queue.next(10).await.is_none());
     comes_to(&queue, 4, 2).await;
     out.remove(0).settle(Disposition::Ack);

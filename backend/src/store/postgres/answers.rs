@@ -5,11 +5,11 @@ use std::collections::HashSet;
 use time::OffsetDateTime;
 
 use super::PostgresStore;
-use crate::store::{answered::known, error::StoreError};
+use crate::store::{answered::answered, error::StoreError};
 use quhao_common::{
     crypto::vault::Sealed,
     domain::{
-        answer::{Holds, StoredAnswer},
+        answer::{AnswerValidity, StoredAnswer},
         id::JobKey,
     },
 };
@@ -58,7 +58,7 @@ pub(super) type AnswerRow = (
 
 impl PostgresStore {
     /// Which of these copies, each with its deadline, have an answer that holds for them.
-    pub async fn known(
+    pub async fn answered(
         &self,
         copies: &[(JobKey, OffsetDateTime)],
     ) -> Result<HashSet<JobKey>, StoreError> {
@@ -72,9 +72,9 @@ impl PostgresStore {
             Ok((rows, connection))
         });
         let answers = rows.await?.into_iter().map(|(bytes, expires_at, failure)| {
-            Ok((key(bytes)?, Holds::of(failure.as_deref(), expires_at)))
+            Ok((key(bytes)?, AnswerValidity::of(failure.as_deref(), expires_at)))
         });
-        Ok(known(copies, answers.collect::<Result<Vec<_>, StoreError>>()?))
+        Ok(answered(copies, answers.collect::<Result<Vec<_>, StoreError>>()?))
     }
 
     /// Keeps answers until the given times at least; says which there still are.
@@ -132,6 +132,6 @@ pub(super) fn stored(row: AnswerRow) -> Result<StoredAnswer, StoreError> {
         finished_at,
         purge_at,
         answer: answer.map(Sealed::from_bytes),
-        holds: Holds::of(failure.as_deref(), expires_at),
+        validity: AnswerValidity::of(failure.as_deref(), expires_at),
     })
 }

@@ -14,7 +14,7 @@ use crate::store::{
 };
 use quhao_common::domain::{
     failure::FailureCode,
-    finished::{Ending, Finished},
+    finished::{FinalState, Finished},
 };
 
 const FAILED: i16 = 1;
@@ -191,9 +191,9 @@ impl<'a> Columns<'a> {
     fn new(ranked: &[Ranked<'a>]) -> Self {
         let mut columns = Self::default();
         for (number, Ranked { finished, best }) in (0..).zip(ranked) {
-            let (status, failure) = match finished.ending {
-                Ending::Failed(code) => (FAILED, Some(code.as_str())),
-                Ending::Succeeded => (SUCCEEDED, None),
+            let (status, failure) = match finished.final_state {
+                FinalState::Failed(code) => (FAILED, Some(code.as_str())),
+                FinalState::Succeeded => (SUCCEEDED, None),
             };
             columns.key.push(finished.key.as_bytes());
             columns.client.push(finished.client.as_str());

@@ -6,11 +6,11 @@ use sqlx::SqliteConnection;
 use time::OffsetDateTime;
 
 use super::{SqliteStore, at, json, now_ms};
-use crate::store::{answered::known, error::StoreError};
+use crate::store::{answered::answered, error::StoreError};
 use quhao_common::{
     crypto::vault::Sealed,
     domain::{
-        answer::{Holds, StoredAnswer},
+        answer::{AnswerValidity, StoredAnswer},
         id::JobKey,
     },
     envelope::unix_ms::unix_ms,
@@ -50,7 +50,7 @@ async fn known_rows(
 
 impl SqliteStore {
     /// See [`crate::store::Store::known`].
-    pub async fn known(
+    pub async fn answered(
         &self,
         copies: &[(JobKey, OffsetDateTime)],
     ) -> Result<HashSet<JobKey>, StoreError> {
@@ -63,9 +63,9 @@ impl SqliteStore {
             .read(self.limit, move |connection| Box::pin(known_rows(connection, keys, now)))
             .await?;
         let answers = rows.into_iter().map(|(bytes, expires_at, failure)| {
-            Ok((key(bytes)?, Holds::of(failure.as_deref(), at(expires_at)?)))
+            Ok((key(bytes)?, AnswerValidity::of(failure.as_deref(), at(expires_at)?)))
         });
-        Ok(known(copies, answers.collect::<Result<Vec<_>, StoreError>>()?))
+        Ok(answered(copies, answers.collect::<Result<Vec<_>, StoreError>>()?))
     }
 
     /// See [`crate::store::Store::prolong`].
@@ -129,6 +129,6 @@ pub(super) fn answer(row: Row) -> Result<StoredAnswer, StoreError> {
         finished_at: at(finished_at)?,
         purge_at: at(purge_at)?,
         answer: answer.map(Sealed::from_bytes),
-        holds: Holds::of(failure.as_deref(), expires_at),
+        validity: AnswerValidity::of(failure.as_deref(), expires_at),
     })
 }

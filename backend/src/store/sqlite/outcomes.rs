@@ -10,7 +10,7 @@ use crate::store::{
 use quhao_common::{
     domain::{
         failure::FailureCode,
-        finished::{Ending, Finished},
+        finished::{FinalState, Finished},
     },
     envelope::unix_ms::unix_ms,
 };
@@ -21,7 +21,7 @@ SELECT EXISTS (SELECT 1 FROM erasures
                 WHERE app = ?1 AND subject IN (?2, ?3, ?4) AND erased_at >= ?5
                   AND purge_at > ?6)";
 
-/// The same rule as [`Ending::replaces`], and a test holds it to that; what was erased (3)
+/// The same rule as [`FinalState::replaces`], and a test holds it to that; what was erased (3)
 /// is over all. What is past its `purge_at` counts as gone.
 const IMPROVE: &str = "
 INSERT INTO jobs (key, client, app, status, failure, created_at, expires_at, finished_at,
@@ -58,7 +58,7 @@ pub(super) async fn commit(
         let erased = is_erased(connection, finished, now).await?;
         let written = outcome.best && write(connection, finished, erased, now).await?;
         if !erased {
-            if !written && matches!(finished.ending, Ending::Failed(_)) {
+            if !written && matches!(finished.final_state, FinalState::Failed(_)) {
                 hold_longer(connection, finished).await?;
             }
             kept.push(finished);
@@ -111,10 +111,10 @@ async fn write(
     erased: bool,
     now: i64,
 ) -> Result<bool, sqlx::Error> {
-    let status = match finished.ending {
+    let status = match finished.final_state {
         _ if erased => ERASED,
-        Ending::Failed(_) => FAILED,
-        Ending::Succeeded => SUCCEEDED,
+        FinalState::Failed(_) => FAILED,
+        FinalState::Succeeded => SUCCEEDED,
     };
     if !improve(connection, finished, status, now).await? {
         return Ok(false);
@@ -135,9 +135,9 @@ async fn improve(
     status: i16,
     now: i64,
 ) -> Result<bool, sqlx::Error> {
-    let failure = match finished.ending {
-        Ending::Failed(code) => Some(code.as_str()),
-        Ending::Succeeded => None,
+    let failure = match finished.final_state {
+        FinalState::Failed(code) => Some(code.as_str()),
+        FinalState::Succeeded => None,
     };
     let (answer, kept) = match status {
         ERASED => (&[][..], None),

@@ -17,7 +17,7 @@ use quhao_common::{
     domain::{
         app::{AppId, ClientName},
         failure::FailureCode,
-        finished::{Ending, Finished, NewSession},
+        finished::{FinalState, Finished, NewSession},
         id::JobKey,
         session_handle::HandleKey,
     },
@@ -55,13 +55,13 @@ fn owner() -> (ClientName, AppId) {
     (ClientName::new("orders").unwrap(), AppId::new("wx1").unwrap())
 }
 
-fn finished(number: usize, ending: Ending, answer: &str) -> Finished {
+fn finished(number: usize, final_state: FinalState, answer: &str) -> Finished {
     let (client, app) = owner();
     Finished {
         key: key(number),
         client,
         app,
-        ending,
+        final_state,
         created_at: now(),
         expires_at: now() + HOUR,
         taken_at: None,
@@ -87,7 +87,10 @@ fn exchanged(number: u8, key: u8, at: OffsetDateTime) -> Finished {
         exchanged_at: at,
         purge_at: now() + HOUR,
     };
-    Finished { session: Some(session), ..finished(usize::from(number), Ending::Succeeded, "whole") }
+    Finished {
+        session: Some(session),
+        ..finished(usize::from(number), FinalState::Succeeded, "whole")
+    }
 }
 
 async fn answer(store: &SqliteStore, number: usize) -> Option<Vec<u8>> {
@@ -100,11 +103,11 @@ async fn answer(store: &SqliteStore, number: usize) -> Option<Vec<u8>> {
 async fn the_statement_improves_answers_by_the_seams_rule() {
     let scratch = Scratch::new();
     let store = opened(&scratch.path("quhao.db")).await;
-    let failures = FailureCode::ALL.iter().copied().map(Ending::Failed);
-    let endings: Vec<Ending> = failures.chain([Ending::Succeeded]).collect();
-    let pairs: Vec<(Ending, Ending)> =
+    let failures = FailureCode::ALL.iter().copied().map(FinalState::Failed);
+    let endings: Vec<FinalState> = failures.chain([FinalState::Succeeded]).collect();
+    let pairs: Vec<(FinalState, FinalState)> =
         endings.iter().flat_map(|a| endings.iter().map(|b| (*a, *b))).collect();
-    let batch = |pick: fn(&(Ending, Ending)) -> Ending, text| -> Vec<Finished> {
+    let batch = |pick: fn(&(FinalState, FinalState)) -> FinalState, text| -> Vec<Finished> {
         pairs.iter().enumerate().map(|(at, pair)| finished(at, pick(pair), text)).collect()
     };
     store.finish(&batch(|pair| pair.0, "first")).await.unwrap();
@@ -124,16 +127,16 @@ async fn what_is_past_its_time_is_gone_and_gives_way() {
     let mut old = exchanged(1, 1, now() - HOUR);
     old.purge_at = now() - time::Duration::SECOND;
     old.session.as_mut().unwrap().purge_at = old.purge_at;
-    let fresh = finished(2, Ending::Succeeded, "fresh");
+    let fresh = finished(2, FinalState::Succeeded, "fresh");
     store.finish(&[old, fresh.clone()]).await.unwrap();
     let copies = [1, 2, 3].map(|number| (key(number), now()));
-    assert_eq!(store.known(&copies).await.unwrap(), [key(2)].into());
+    assert_eq!(store.answered(&copies).await.unwrap(), [key(2)].into());
     assert_eq!(answer(&store, 1).await, None);
     let (client, app) = owner();
     assert!(store.session_of_guest(&client, &app, "guest").await.unwrap().is_none());
     assert!(store.session_of_code(&client, &app, &[[1; 16]]).await.unwrap().is_none());
 
-    let failed = Ending::Failed(FailureCode::CodeInvalid);
+    let failed = FinalState::Failed(FailureCode::CodeInvalid);
     store.finish(&[finished(1, failed, "new"), exchanged(3, 3, now() - 2 * HOUR)]).await.unwrap();
     assert_eq!(answer(&store, 1).await.unwrap(), b"new");
     let session = store.session_of_guest(&client, &app, "guest").await.unwrap().unwrap();
@@ -266,7 +269,7 @@ async fn listeners_hear_of_commits_and_of_what_they_missed() {
     let scratch = Scratch::new();
     let store = opened(&scratch.path("quhao.db")).await;
     let mut feed = store.listen();
-    let failed = Ending::Failed(FailureCode::NoPhone);
+    let failed = FinalState::Failed(FailureCode::NoPhone);
     let batch = [finished(2, failed, "a"), finished(1, failed, "b"), finished(2, failed, "c")];
     store.finish(&batch).await.unwrap();
     assert_eq!(feed.next().await.told, Told::Finished(vec![key(1), key(2)]));

@@ -10,7 +10,7 @@ use crate::{
         vault::Sealed,
     },
     domain::{
-        answer::Holds,
+        answer::AnswerValidity,
         app::ClientName,
         id::{IdKeys, JobKey},
         job::Work,
@@ -51,7 +51,7 @@ fn stored(key: JobKey) -> StoredAnswer {
         finished_at: CREATED + Duration::from_millis(5),
         purge_at: CREATED + Duration::from_hours(24),
         answer: Some(Sealed::from_bytes(Vec::new())),
-        holds: Holds::Always,
+        validity: AnswerValidity::Always,
     }
 }
 

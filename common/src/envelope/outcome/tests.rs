@@ -16,7 +16,7 @@ fn succeeded() -> Finished {
         key: id().key(),
         client: ClientName::new("orders").unwrap(),
         app: AppId::new("wx4f4bc4dec97d474b").unwrap(),
-        ending: Ending::Succeeded,
+        final_state: FinalState::Succeeded,
         created_at: datetime!(2026-11-22 12:00:00.123 UTC),
         expires_at: datetime!(2026-11-22 12:04:00.456 UTC),
         taken_at: None,
@@ -46,7 +46,7 @@ fn succeeded() -> Finished {
 
 fn failed(code: FailureCode) -> Finished {
     Finished {
-        ending: Ending::Failed(code),
+        final_state: FinalState::Failed(code),
         openid: None,
         guest_hash: None,
         phone_hash: None,

@@ -28,8 +28,8 @@ fn told_under(under: &str, seconds: u64, seen: Seen) -> Event {
 }
 
 fn told(seconds: u64, seen: Seen) -> Event {
-    let ending = if matches!(seen, Seen::Failed(_)) { "failed" } else { "succeeded" };
-    told_under(&format!("job_1_{ending}"), seconds, seen)
+    let final_state = if matches!(seen, Seen::Failed(_)) { "failed" } else { "succeeded" };
+    told_under(&format!("job_1_{final_state}"), seconds, seen)
 }
 
 fn found(events: &[Event]) -> Vec<Breach> {
@@ -61,7 +61,10 @@ fn what_is_allowed_passes() {
 
 #[test]
 fn an_end_of_which_no_callback_tells_is_found() {
-    let untold = |ending: &str| Breach::Untold { code: code(), missing: format!("job_1_{ending}") };
+    let untold = |final_state: &str| Breach::Untold {
+        code: code(),
+        missing: format!("job_1_{final_state}"),
+    };
     let silence = [accepted(0), read(1, SUCCEEDED)];
     assert_eq!(found(&silence), [untold("succeeded")]);
     let expired = [accepted(0), read(70, failed("deadline_exceeded"))];
@@ -139,8 +142,9 @@ fn word_of_a_failure_after_a_success_is_found() {
 
 #[test]
 fn two_words_under_one_webhook_id_are_found() {
-    let reworded =
-        |ending: &str| [Breach::Reworded { code: code(), under: format!("job_1_{ending}") }];
+    let reworded = |final_state: &str| {
+        [Breach::Reworded { code: code(), under: format!("job_1_{final_state}") }]
+    };
     let mut other = told(3, SUCCEEDED);
     if let What::Told(word) = &mut other.what {
         word.body.push_str(" and more");
@@ -181,7 +185,7 @@ fn a_callback_that_nobody_asked_for_is_found() {
     ] {
         assert_eq!(found(&history), [unasked("job_1_succeeded")], "{history:?}");
     }
-    // Under another job's id, or an ending that says something else.
+    // Under another job's id, or an final_state that says something else.
     for under in ["job_2_succeeded", "job_1_failed", "job_1"] {
         let wrong = told_under(under, 3, SUCCEEDED);
         let events = [accepted(0), read(1, SUCCEEDED), told(2, SUCCEEDED), wrong];

@@ -52,7 +52,7 @@ impl Job<'_> {
     /// The `webhook-id` that should have come and did not.
     fn missing(&self, end: &End) -> Option<String> {
         let (id, answer) = (self.ids.first()?, self.answer()?);
-        let due = format!("{id}{}", ending(answer)?);
+        let due = format!("{id}{}", final_state(answer)?);
         let came = self.told.iter().any(|(_, word)| word.under == due);
         (self.callback && !came && !self.went_with_its_queue(end)).then_some(due)
     }
@@ -68,8 +68,8 @@ impl Job<'_> {
     /// Whether the `webhook-id` is that of this job and of what is told. Of a job that was
     /// never accepted nobody knows the id.
     fn is_named(&self, word: &Word) -> bool {
-        let Some(ending) = ending(&word.seen) else { return false };
-        let Some(id) = word.under.strip_suffix(ending) else { return false };
+        let Some(final_state) = final_state(&word.seen) else { return false };
+        let Some(id) = word.under.strip_suffix(final_state) else { return false };
         self.ids.is_empty() || self.ids.contains(id)
     }
 
@@ -103,7 +103,7 @@ fn distance(one: SystemTime, other: SystemTime) -> Duration {
 }
 
 /// How the `webhook-id` ends of word of this answer, if there is any.
-fn ending(answer: &Seen) -> Option<&'static str> {
+fn final_state(answer: &Seen) -> Option<&'static str> {
     match answer {
         Seen::Queued | Seen::Erased => None,
         Seen::Failed(_) => Some("_failed"),

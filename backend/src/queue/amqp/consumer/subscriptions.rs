@@ -49,7 +49,7 @@ struct Subscription {
     name: String,
     prefetch: u16,
     /// Set before it is ended: then its end is no error.
-    ending: Arc<AtomicBool>,
+    final_state: Arc<AtomicBool>,
 }
 
 /// The subscriptions of one channel; none at first.
@@ -129,7 +129,7 @@ impl Subscriptions {
     /// Ends all, and gives what arrived without having been looked at.
     pub(super) async fn end(&mut self, limit: Duration) -> Result<Vec<Arrived>, LinkError> {
         let all: Vec<_> = self.jobs.drain(..).chain(self.others.drain(..)).collect();
-        let ending = async {
+        let final_state = async {
             for subscription in &all {
                 cancel(&self.channel, subscription).await?;
             }
@@ -139,7 +139,7 @@ impl Subscriptions {
             }
             Ok::<_, LinkError>(left)
         };
-        within(limit, "ending the subscription", ending).await
+        within(limit, "final_state the subscription", final_state).await
     }
 
     /// The next message; `None` when there is no subscription. Safe to drop.
@@ -188,16 +188,16 @@ impl Subscriptions {
         let table = FieldTable::default();
         let consumer = self.channel.basic_consume(short(queue), short(&name), options, table);
         let messages = consumer.await?.map(move |message| Ok((source, message?)));
-        let ending = Arc::new(AtomicBool::new(false));
-        let wanted = Arc::clone(&ending);
+        let final_state = Arc::new(AtomicBool::new(false));
+        let wanted = Arc::clone(&final_state);
         let end = stream::once(async move { !wanted.load(Ordering::Acquire) })
             .filter_map(|missed| future::ready(missed.then_some(Err(LinkError::Unsubscribed))));
-        Ok((Subscription { name, prefetch, ending }, messages.chain(end).boxed()))
+        Ok((Subscription { name, prefetch, final_state }, messages.chain(end).boxed()))
     }
 }
 
 async fn cancel(channel: &Channel, subscription: &Subscription) -> Result<(), lapin::Error> {
-    subscription.ending.store(true, Ordering::Release);
+    subscription.final_state.store(true, Ordering::Release);
     let options = BasicCancelOptions { nowait: false };
     channel.basic_cancel(short(&subscription.name), options).await
 }

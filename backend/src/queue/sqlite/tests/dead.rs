@@ -68,7 +68,7 @@ async fn what_is_not_settled_as_a_dead_one_either_is_set_aside() {
 async fn a_backlog_past_its_deadline_comes_as_dead_ones() {
     let scratch = Scratch::new();
     let path = scratch.path("quhao.db");
-    let queue = opened_as(&path, Roles { publish: true, take_max: None }, |_| {}).await;
+    let queue = opened_as(&path, Roles { publish: true, prefetch_max: None }, |_| {}).await;
     let published = join_all((0..600).map(|at| {
         let mut message = message(at);
         if at != 300 {

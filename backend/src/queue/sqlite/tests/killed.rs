@@ -36,7 +36,7 @@ async fn a_killed_process_leaves_everything_that_it_accepted() {
     child.wait().unwrap();
     accepted.extend(lines.map_while(Result::ok).filter_map(number_of));
 
-    let queue = opened_as(&path, Roles { publish: true, take_max: Some(60_000) }, |_| {}).await;
+    let queue = opened_as(&path, Roles { publish: true, prefetch_max: Some(60_000) }, |_| {}).await;
     let deliveries = taken(&queue, accepted.len()).await;
     let came: BTreeSet<u16> = deliveries.iter().map(number).collect();
     assert!(came.is_superset(&accepted), "{} of {}", came.len(), accepted.len());
@@ -44,7 +44,7 @@ async fn a_killed_process_leaves_everything_that_it_accepted() {
 }
 
 async fn publish_until_killed(path: &Path) {
-    let queue = opened_as(path, Roles { publish: true, take_max: None }, |_| {}).await;
+    let queue = opened_as(path, Roles { publish: true, prefetch_max: None }, |_| {}).await;
     let queue = Arc::new(queue);
     let mut tasks = tokio::task::JoinSet::new();
     for lane in 0..16 {
