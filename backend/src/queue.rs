@@ -28,7 +28,7 @@ pub use self::{
     delivery::{DeadLetterReason, Delivery, Disposition, Lane},
     error::{PublishError, QueueError},
     message::Message,
-    status::{Depths, Link, Roles},
+    status::{Depths, LinkStatus, Roles},
 };
 
 /// Which queue carries the envelopes. A closed set, chosen by the URL's scheme.
@@ -135,18 +135,18 @@ impl Queue {
     }
 
     /// Whether submits would be taken now.
-    pub fn publishing(&self) -> Link {
+    pub fn publishing(&self) -> LinkStatus {
         match self {
             Self::Amqp(queue) => queue.publishing(),
-            Self::Sqlite(_) => Link::Up,
+            Self::Sqlite(_) => LinkStatus::Up,
         }
     }
 
     /// Whether deliveries would reach this process now: subscribed, not merely alive.
-    pub fn consuming(&self) -> Link {
+    pub fn consuming(&self) -> LinkStatus {
         match self {
             Self::Amqp(queue) => queue.consuming(),
-            Self::Sqlite(_) => Link::Up,
+            Self::Sqlite(_) => LinkStatus::Up,
         }
     }
 }

@@ -14,7 +14,7 @@
 //! - A session keeps its current and its previous key, ordered by the time of the
 //!   exchange; the keys shift only when they differ.
 //! - After a commit everybody who listens hears which keys are finished, and how long
-//!   their jobs had waited and took. News may be lost; whoever waits asks again every
+//!   their jobs had waited and took. Notifications may be lost; whoever waits asks again every
 //!   second.
 //! - Every call ends within the configured time limit.
 
@@ -52,26 +52,26 @@ pub use self::{
     callback::{AttemptEnd, Attempted, CallbackFilter, Claim, DueCallback},
     erasure::{AppCursor, AppErased, AppErasure, Erased, Erasure, Tombstone},
     error::StoreError,
-    notification::{News, Told},
+    notification::{FinishedJobs, Notification},
     purged::Purged,
     stored::{StoredKey, StoredSession},
-    throughput::{Heard, Pace},
+    throughput::{ObservedThroughput, Throughput},
 };
 pub use crate::schema_version::{SCHEMA_VERSION, Schema};
 
 /// The stream of news of one listener.
 #[derive(Debug)]
-pub enum Feed {
+pub enum Notifications {
     /// From Postgres.
-    Postgres(postgres::Feed),
+    Postgres(postgres::Notifications),
     /// From this process.
-    Sqlite(sqlite::Feed),
+    Sqlite(sqlite::Notifications),
 }
 
-impl Feed {
-    /// The next piece of news. Waits through outages and reports [`News::lost`] after
+impl Notifications {
+    /// The next piece of news. Waits through outages and reports [`Notification::lost`] after
     /// each. Safe to drop while waiting.
-    pub async fn next(&mut self) -> News {
+    pub async fn next(&mut self) -> Notification {
         match self {
             Self::Postgres(feed) => feed.next().await,
             Self::Sqlite(feed) => feed.next().await,
@@ -216,11 +216,11 @@ impl Store {
         each!(self, store => store.retry_callbacks(filter).await)
     }
 
-    /// Starts listening. News from before are not heard.
-    pub fn listen(&self) -> Feed {
+    /// Starts listening. Notifications from before are not heard.
+    pub fn listen(&self) -> Notifications {
         match self {
-            Self::Postgres(store) => Feed::Postgres(store.listen()),
-            Self::Sqlite(store) => Feed::Sqlite(store.listen()),
+            Self::Postgres(store) => Notifications::Postgres(store.listen()),
+            Self::Sqlite(store) => Notifications::Sqlite(store.listen()),
         }
     }
 

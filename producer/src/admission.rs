@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use quhao_backend::{queue::Queue, store::News};
+use quhao_backend::{queue::Queue, store::Notification};
 use quhao_common::process::metrics;
 use tokio::{
     sync::Notify,
@@ -38,13 +38,13 @@ pub(crate) struct Admission {
 
 impl Admission {
     /// Takes in what commits told.
-    pub(crate) fn hear(&self, news: &News) {
+    pub(crate) fn hear(&self, news: &Notification) {
         let now = Instant::now();
         let mut estimate = self.estimate();
-        if news.after_loss {
+        if news.after_gap {
             estimate.forget();
         }
-        for heard in &news.paces {
+        for heard in &news.throughputs {
             estimate.hear(*heard);
         }
         if estimate.is_busy(now) {

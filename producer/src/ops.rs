@@ -12,7 +12,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use quhao_backend::{
-    queue::Link,
+    queue::LinkStatus,
     store::{Store, clock_skew::off_by},
 };
 use quhao_common::process::metrics::Exporter;
@@ -113,10 +113,10 @@ pub(crate) async fn livez() -> Json<Liveness> {
     ))]
 pub(crate) async fn readyz(State(edge): State<Arc<Edge>>) -> Response {
     let (queue, linked) = match edge.backend.queue.publishing() {
-        Link::Up => (Part::UP, true),
+        LinkStatus::Up => (Part::UP, true),
         // Another producer would not be any better off.
-        Link::Held(reason) => (Part::down(reason), true),
-        Link::Down(reason) => (Part::down(reason), false),
+        LinkStatus::Blocked(reason) => (Part::down(reason), true),
+        LinkStatus::Down(reason) => (Part::down(reason), false),
     };
     let draining = edge.draining.is_cancelled();
     let store = edge.store_probe.ask(&edge.backend.store).await;

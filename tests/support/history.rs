@@ -50,7 +50,7 @@ pub enum What {
         given: bool,
     },
     /// A callback told its end.
-    Told(Word),
+    FinishedJobs(Word),
 }
 
 /// What a producer says to a submission.
@@ -140,7 +140,7 @@ impl History {
 
     /// Records a callback that came at `at`.
     pub fn told(&self, at: SystemTime, code: &str, word: Word) {
-        self.events_mut().push(Event { at, code: code.to_owned(), what: What::Told(word) });
+        self.events_mut().push(Event { at, code: code.to_owned(), what: What::FinishedJobs(word) });
     }
 
     /// Adds the calls that the platform has seen.
@@ -203,7 +203,7 @@ impl History {
 
     /// How many callbacks have come.
     pub fn words(&self) -> usize {
-        self.events_mut().iter().filter(|event| matches!(event.what, What::Told(_))).count()
+        self.events_mut().iter().filter(|event| matches!(event.what, What::FinishedJobs(_))).count()
     }
 
     /// How many jobs failed whose session the platform had given: it got lost on its way to
@@ -245,7 +245,7 @@ impl History {
     pub fn word_waits(&self) -> Vec<Duration> {
         self.between(
             |what| matches!(what, What::Read(Seen::Failed(_) | Seen::Succeeded { .. })),
-            |what| matches!(what, What::Told(_)),
+            |what| matches!(what, What::FinishedJobs(_)),
         )
     }
 

@@ -7,7 +7,7 @@
 //! - [`world`]: all of it together, in either mode.
 //! - [`proxy`]: a link to be cut; [`clock`]: a clock that is off.
 //! - [`service`], [`broker`], [`postgres`]: real services of a test's own, to be killed.
-//! - [`load`], [`history`], [`figures`]: guests at a steady pace, what happened to each and
+//! - [`load`], [`history`], [`figures`]: guests at a steady throughput, what happened to each and
 //!   whether it was allowed to, and what was measured.
 //! - [`reload`]: changing a configuration under running processes.
 //! - [`receiver`]: where callbacks go; [`verifier`]: somebody else's judgement of them.

@@ -1,4 +1,4 @@
-//! Guests that come at a steady pace, whatever becomes of those before them: an open loop.
+//! Guests that come at a steady throughput, whatever becomes of those before them: an open loop.
 //! Each is followed to the end of its job, every second one wants a callback, too, and
 //! everything goes into a [`History`].
 
@@ -61,7 +61,7 @@ impl Default for Load {
 }
 
 impl Load {
-    /// The usual pace until [`Crowd::enough`], two minutes at most: for faults whose time
+    /// The usual throughput until [`Crowd::enough`], two minutes at most: for faults whose time
     /// nobody knows before.
     pub fn until_enough() -> Self {
         Self { time: Duration::from_mins(2), ..Self::default() }

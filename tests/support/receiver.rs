@@ -239,10 +239,12 @@ async fn line(stream: &mut BufReader<TcpStream>) -> Option<String> {
 /// Does it; `None` if that ends the connection.
 async fn answer(stream: &mut TcpStream, behaviour: Behaviour, diary: &Mutex<Diary>) -> Option<()> {
     let head = |status: u16, header: &str, length: u64| {
-        format!("HTTP/1.1 {status} As-Told\r\n{header}content-length: {length}\r\n\r\n")
+        format!("HTTP/1.1 {status} As-FinishedJobs\r\n{header}content-length: {length}\r\n\r\n")
     };
     match behaviour {
-        Behaviour::Status(204) => stream.write_all(b"HTTP/1.1 204 As-Told\r\n\r\n").await.ok(),
+        Behaviour::Status(204) => {
+            stream.write_all(b"HTTP/1.1 204 As-FinishedJobs\r\n\r\n").await.ok()
+        }
         Behaviour::Status(status) => stream.write_all(head(status, "", 0).as_bytes()).await.ok(),
         Behaviour::Header(status, name, value) => {
             let header = format!("{name}: {value}\r\n");

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use quhao_backend::queue::{Link, Queue};
+use quhao_backend::queue::{LinkStatus, Queue};
 use serde::Serialize;
 use tokio::{
     sync::watch,
@@ -187,7 +187,7 @@ impl Health {
     /// Whether jobs reach this worker and get done.
     pub fn readiness(&self, queue: &Queue) -> Readiness {
         let mut reasons = Vec::new();
-        if let Link::Down(reason) = queue.consuming() {
+        if let LinkStatus::Down(reason) = queue.consuming() {
             reasons.push(reason.to_owned());
         }
         reasons.extend(self.reasons());

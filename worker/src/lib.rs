@@ -63,7 +63,7 @@ pub struct Worker {
     settings: config::Worker,
     /// A commit that takes longer is slow.
     slow: Duration,
-    door: Listener,
+    ops_listener: Listener,
     metrics_address: SocketAddr,
     exporter: Exporter,
 }
@@ -78,7 +78,7 @@ impl Worker {
         exporter: Exporter,
     ) -> std::io::Result<Self> {
         let (listen, header_timeout) = (config.worker.metrics_listen, config.http.header_timeout);
-        let door = Listener::bind(listen, OPS_CONNECTIONS_MAX, header_timeout).await?;
+        let ops_listener = Listener::bind(listen, OPS_CONNECTIONS_MAX, header_timeout).await?;
         let callbacks = Callbacks::new(config, Arc::clone(&backend.store));
         Ok(Self {
             callbacks: callbacks.map_err(std::io::Error::other)?,
@@ -86,8 +86,8 @@ impl Worker {
             backend,
             settings: config.worker.clone(),
             slow: config.store.statement_timeout,
-            metrics_address: door.address(),
-            door,
+            metrics_address: ops_listener.address(),
+            ops_listener,
             exporter,
         })
     }
@@ -125,8 +125,8 @@ impl Worker {
         let callbacks = self.callbacks.run(Arc::clone(&health), shutdown.clone());
         let ended = CancellationToken::new();
         let mut ops = JoinSet::new();
-        let queue = Arc::clone(&self.backend.queue);
-        ops.spawn(ops::serve(self.door, Arc::clone(&health), queue, self.exporter, ended.clone()));
+        let (queue, for_ops) = (Arc::clone(&self.backend.queue), Arc::clone(&health));
+        ops.spawn(ops::serve(self.ops_listener, for_ops, queue, self.exporter, ended.clone()));
         ops.spawn(circuit_breaker::watch(Arc::clone(&self.context.circuits), ended.clone()));
         let store = Arc::clone(&self.backend.store);
         ops.spawn(background::clock_check::watch(

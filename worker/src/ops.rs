@@ -19,7 +19,7 @@ use crate::health::Health;
 
 /// Serves until `shutdown`.
 pub async fn serve(
-    door: Listener,
+    listener: Listener,
     health: Arc<Health>,
     queue: Arc<Queue>,
     exporter: Exporter,
@@ -29,7 +29,7 @@ pub async fn serve(
         .route("/livez", get(async || Json(serde_json::json!({"alive": true}))))
         .route("/readyz", get(async move || ready(&health, &queue)))
         .route("/metrics", get(async move || exporter));
-    door.serve(router, shutdown, OPS_DRAIN).await;
+    listener.serve(router, shutdown, OPS_DRAIN).await;
 }
 
 fn ready(health: &Health, queue: &Queue) -> Response {

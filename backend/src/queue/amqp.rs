@@ -28,7 +28,7 @@ use super::{
     delivery::Delivery,
     error::{PublishError, QueueError},
     message::Message,
-    status::{Depths, Link as LinkState, Roles},
+    status::{Depths, LinkStatus, Roles},
 };
 use quhao_common::{
     config::{self, QueueUrl},
@@ -227,38 +227,38 @@ impl AmqpQueue {
     }
 
     /// See [`crate::queue::Queue::publishing`].
-    pub fn publishing(&self) -> LinkState {
+    pub fn publishing(&self) -> LinkStatus {
         let Some(publisher) = &self.publisher else {
-            return LinkState::Down("this process does not publish");
+            return LinkStatus::Down("this process does not publish");
         };
         if self.closing.is_cancelled() {
-            return LinkState::Down("closed");
+            return LinkStatus::Down("closed");
         }
         match &*publisher.standing.borrow() {
             Standing::Up(lane) if lane.blocked() => {
-                LinkState::Held("the broker has blocked publishers (memory or disk alarm)")
+                LinkStatus::Blocked("the broker has blocked publishers (memory or disk alarm)")
             }
-            Standing::Up(lane) if lane.connected() => LinkState::Up,
-            Standing::Up(_) | Standing::Connecting => LinkState::Down("connecting to the broker"),
-            Standing::Closed => LinkState::Down("closed"),
+            Standing::Up(lane) if lane.connected() => LinkStatus::Up,
+            Standing::Up(_) | Standing::Connecting => LinkStatus::Down("connecting to the broker"),
+            Standing::Closed => LinkStatus::Down("closed"),
         }
     }
 
     /// See [`crate::queue::Queue::taking`].
-    pub fn consuming(&self) -> LinkState {
+    pub fn consuming(&self) -> LinkStatus {
         let Some(consumer) = &self.consumer else {
-            return LinkState::Down("this process does not take deliveries");
+            return LinkStatus::Down("this process does not take deliveries");
         };
         if self.closing.is_cancelled() {
-            return LinkState::Down("closed");
+            return LinkStatus::Down("closed");
         }
         if consumer.buffer.stopped.is_cancelled() || *consumer.buffer.paused.borrow() {
-            return LinkState::Down("not subscribed");
+            return LinkStatus::Down("not subscribed");
         }
         match &*consumer.standing.borrow() {
-            Standing::Up(tap) if tap.flows() => LinkState::Up,
-            Standing::Up(_) | Standing::Connecting => LinkState::Down("connecting to the broker"),
-            Standing::Closed => LinkState::Down("closed"),
+            Standing::Up(tap) if tap.flows() => LinkStatus::Up,
+            Standing::Up(_) | Standing::Connecting => LinkStatus::Down("connecting to the broker"),
+            Standing::Closed => LinkStatus::Down("closed"),
         }
     }
 }

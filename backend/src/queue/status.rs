@@ -24,12 +24,12 @@ pub struct Depths {
 
 /// How one direction of the queue stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Link {
+pub enum LinkStatus {
     /// Working.
     Up,
     /// Working, but whoever publishes was asked to wait, in words for an operator. So was
     /// every other process.
-    Held(&'static str),
+    Blocked(&'static str),
     /// Not working, in words for an operator.
     Down(&'static str),
 }

@@ -1,68 +1,71 @@
 //! What listeners hear.
 
-use super::throughput::{Heard, Pace};
+use super::throughput::{ObservedThroughput, Throughput};
 use quhao_common::domain::id::JobKey;
 
 /// Unread keys beyond this become "look at all".
 const KEYS_MAX: usize = 10_000;
-/// Unread paces beyond this are as good as lost: they tell of a time that is over.
-const PACES_MAX: usize = 1_000;
+/// Unread throughputs beyond this are as good as lost: they tell of a time that is over.
+const THROUGHPUTS_MAX: usize = 1_000;
 
-/// What was told since the last time.
+/// What was finished since the last time.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct News {
+pub struct Notification {
     /// Who has an answer.
-    pub told: Told,
-    /// What commits told of the queue, oldest first.
-    pub paces: Vec<Heard>,
+    pub finished: FinishedJobs,
+    /// What commits finished of the queue, oldest first.
+    pub throughputs: Vec<ObservedThroughput>,
     /// Whether word of earlier commits may have been lost.
-    pub after_loss: bool,
+    pub after_gap: bool,
 }
 
 /// Which jobs have an answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Told {
+pub enum FinishedJobs {
     /// These.
-    Finished(Vec<JobKey>),
+    Keys(Vec<JobKey>),
     /// Some: look at all.
-    Anything,
+    Unknown,
 }
 
-impl News {
-    /// News of one commit, heard now.
-    pub fn of(told: Told, pace: Option<Pace>) -> Self {
+impl Notification {
+    /// Notification of one commit, heard now.
+    pub fn of(finished: FinishedJobs, throughput: Option<Throughput>) -> Self {
         let at = tokio::time::Instant::now();
-        let paces = pace.into_iter().map(|pace| Heard { at, pace }).collect();
-        Self { told, paces, after_loss: false }
+        let throughputs = throughput
+            .into_iter()
+            .map(|throughput| ObservedThroughput { at, throughput })
+            .collect();
+        Self { finished, throughputs, after_gap: false }
     }
 
     /// What there is to say when news may have been lost.
     pub fn lost() -> Self {
-        Self { told: Told::Anything, paces: Vec::new(), after_loss: true }
+        Self { finished: FinishedJobs::Unknown, throughputs: Vec::new(), after_gap: true }
     }
 
     /// Both, bounded.
     #[must_use]
     pub fn then(mut self, later: Self) -> Self {
-        if later.after_loss {
-            self.paces.clear();
+        if later.after_gap {
+            self.throughputs.clear();
         }
-        self.after_loss |= later.after_loss;
-        self.paces.extend(later.paces);
-        if self.paces.len() > PACES_MAX {
-            self.paces.clear();
-            self.after_loss = true;
+        self.after_gap |= later.after_gap;
+        self.throughputs.extend(later.throughputs);
+        if self.throughputs.len() > THROUGHPUTS_MAX {
+            self.throughputs.clear();
+            self.after_gap = true;
         }
-        let told = match (self.told, later.told) {
-            (Told::Finished(mut keys), Told::Finished(more))
+        let finished = match (self.finished, later.finished) {
+            (FinishedJobs::Keys(mut keys), FinishedJobs::Keys(more))
                 if keys.len() + more.len() <= KEYS_MAX =>
             {
                 keys.extend(more);
-                Told::Finished(keys)
+                FinishedJobs::Keys(keys)
             }
-            _ => Told::Anything,
+            _ => FinishedJobs::Unknown,
         };
-        Self { told, ..self }
+        Self { finished, ..self }
     }
 }
 
@@ -72,34 +75,36 @@ mod tests {
 
     use super::*;
 
-    fn finished(count: usize) -> News {
+    fn finished(count: usize) -> Notification {
         let keys = vec![JobKey::from_bytes([7; 16]); count];
-        News::of(Told::Finished(keys), None)
+        Notification::of(FinishedJobs::Keys(keys), None)
     }
 
-    fn paced(jobs: u32) -> News {
-        let pace = Pace { jobs, waited: Duration::ZERO, worked: Duration::ZERO };
-        News::of(Told::Anything, Some(pace))
+    fn paced(jobs: u32) -> Notification {
+        let throughput = Throughput { jobs, waited: Duration::ZERO, worked: Duration::ZERO };
+        Notification::of(FinishedJobs::Unknown, Some(throughput))
     }
 
     #[test]
     fn keys_join_and_fold_beyond_the_bound() {
         assert_eq!(finished(2).then(finished(3)), finished(5));
-        assert_eq!(finished(KEYS_MAX).then(finished(1)).told, Told::Anything);
-        assert_eq!(News::lost().then(finished(1)).told, Told::Anything);
-        assert_eq!(finished(1).then(News::lost()).told, Told::Anything);
+        assert_eq!(finished(KEYS_MAX).then(finished(1)).finished, FinishedJobs::Unknown);
+        assert_eq!(Notification::lost().then(finished(1)).finished, FinishedJobs::Unknown);
+        assert_eq!(finished(1).then(Notification::lost()).finished, FinishedJobs::Unknown);
     }
 
     #[test]
     fn paces_stay_in_order_and_end_at_a_loss() {
-        let jobs = |news: &News| news.paces.iter().map(|heard| heard.pace.jobs).collect::<Vec<_>>();
+        let jobs = |news: &Notification| {
+            news.throughputs.iter().map(|heard| heard.throughput.jobs).collect::<Vec<_>>()
+        };
         let both = paced(1).then(paced(2));
-        assert_eq!((jobs(&both), both.after_loss), (vec![1, 2], false));
-        let lost = both.then(News::lost()).then(paced(3));
-        assert_eq!((jobs(&lost), lost.after_loss), (vec![3], true));
-        let full = (0..PACES_MAX).fold(News::lost(), |news, _| news.then(paced(1)));
-        assert_eq!(full.paces.len(), PACES_MAX);
+        assert_eq!((jobs(&both), both.after_gap), (vec![1, 2], false));
+        let lost = both.then(Notification::lost()).then(paced(3));
+        assert_eq!((jobs(&lost), lost.after_gap), (vec![3], true));
+        let full = (0..THROUGHPUTS_MAX).fold(Notification::lost(), |news, _| news.then(paced(1)));
+        assert_eq!(full.throughputs.len(), THROUGHPUTS_MAX);
         let beyond = full.then(paced(1));
-        assert_eq!((jobs(&beyond), beyond.after_loss), (vec![], true));
+        assert_eq!((jobs(&beyond), beyond.after_gap), (vec![], true));
     }
 }

@@ -31,7 +31,7 @@ mod purge;
 mod schema;
 mod sessions;
 
-pub use self::listen::Feed;
+pub use self::listen::Notifications;
 
 const NOW: &str = "select clock_timestamp()";
 
@@ -79,10 +79,14 @@ impl PostgresStore {
         }
     }
 
-    /// Starts listening, on a connection beside the pool's. News from before are not
+    /// Starts listening, on a connection beside the pool's. Notification from before are not
     /// heard. Must be called inside a Tokio runtime.
-    pub fn listen(&self) -> Feed {
-        Feed::start(Arc::clone(&self.options), self.acquire_timeout, self.closing.child_token())
+    pub fn listen(&self) -> Notifications {
+        Notifications::start(
+            Arc::clone(&self.options),
+            self.acquire_timeout,
+            self.closing.child_token(),
+        )
     }
 
     /// The store's clock, to judge our own by.

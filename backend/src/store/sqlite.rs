@@ -14,10 +14,10 @@ use tokio::sync::broadcast;
 use super::{
     batch::ranked,
     error::StoreError,
-    notification::{News, Told},
+    notification::{FinishedJobs, Notification},
     purged::Purged,
     stored::StoredSession,
-    throughput::Pace,
+    throughput::Throughput,
 };
 use crate::{
     schema_version::Schema,
@@ -58,21 +58,21 @@ const NEWS_MAX: usize = 256;
 pub struct SqliteStore {
     database: Arc<Database>,
     limit: Duration,
-    news: broadcast::Sender<News>,
+    news: broadcast::Sender<Notification>,
     closed: AtomicBool,
 }
 
-/// News of this process's commits.
+/// Notifications of this process's commits.
 #[derive(Debug)]
-pub struct Feed(broadcast::Receiver<News>);
+pub struct Notifications(broadcast::Receiver<Notification>);
 
-impl Feed {
-    /// See [`crate::store::Feed::next`]. After the store's end there is no news.
-    pub async fn next(&mut self) -> News {
+impl Notifications {
+    /// See [`crate::store::Notifications::next`]. After the store's end there is no news.
+    pub async fn next(&mut self) -> Notification {
         use broadcast::error::RecvError;
         match self.0.recv().await {
             Ok(news) => news,
-            Err(RecvError::Lagged(_)) => News::lost(),
+            Err(RecvError::Lagged(_)) => Notification::lost(),
             Err(RecvError::Closed) => std::future::pending().await,
         }
     }
@@ -107,7 +107,7 @@ impl SqliteStore {
         }
         let best = ranked(batch).into_iter().filter(|outcome| outcome.best);
         let keys = best.map(|outcome| outcome.finished.key).collect();
-        let pace = Pace::of(batch);
+        let throughput = Throughput::of(batch);
         let (batch, now) = (batch.to_vec(), now_ms());
         self.database
             .write(self.limit, move |connection| {
@@ -115,7 +115,7 @@ impl SqliteStore {
             })
             .await?;
         // Nobody may be listening.
-        let _ = self.news.send(News::of(Told::Finished(keys), pace));
+        let _ = self.news.send(Notification::of(FinishedJobs::Keys(keys), throughput));
         Ok(())
     }
 
@@ -198,8 +198,8 @@ impl SqliteStore {
     }
 
     /// See [`crate::store::Store::listen`].
-    pub fn listen(&self) -> Feed {
-        Feed(self.news.subscribe())
+    pub fn listen(&self) -> Notifications {
+        Notifications(self.news.subscribe())
     }
 
     /// See [`crate::store::Store::now`]. Ours: SQLite has no clock but the process's.

@@ -12,7 +12,7 @@ use quhao_common::domain::finished::Finished;
 /// The middle job speaks for all: one that had to be tried for a minute says nothing of
 /// how long the next one takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Pace {
+pub struct Throughput {
     /// Jobs in it.
     pub jobs: u32,
     /// How long the middle one had been in the queue.
@@ -21,16 +21,16 @@ pub struct Pace {
     pub worked: Duration,
 }
 
-/// A pace, and when it was heard.
+/// A throughput, and when it was heard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Heard {
+pub struct ObservedThroughput {
     /// By the listener's clock.
     pub at: Instant,
     /// What was heard.
-    pub pace: Pace,
+    pub throughput: Throughput,
 }
 
-impl Pace {
+impl Throughput {
     /// What `batch` tells; `None` if none of its jobs came from the queue for the first
     /// time.
     pub fn of(batch: &[Finished]) -> Option<Self> {
@@ -76,16 +76,16 @@ fn middle(times: impl Iterator<Item = Duration>) -> Option<Duration> {
 mod tests {
     use super::*;
 
-    fn pace(jobs: u32, waited: u64, worked: u64) -> Pace {
+    fn throughput(jobs: u32, waited: u64, worked: u64) -> Throughput {
         let (waited, worked) = (Duration::from_millis(waited), Duration::from_millis(worked));
-        Pace { jobs, waited, worked }
+        Throughput { jobs, waited, worked }
     }
 
     #[test]
     fn together_each_job_counts_the_same() {
-        assert_eq!(pace(1, 100, 10).and(pace(3, 500, 50)), pace(4, 400, 40));
-        assert_eq!(pace(0, 0, 0).and(pace(2, 500, 50)), pace(2, 500, 50));
-        assert_eq!(pace(0, 0, 0).and(pace(0, 500, 50)), pace(0, 0, 0));
+        assert_eq!(throughput(1, 100, 10).and(throughput(3, 500, 50)), throughput(4, 400, 40));
+        assert_eq!(throughput(0, 0, 0).and(throughput(2, 500, 50)), throughput(2, 500, 50));
+        assert_eq!(throughput(0, 0, 0).and(throughput(0, 500, 50)), throughput(0, 0, 0));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! A role that is running: its parts, their order of starting and of final_state.
+//! A role that is running: its parts, their order of starting and of ending.
 
 use std::{net::SocketAddr, time::Duration};
 

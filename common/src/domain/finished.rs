@@ -22,7 +22,7 @@ pub enum FinalState {
 }
 
 impl FinalState {
-    /// Whether an answer with this final_state takes the place of one with `earlier`.
+    /// Whether an answer with this state takes the place of one with `earlier`.
     pub fn replaces(self, earlier: Self) -> bool {
         match (self, earlier) {
             (Self::Succeeded, Self::Failed(_)) => true,

@@ -39,7 +39,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// A listener with its limits.
 #[derive(Debug)]
 pub struct Listener {
-    listener: TcpListener,
+    socket: TcpListener,
     address: SocketAddr,
     connections_max: usize,
     header_timeout: Duration,
@@ -53,10 +53,10 @@ impl Listener {
         connections_max: usize,
         header_timeout: Duration,
     ) -> io::Result<Self> {
-        let listener = TcpListener::bind(address).await?;
-        let address = listener.local_addr()?;
+        let socket = TcpListener::bind(address).await?;
+        let address = socket.local_addr()?;
         let connections_max = connections_max.min(Semaphore::MAX_PERMITS);
-        Ok(Self { listener, address, connections_max, header_timeout })
+        Ok(Self { socket, address, connections_max, header_timeout })
     }
 
     /// Where it listens.
@@ -76,7 +76,7 @@ impl Listener {
         loop {
             let next = async {
                 let seat = Arc::clone(&seats).acquire_owned().await.ok()?;
-                Some((seat, accept(&self.listener).await))
+                Some((seat, accept(&self.socket).await))
             };
             let (seat, stream) = tokio::select! {
                 () = stop.cancelled() => break,
@@ -107,7 +107,7 @@ impl Listener {
             });
         }
 
-        drop(self.listener);
+        drop(self.socket);
         connections.close();
         if tokio::time::timeout(drain, graceful.shutdown()).await.is_err() {
             tracing::warn!(open = connections.len(), "connections are cut: draining took too long");

@@ -8,7 +8,7 @@
 
 use std::{collections::VecDeque, time::Duration};
 
-use quhao_backend::store::{Heard, Pace};
+use quhao_backend::store::{ObservedThroughput, Throughput};
 use tokio::time::Instant;
 
 /// How long what was heard counts.
@@ -44,7 +44,7 @@ const EXPECTED_MAX: Duration = Duration::from_hours(24);
 /// What was heard and seen lately. Bounded: slices that are over go.
 #[derive(Debug, Default)]
 pub(super) struct Estimate {
-    slices: VecDeque<Heard>,
+    slices: VecDeque<ObservedThroughput>,
     /// Jobs that were heard of and that were accepted here, ever.
     so_far: Marks,
     depth: Option<Depth>,
@@ -63,7 +63,7 @@ pub(super) struct Estimate {
 /// What was heard and seen, as one.
 #[derive(Debug, Clone, Copy)]
 struct Summary {
-    lately: Pace,
+    lately: Throughput,
     /// When the last of it was heard.
     last: Instant,
     /// How long jobs were worked on, all in all.
@@ -99,16 +99,16 @@ struct Fleet {
 
 impl Estimate {
     /// A commit was heard of.
-    pub(super) fn hear(&mut self, heard: Heard) {
+    pub(super) fn hear(&mut self, heard: ObservedThroughput) {
         self.expire(heard.at);
         self.summary = None;
-        self.so_far.heard += u64::from(heard.pace.jobs);
-        if heard.pace.waited >= NOTICEABLE {
+        self.so_far.heard += u64::from(heard.throughput.jobs);
+        if heard.throughput.waited >= NOTICEABLE {
             self.waited_at = Some(heard.at);
         }
         match self.slices.back_mut() {
             Some(slice) if heard.at.saturating_duration_since(slice.at) < SLICE => {
-                slice.pace = slice.pace.and(heard.pace);
+                slice.throughput = slice.throughput.and(heard.throughput);
             }
             _ => self.slices.push_back(heard),
         }
@@ -211,15 +211,16 @@ impl Estimate {
     /// Jobs that end in a second while the queue holds jobs.
     fn rate(&self, depth: &Depth) -> Option<f64> {
         let since = depth.holding_since?;
-        let counts = |slice: &&Heard| {
-            slice.pace.waited >= NOTICEABLE && since.saturating_duration_since(slice.at) <= UNSEEN
+        let counts = |slice: &&ObservedThroughput| {
+            slice.throughput.waited >= NOTICEABLE
+                && since.saturating_duration_since(slice.at) <= UNSEEN
         };
         // From the last one, which is not over yet, back.
         let mut slices = self.slices.iter().rev().take_while(counts);
         let last = slices.next()?.at;
         let (mut jobs, mut first) = (0, last);
         for slice in slices {
-            jobs += slice.pace.jobs;
+            jobs += slice.throughput.jobs;
             first = slice.at;
         }
         let span = last.saturating_duration_since(first);
@@ -229,7 +230,7 @@ impl Estimate {
 
     fn summary(&mut self) -> Option<Summary> {
         if self.summary.is_none() {
-            let all = self.slices.iter().map(|slice| slice.pace).reduce(Pace::and);
+            let all = self.slices.iter().map(|slice| slice.throughput).reduce(Throughput::and);
             self.summary = Some(Summary {
                 lately: self.lately()?,
                 last: self.slices.back()?.at,
@@ -241,13 +242,13 @@ impl Estimate {
     }
 
     /// What the last commits told, as one.
-    fn lately(&self) -> Option<Pace> {
+    fn lately(&self) -> Option<Throughput> {
         let last = self.slices.back()?.at;
         let lately = self.slices.iter().rev();
         lately
             .take_while(|slice| last.saturating_duration_since(slice.at) <= LATELY)
-            .map(|slice| slice.pace)
-            .reduce(Pace::and)
+            .map(|slice| slice.throughput)
+            .reduce(Throughput::and)
     }
 
     fn fresh_depth(&self, now: Instant) -> Option<&Depth> {
@@ -255,7 +256,8 @@ impl Estimate {
     }
 
     fn expire(&mut self, now: Instant) {
-        let over = |slice: &Heard| now.saturating_duration_since(slice.at) > HEARD_COUNTS;
+        let over =
+            |slice: &ObservedThroughput| now.saturating_duration_since(slice.at) > HEARD_COUNTS;
         while self.slices.front().is_some_and(over) {
             self.slices.pop_front();
             self.summary = None;

@@ -5,7 +5,7 @@
 use std::{sync::Arc, time::Duration};
 
 use futures_util::FutureExt;
-use quhao_backend::store::{Feed, News, Store, Told};
+use quhao_backend::store::{FinishedJobs, Notification, Notifications, Store};
 use quhao_common::domain::{answer::StoredAnswer, id::JobKey};
 use time::OffsetDateTime;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
@@ -46,9 +46,9 @@ pub(crate) async fn watch_store(edge: Arc<Edge>, stop: CancellationToken) {
             news = feed.next() => {
                 let news = gather_news(news, &mut feed);
                 edge.admission.hear(&news);
-                match news.told {
-                    Told::Finished(keys) => Due::Some(keys),
-                    Told::Anything => Due::All,
+                match news.finished {
+                    FinishedJobs::Keys(keys) => Due::Some(keys),
+                    FinishedJobs::Unknown => Due::All,
                 }
             }
             () = waiters.0.arrivals.notified(), if gathered.is_none() => {
@@ -73,9 +73,9 @@ pub(crate) async fn watch_store(edge: Arc<Edge>, stop: CancellationToken) {
 }
 
 /// What has been told up to now, for one query.
-fn gather_news(first: News, feed: &mut Feed) -> News {
+fn gather_news(first: Notification, feed: &mut Notifications) -> Notification {
     let more = std::iter::from_fn(|| feed.next().now_or_never());
-    more.take(NEWS_MAX).fold(first, News::then)
+    more.take(NEWS_MAX).fold(first, Notification::then)
 }
 
 /// `None` if the store cannot be read, which is logged once per outage.

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use quhao_backend::{
     backend::Backend,
-    queue::{DeadLetterReason, Delivery, Disposition, Lane, Link, Queue, Roles},
+    queue::{DeadLetterReason, Delivery, Disposition, Lane, LinkStatus, Queue, Roles},
 };
 use quhao_tests::{
     broker,
@@ -218,7 +218,7 @@ async fn a_pause_lasts_whatever_is_held_and_ends_as_it_began() {
     }
     worker.queue.resume_consuming();
     eventually("deliveries come again", PATIENCE, async || {
-        (worker.queue.consuming() == Link::Up).then_some(())
+        (worker.queue.consuming() == LinkStatus::Up).then_some(())
     })
     .await;
     ack(take_all(&worker.queue, 5).await);

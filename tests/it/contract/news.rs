@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use quhao_backend::store::{Feed, Heard, News, Pace, Store, Told};
+use quhao_backend::store::{
+    FinishedJobs, Notification, Notifications, ObservedThroughput, Store, Throughput,
+};
 use quhao_common::domain::finished::{FinalState, Finished};
 use quhao_tests::{
     config::Mode,
@@ -33,19 +35,19 @@ fn waited(seconds: &[u64]) -> Vec<Finished> {
     seconds.iter().map(of).collect()
 }
 
-fn pace(jobs: u32, waited: u64) -> Pace {
+fn throughput(jobs: u32, waited: u64) -> Throughput {
     let (waited, worked) = (Duration::from_secs(waited), Duration::from_secs(2));
-    Pace { jobs, waited, worked }
+    Throughput { jobs, waited, worked }
 }
 
 /// Commits until `feed` hears of it: a listener may need a moment, and news from before are
 /// not heard.
-async fn until_heard(store: &Store, feed: &mut Feed) {
+async fn until_heard(store: &Store, feed: &mut Notifications) {
     within("news", PATIENCE, async {
         loop {
             store.finish(&waited(&[1])).await.expect("a commit");
             let news = tokio::time::timeout(Duration::from_millis(500), feed.next()).await;
-            if news.is_ok_and(|news| !news.paces.is_empty()) {
+            if news.is_ok_and(|news| !news.throughputs.is_empty()) {
                 return;
             }
         }
@@ -53,13 +55,15 @@ async fn until_heard(store: &Store, feed: &mut Feed) {
     .await;
 }
 
-/// The paces that `feed` hears until it has heard `last`.
-async fn heard_until(feed: &mut Feed, last: Pace) -> Vec<Pace> {
-    within("the last pace", PATIENCE, async {
+/// The throughputs that `feed` hears until it has heard `last`.
+async fn heard_until(feed: &mut Notifications, last: Throughput) -> Vec<Throughput> {
+    within("the last throughput", PATIENCE, async {
         let mut all = Vec::new();
         while all.last() != Some(&last) {
-            let News { paces, .. } = feed.next().await;
-            all.extend(paces.into_iter().map(|Heard { pace, .. }| pace));
+            let Notification { throughputs, .. } = feed.next().await;
+            all.extend(
+                throughputs.into_iter().map(|ObservedThroughput { throughput, .. }| throughput),
+            );
         }
         all
     })
@@ -82,9 +86,12 @@ async fn a_commit_tells_how_long_its_jobs_waited_and_took(mode: Mode) {
     // Too many for their keys to be told.
     store.finish(&waited(&[9; 1000])).await.expect("a commit");
     for feed in [&mut feed, &mut other] {
-        let heard = heard_until(feed, pace(1000, 9)).await;
-        let heard: Vec<_> = heard.into_iter().filter(|heard| *heard != pace(1, 1)).collect();
-        assert_eq!(heard, [pace(3, 3), pace(1, 50), pace(3, 7), pace(1000, 9)]);
+        let heard = heard_until(feed, throughput(1000, 9)).await;
+        let heard: Vec<_> = heard.into_iter().filter(|heard| *heard != throughput(1, 1)).collect();
+        assert_eq!(
+            heard,
+            [throughput(3, 3), throughput(1, 50), throughput(3, 7), throughput(1000, 9)]
+        );
     }
 
     let alone = Finished { taken_at: None, ..finished(FinalState::Succeeded) };
@@ -92,8 +99,8 @@ async fn a_commit_tells_how_long_its_jobs_waited_and_took(mode: Mode) {
     within("news of what came another way", PATIENCE, async {
         loop {
             let news = feed.next().await;
-            assert_eq!(news.paces, []);
-            if news.told == Told::Finished(vec![alone.key]) {
+            assert_eq!(news.throughputs, []);
+            if news.finished == FinishedJobs::Keys(vec![alone.key]) {
                 break;
             }
         }
@@ -108,7 +115,7 @@ async fn a_loss_of_news_is_told(mode: Mode) {
     if mode == Mode::Distributed {
         // A listener that connects cannot know what was before.
         let first = within("the first news", PATIENCE, feed.next()).await;
-        assert_eq!(first, News::lost());
+        assert_eq!(first, Notification::lost());
     }
     until_heard(store, &mut feed).await;
     if mode == Mode::Embedded {
@@ -116,7 +123,7 @@ async fn a_loss_of_news_is_told(mode: Mode) {
             store.finish(&waited(&[1])).await.expect("a commit");
         }
         let next = within("news", PATIENCE, feed.next()).await;
-        assert_eq!(next, News::lost());
+        assert_eq!(next, Notification::lost());
     }
     close(&open.backend).await;
 }

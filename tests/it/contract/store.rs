@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use quhao_backend::store::{Feed, News, SCHEMA_VERSION, Store, Told};
+use quhao_backend::store::{FinishedJobs, Notification, Notifications, SCHEMA_VERSION, Store};
 use quhao_common::domain::{
     failure::FailureCode,
     finished::{FinalState, Finished},
@@ -136,12 +136,12 @@ async fn answers_past_their_time_are_gone(mode: Mode) {
 
 /// Waits until `feed` tells of keys by name, committing until it does: a listener may need a
 /// moment to be heard, and news from before are not.
-async fn first_keys_heard(store: &Store, feed: &mut Feed) -> Vec<JobKey> {
+async fn first_keys_heard(store: &Store, feed: &mut Notifications) -> Vec<JobKey> {
     within("news", PATIENCE, async {
         loop {
             store.finish(&[finished(FinalState::Succeeded)]).await.expect("a commit");
             let news = tokio::time::timeout(Duration::from_millis(500), feed.next()).await;
-            if let Ok(News { told: Told::Finished(keys), .. }) = news {
+            if let Ok(Notification { finished: FinishedJobs::Keys(keys), .. }) = news {
                 return keys;
             }
         }
@@ -161,9 +161,9 @@ async fn whoever_listens_hears_of_a_commit_that_can_be_read(mode: Mode) {
     for feed in [&mut feed, &mut other] {
         within("the last key", PATIENCE, async {
             loop {
-                match feed.next().await.told {
-                    Told::Finished(keys) if !keys.contains(&last.key) => {}
-                    Told::Finished(_) | Told::Anything => break,
+                match feed.next().await.finished {
+                    FinishedJobs::Keys(keys) if !keys.contains(&last.key) => {}
+                    FinishedJobs::Keys(_) | FinishedJobs::Unknown => break,
                 }
             }
         })
@@ -185,9 +185,9 @@ async fn a_big_batch_is_one_call(mode: Mode) {
     let mut unheard: HashSet<JobKey> = keys.into_iter().collect();
     within("news of all", PATIENCE, async {
         while !unheard.is_empty() {
-            match feed.next().await.told {
-                Told::Finished(keys) => unheard.retain(|key| !keys.contains(key)),
-                Told::Anything => unheard.clear(),
+            match feed.next().await.finished {
+                FinishedJobs::Keys(keys) => unheard.retain(|key| !keys.contains(key)),
+                FinishedJobs::Unknown => unheard.clear(),
             }
         }
     })

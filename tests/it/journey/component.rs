@@ -155,7 +155,7 @@ async fn a_file_that_comes_late_is_waited_for(mode: Mode) {
 }
 
 async fn a_program_that_hangs_holds_up_nobody_else(mode: Mode) {
-    // Told from everybody else's by its argument.
+    // FinishedJobs from everybody else's by its argument.
     let nap = format!("9{:09}", rand::random::<u32>());
     let source = format!("component_token_command = ['sleep', '{nap}']");
     let world = start(mode, &source, "[worker]\nconcurrency = 8\n").await;

@@ -77,9 +77,9 @@ async fn a_token_is_renewed_before_it_runs_out(mode: Mode) {
     let simulator = Options { token_life: Duration::from_secs(4), ..Options::default() };
     let world = World::with(mode, Knobs { simulator, ..Knobs::default() }).await;
     let (client, began, mut jobs) = (world.client(), Instant::now(), Vec::new());
-    let mut pace = tokio::time::interval(Duration::from_millis(100));
+    let mut throughput = tokio::time::interval(Duration::from_millis(100));
     while world.simulator.token_counts().minted < 4 {
-        pace.tick().await;
+        throughput.tick().await;
         assert!(began.elapsed() < PATIENCE, "{:?}", world.simulator.token_counts());
         let tap = world.simulator.phone_tap(PhoneTapSpec::new(APP));
         jobs.push((tap.clone(), redeem(&client, &tap, 60)));

@@ -167,7 +167,7 @@ impl<'a> Job<'a> {
             }
             What::Read(seen) => self.seen.push((event.at, seen)),
             What::Called { given } => self.calls.push((event.at, *given)),
-            What::Told(word) => self.told.push((event.at, word)),
+            What::FinishedJobs(word) => self.told.push((event.at, word)),
         }
     }
 

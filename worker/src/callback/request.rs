@@ -15,7 +15,7 @@ const ID: HeaderName = HeaderName::from_static("webhook-id");
 const TIMESTAMP: HeaderName = HeaderName::from_static("webhook-timestamp");
 const SIGNATURE: HeaderName = HeaderName::from_static("webhook-signature");
 
-/// What is posted. AnswerValidity what a job gave, so it has no `Debug`.
+/// What is posted. Holds what a job gave, so it has no `Debug`.
 pub struct Request {
     /// The headers of a callback.
     pub headers: HeaderMap,

@@ -67,7 +67,8 @@ async fn final_ones(
         warn!(%error, "it is not known how long answers hold; copies of their jobs come again");
         Vec::new()
     });
-    let hold_always = answers.into_iter().filter(|answer| answer.validity == AnswerValidity::Always);
+    let hold_always =
+        answers.into_iter().filter(|answer| answer.validity == AnswerValidity::Always);
     hold_always.map(|answer| answer.key).collect()
 }
 

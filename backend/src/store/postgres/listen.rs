@@ -1,7 +1,7 @@
 //! Listening: one task, one connection of its own, and an inbox.
 //!
 //! Postgres keeps nothing for a listener that is away, and a silent peer looks like a
-//! quiet night. So each connection starts with [`News::lost`], and every few seconds
+//! quiet night. So each connection starts with [`Notification::lost`], and every few seconds
 //! the listener tells itself something: what does not come back means a dead line.
 
 use std::{
@@ -25,7 +25,7 @@ use super::{
     options::Options,
     sqlstate::Fault,
 };
-use crate::store::notification::News;
+use crate::store::notification::Notification;
 use quhao_common::process::backoff::Backoff;
 
 /// Between two markers.
@@ -39,12 +39,12 @@ const TELL: &str = "select pg_notify($1, $2)";
 
 /// The news of one listener. Dropping it ends the listening.
 #[derive(Debug)]
-pub struct Feed {
+pub struct Notifications {
     inbox: Arc<Inbox>,
     task: JoinHandle<()>,
 }
 
-impl Feed {
+impl Notifications {
     /// Starts the task, which ends with the feed or with `closing`.
     pub(super) fn start(
         options: Arc<Options>,
@@ -60,8 +60,8 @@ impl Feed {
     }
 
     /// The next piece of news: everything that came since the last one. Waits through
-    /// outages and reports [`News::lost`] after each. Safe to drop while waiting.
-    pub async fn next(&mut self) -> News {
+    /// outages and reports [`Notification::lost`] after each. Safe to drop while waiting.
+    pub async fn next(&mut self) -> Notification {
         loop {
             if let Some(news) = self.inbox.take() {
                 return news;
@@ -71,7 +71,7 @@ impl Feed {
     }
 }
 
-impl Drop for Feed {
+impl Drop for Notifications {
     fn drop(&mut self) {
         self.task.abort();
     }
@@ -80,12 +80,12 @@ impl Drop for Feed {
 /// What was heard and not read yet.
 #[derive(Debug, Default)]
 struct Inbox {
-    unread: Mutex<Option<News>>,
+    unread: Mutex<Option<Notification>>,
     filled: Notify,
 }
 
 impl Inbox {
-    fn put(&self, news: News) {
+    fn put(&self, news: Notification) {
         {
             let mut unread = self.unread.lock().unwrap_or_else(PoisonError::into_inner);
             *unread = Some(match unread.take() {
@@ -96,7 +96,7 @@ impl Inbox {
         self.filled.notify_one();
     }
 
-    fn take(&self) -> Option<News> {
+    fn take(&self) -> Option<Notification> {
         self.unread.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }
@@ -132,7 +132,7 @@ impl Line {
             let mut proven = false;
             let lost = match self.connect().await {
                 Ok(mut listener) => {
-                    self.inbox.put(News::lost());
+                    self.inbox.put(Notification::lost());
                     self.listen(&mut listener, &mut proven).await
                 }
                 Err(lost) => lost,
@@ -215,7 +215,9 @@ impl Line {
                 Ok(Ok(None)) => return Err(Lost::Closed),
                 Ok(Ok(Some(notification))) => match heard(notification.payload()) {
                     Notice::Marker(heard) => returned |= heard == number,
-                    Notice::Commit(told, pace) => self.inbox.put(News::of(told, pace)),
+                    Notice::Commit(told, throughput) => {
+                        self.inbox.put(Notification::of(told, throughput));
+                    }
                 },
             }
         }

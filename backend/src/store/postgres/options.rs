@@ -15,11 +15,11 @@ use quhao_common::config::postgres_address;
 /// the password may be another one.
 pub(super) struct Options {
     statement_timeout: Duration,
-    told: RwLock<Told>,
+    told: RwLock<FinishedJobs>,
 }
 
 #[derive(Clone)]
-struct Told {
+struct FinishedJobs {
     limited: Arc<PgConnectOptions>,
     unlimited: Arc<PgConnectOptions>,
 }
@@ -49,15 +49,15 @@ impl Options {
         self.now().unlimited
     }
 
-    fn now(&self) -> Told {
+    fn now(&self) -> FinishedJobs {
         self.told.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
-fn told(url: &SecretString, statement_timeout: Duration) -> Result<Told, StoreError> {
+fn told(url: &SecretString, statement_timeout: Duration) -> Result<FinishedJobs, StoreError> {
     let unlimited = parse(url)?;
     let limited = Arc::new(with_limits(unlimited.clone(), statement_timeout));
-    Ok(Told { limited, unlimited: Arc::new(unlimited) })
+    Ok(FinishedJobs { limited, unlimited: Arc::new(unlimited) })
 }
 
 /// Reads `store.url`. No error quotes it: it may hold a password.

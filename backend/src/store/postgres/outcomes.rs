@@ -10,7 +10,7 @@ use super::{
 use crate::store::{
     batch::{Ranked, guests, ranked},
     error::StoreError,
-    throughput::Pace,
+    throughput::Throughput,
 };
 use quhao_common::domain::{
     failure::FailureCode,
@@ -112,7 +112,7 @@ impl PostgresStore {
         }
         let ranked = &ranked(batch);
         let keys: Vec<_> = ranked.iter().filter(|of| of.best).map(|of| &of.finished.key).collect();
-        let news = &notification::payload(keys.into_iter(), Pace::of(batch));
+        let news = &notification::payload(keys.into_iter(), Throughput::of(batch));
         let columns = &Columns::new(ranked);
         // Every writer takes its locks in the same order: jobs by key, then their
         // callbacks, then guests.

@@ -27,7 +27,7 @@ pub(super) enum Fault {
     Connect(#[source] Box<Fault>),
     /// The link broke, or speaks nonsense.
     #[error("{0}")]
-    Link(#[source] sqlx::Error),
+    LinkStatus(#[source] sqlx::Error),
     /// The server refused.
     #[error("SQLSTATE {code}: {message}")]
     Refused { code: String, message: String },
@@ -44,7 +44,7 @@ impl Fault {
     /// went away (08, 57P0x) or is no longer the one that may write (25006).
     pub(super) fn breaks_the_link(&self) -> bool {
         match self {
-            Self::Link(_) => true,
+            Self::LinkStatus(_) => true,
             Self::Refused { code, .. } => {
                 code == "25006" || code.starts_with("08") || code.starts_with("57P0")
             }
@@ -77,7 +77,7 @@ impl From<sqlx::Error> for Fault {
             | sqlx::Error::ColumnDecode { .. }
             | sqlx::Error::Decode(_)) => Self::Row(error),
             sqlx::Error::Migrate(error) => (*error).into(),
-            error => Self::Link(error),
+            error => Self::LinkStatus(error),
         }
     }
 }

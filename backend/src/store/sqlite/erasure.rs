@@ -9,7 +9,7 @@ use super::{SqliteStore, callbacks, now_ms};
 use crate::store::{
     erasure::{Erased, Erasure, Tombstone},
     error::StoreError,
-    notification::{News, Told},
+    notification::{FinishedJobs, Notification},
 };
 use quhao_common::{crypto::vault::KeyedHash, domain::app::AppId, envelope::unix_ms::unix_ms};
 
@@ -59,7 +59,7 @@ impl SqliteStore {
             })
             .await?;
         // Nobody may be listening.
-        let _ = self.news.send(News::of(Told::Finished(vec![key]), None));
+        let _ = self.news.send(Notification::of(FinishedJobs::Keys(vec![key]), None));
         Ok(was_there)
     }
 

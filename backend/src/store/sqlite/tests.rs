@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     sqlite_file::{Database, scratch::Scratch},
-    store::notification::{News, Told},
+    store::notification::{FinishedJobs, Notification},
 };
 use quhao_common::{
     config::{self, StoreUrl},
@@ -272,12 +272,12 @@ async fn listeners_hear_of_commits_and_of_what_they_missed() {
     let failed = FinalState::Failed(FailureCode::NoPhone);
     let batch = [finished(2, failed, "a"), finished(1, failed, "b"), finished(2, failed, "c")];
     store.finish(&batch).await.unwrap();
-    assert_eq!(feed.next().await.told, Told::Finished(vec![key(1), key(2)]));
+    assert_eq!(feed.next().await.finished, FinishedJobs::Keys(vec![key(1), key(2)]));
     store.finish(&[]).await.unwrap();
     for number in 0..=crate::store::sqlite::NEWS_MAX {
         store.finish(&[finished(number, failed, "d")]).await.unwrap();
     }
-    assert_eq!(feed.next().await, News::lost());
-    assert_eq!(feed.next().await.told, Told::Finished(vec![key(1)]));
+    assert_eq!(feed.next().await, Notification::lost());
+    assert_eq!(feed.next().await.finished, FinishedJobs::Keys(vec![key(1)]));
     store.close().await;
 }

@@ -29,7 +29,7 @@ pub(super) struct Fleet {
     working: Vec<(Instant, Instant, Instant)>,
     /// Since the last commit.
     ended: Vec<(Duration, Duration)>,
-    told: VecDeque<Heard>,
+    told: VecDeque<ObservedThroughput>,
     asked: Vec<Instant>,
     due: f64,
     turn: usize,
@@ -145,8 +145,8 @@ impl Fleet {
             let jobs = u32::try_from(ended.len()).expect("a batch");
             ended.sort_unstable();
             let (waited, worked) = ended[ended.len() / 2];
-            let pace = Pace { jobs, waited, worked };
-            self.told.push_back(Heard { at: self.now + NEWS, pace });
+            let throughput = Throughput { jobs, waited, worked };
+            self.told.push_back(ObservedThroughput { at: self.now + NEWS, throughput });
         }
         while self.told.front().is_some_and(|heard| heard.at <= self.now) {
             let heard = self.told.pop_front().expect("just seen");

@@ -3,8 +3,8 @@ use super::{fleet::Fleet, *};
 const S: Duration = Duration::from_secs(1);
 const MS: Duration = Duration::from_millis(1);
 
-fn heard(at: Instant, jobs: u32, waited: Duration) -> Heard {
-    Heard { at, pace: Pace { jobs, waited, worked: 100 * MS } }
+fn heard(at: Instant, jobs: u32, waited: Duration) -> ObservedThroughput {
+    ObservedThroughput { at, throughput: Throughput { jobs, waited, worked: 100 * MS } }
 }
 
 /// Share of the capacity that was used in time, and share of the accepted that were late.

@@ -24,7 +24,7 @@ fn accepted(seconds: u64) -> Event {
 fn told_under(under: &str, seconds: u64, seen: Seen) -> Event {
     let body = format!("{under} {seen:?}");
     let word = Word { under: under.to_owned(), signed_at: at(seconds), seen, body };
-    event(seconds, What::Told(word))
+    event(seconds, What::FinishedJobs(word))
 }
 
 fn told(seconds: u64, seen: Seen) -> Event {
@@ -146,7 +146,7 @@ fn two_words_under_one_webhook_id_are_found() {
         [Breach::Reworded { code: code(), under: format!("job_1_{final_state}") }]
     };
     let mut other = told(3, SUCCEEDED);
-    if let What::Told(word) = &mut other.what {
+    if let What::FinishedJobs(word) = &mut other.what {
         word.body.push_str(" and more");
     }
     let events = [accepted(0), read(1, SUCCEEDED), told(2, SUCCEEDED), other];
@@ -161,7 +161,7 @@ fn two_words_under_one_webhook_id_are_found() {
 fn a_callback_that_seems_old_or_early_is_found() {
     let off_by = |by: Duration, ahead: bool| {
         let mut word = told(2, SUCCEEDED);
-        if let What::Told(word) = &mut word.what {
+        if let What::FinishedJobs(word) = &mut word.what {
             word.signed_at = if ahead { at(2) + by } else { at(2) - by };
         }
         found(&[accepted(0), read(1, SUCCEEDED), word])
@@ -185,7 +185,7 @@ fn a_callback_that_nobody_asked_for_is_found() {
     ] {
         assert_eq!(found(&history), [unasked("job_1_succeeded")], "{history:?}");
     }
-    // Under another job's id, or an final_state that says something else.
+    // Under another job's id, or an end that says something else.
     for under in ["job_2_succeeded", "job_1_failed", "job_1"] {
         let wrong = told_under(under, 3, SUCCEEDED);
         let events = [accepted(0), read(1, SUCCEEDED), told(2, SUCCEEDED), wrong];

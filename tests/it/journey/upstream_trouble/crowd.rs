@@ -1,4 +1,4 @@
-//! Guests who come at a steady pace and wait for their answers.
+//! Guests who come at a steady throughput and wait for their answers.
 
 use std::time::{Duration, Instant};
 

@@ -36,7 +36,7 @@ fn held(circuits: &Arc<Circuits>, name: &str, call: Call) -> Held {
     }
 }
 
-/// AnswerValidity back the exchanges of the app `a`, and gives the pass of a call that began before.
+/// Holds back the exchanges of the app `a`, and gives the pass of a call that began before.
 async fn down(circuits: &Arc<Circuits>) -> Pass {
     let early = pass(circuits, "a", Call::Exchange);
     pass(circuits, "a", Call::Exchange).told(Signal::Failed);

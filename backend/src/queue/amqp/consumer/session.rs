@@ -37,7 +37,7 @@ pub(super) struct Session {
     mean_jobs: Arc<MeanJobs>,
     /// Goes along with each delivery. Receipts of an earlier channel lead nowhere.
     receipts: mpsc::UnboundedSender<Settled>,
-    /// AnswerValidity at most one settlement a message, so the prefetch bounds it.
+    /// Holds at most one settlement a message, so the prefetch bounds it.
     pub(super) settlements: mpsc::UnboundedReceiver<Settled>,
 }
 
