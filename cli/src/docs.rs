@@ -21,9 +21,9 @@ pub(crate) struct Arguments {
 /// Writes or compares; meant to be run from the workspace's root.
 pub(crate) fn run(arguments: &Arguments) -> Done {
     let pages = [
-        ("docs/openapi.json", openapi()),
-        ("docs/configuration.md", reference_markdown()),
-        ("docs/failure-codes.md", failure_codes::markdown()),
+        ("docs/integrate/openapi.json", openapi()),
+        ("docs/operate/configuration.md", reference_markdown()),
+        ("docs/integrate/failure-codes.md", failure_codes::markdown()),
     ];
     if !Path::new("docs").is_dir() {
         return Err(Exit::misused("there is no docs/ here: run this from the workspace's root"));

@@ -1,4 +1,4 @@
-//! `docs/failure-codes.md`, out of the code that decides.
+//! `docs/integrate/failure-codes.md`, out of the code that decides.
 
 use std::fmt::Write;
 

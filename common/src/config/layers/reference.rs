@@ -1,4 +1,4 @@
-//! `docs/configuration.md`, made from the default file.
+//! `docs/operate/configuration.md`, made from the default file.
 
 use std::fmt::Write;
 
