@@ -26,7 +26,6 @@ use crate::{
 mod baseline;
 mod ceiling;
 mod connection;
-mod exposition;
 mod figure;
 mod http;
 mod latencies;

@@ -12,13 +12,13 @@ use quhao_tests::{
     client::Client,
     config::{Backing, Mode},
     database::Database,
-    world::{Knobs, World},
+    metrics::Metrics,
+    world::{World, WorldOptions},
 };
 use tokio::time::sleep;
 
 use crate::{
     baseline::pair::{Inserts, Pair},
-    exposition::Exposition,
     load::Target,
     processes::{Role, Watched},
     request::{Requests, Wishes},
@@ -89,9 +89,12 @@ enum Running {
 impl Subject {
     /// quhao with RabbitMQ and Postgres.
     pub(crate) async fn quhao(tuning: Tuning, upstream: Upstream) -> Result<Self> {
-        let knobs =
-            Knobs { workers: tuning.workers, config: tuning.config(&upstream), ..Knobs::default() };
-        let world = World::with(Mode::Distributed, knobs).await;
+        let options = WorldOptions {
+            workers: tuning.workers,
+            config: tuning.config(&upstream),
+            ..WorldOptions::default()
+        };
+        let world = World::with(Mode::Distributed, options).await;
         let Backing::Servers { database, .. } = &world.backing else {
             bail!("distributed mode has servers")
         };
@@ -101,8 +104,9 @@ impl Subject {
 
     /// quhao in one process, on an SQLite file.
     pub(crate) async fn embedded(upstream: Upstream) -> Result<Self> {
-        let knobs = Knobs { config: Tuning::default().config(&upstream), ..Knobs::default() };
-        let world = World::with(Mode::Embedded, knobs).await;
+        let options =
+            WorldOptions { config: Tuning::default().config(&upstream), ..WorldOptions::default() };
+        let world = World::with(Mode::Embedded, options).await;
         let rows = Rows::of_file(&world.config.folder().join("quhao.db")).await?;
         Self::of_world("quhao", world, rows, upstream)
     }
@@ -146,7 +150,7 @@ impl Subject {
     }
 
     /// What all its processes tell of themselves; the baseline tells nothing.
-    pub(crate) async fn metrics(&self) -> Option<Exposition> {
+    pub(crate) async fn metrics(&self) -> Option<Metrics> {
         let Running::Quhao(world) = &self.running else { return None };
         let mut pages = vec![world.producers[0].metrics.clone()];
         match world.mode {
@@ -154,10 +158,9 @@ impl Subject {
             // Both of its pages show everything.
             Mode::Embedded => {}
         }
-        let mut all = Exposition::default();
+        let mut all = Metrics::default();
         for page in pages {
-            let reply = Client::new(&page, "").with_key(None).get("/metrics").await;
-            all.add(&Exposition::read(&reply.text));
+            all.add(&Client::new(&page, "").with_key(None).metrics().await);
         }
         Some(all)
     }

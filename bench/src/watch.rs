@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use quhao_tests::metrics::Metrics;
+
 use crate::{
     ceiling::per,
-    exposition::Exposition,
     figure::{Measured, Unit, float},
     machine::Machine,
     processes::{Role, Watched},
@@ -16,7 +17,7 @@ pub(crate) struct Watch {
     /// The processes that there were, and what they had used.
     before: Vec<(Watched, Option<Duration>)>,
     servers: Vec<Watched>,
-    metrics: Option<Exposition>,
+    metrics: Option<Metrics>,
 }
 
 impl Watch {
@@ -87,7 +88,7 @@ fn put_memory(measured: &mut Measured, processes: impl Iterator<Item = Watched>)
     }
 }
 
-fn put_metrics(measured: &mut Measured, metrics: &Exposition, jobs: u64) {
+fn put_metrics(measured: &mut Measured, metrics: &Metrics, jobs: u64) {
     if let Some(commits) = metrics.distribution("quhao_commit_seconds") {
         measured.put("commits", Unit::PerJob, commits.count / float(jobs.max(1)));
     }
@@ -132,10 +133,57 @@ mod tests {
             quhao_commit_seconds_bucket{le=\"+Inf\"} 4\n\
             quhao_commit_seconds_sum 0.02\nquhao_commit_seconds_count 4\n";
         let mut measured = Measured::of("quhao");
-        put_metrics(&mut measured, &Exposition::read(page), 400);
+        put_metrics(&mut measured, &Metrics::parse(page), 400);
         assert_eq!(measured.value("commits"), Some(0.01));
         assert!((measured.value("commit p50").unwrap() - 5.0).abs() < 1e-9);
         assert!((measured.value("commit mean").unwrap() - 5.0).abs() < 1e-9);
         assert_eq!(measured.value("confirm p50"), None);
+    }
+
+    const EARLIER: &str = "# TYPE jobs_total counter\n\
+        jobs_total{outcome=\"succeeded\"} 5\n\
+        commit_seconds_bucket{le=\"0.001\"} 1\n\
+        commit_seconds_bucket{le=\"0.01\"} 1\n\
+        commit_seconds_bucket{le=\"+Inf\"} 1\n\
+        commit_seconds_sum 0.0005\n\
+        commit_seconds_count 1\n";
+    const LATER: &str = "jobs_total{outcome=\"succeeded\"} 8\n\
+        jobs_total{outcome=\"code used\"} 2\n\
+        commit_seconds_bucket{le=\"0.001\"} 2\n\
+        commit_seconds_bucket{le=\"0.01\"} 4\n\
+        commit_seconds_bucket{le=\"+Inf\"} 5\n\
+        commit_seconds_sum 0.1005\n\
+        commit_seconds_count 5\n";
+
+    fn between() -> Metrics {
+        Metrics::parse(LATER).since(&Metrics::parse(EARLIER))
+    }
+
+    fn near(found: f64, expected: f64) {
+        assert!((found - expected).abs() < 1e-9, "{found} is not {expected}");
+    }
+
+    #[test]
+    fn counters_are_summed_over_their_labels() {
+        near(between().sum("jobs_total"), 5.0);
+        near(between().sum("jobs"), 0.0);
+    }
+
+    #[test]
+    fn a_distribution_is_what_happened_in_between() {
+        let commits = between().distribution("commit_seconds").unwrap();
+        near(commits.mean(), 0.025);
+        // One below a millisecond, two up to ten, one beyond all bounds.
+        near(commits.quantile(0.25).unwrap(), 0.001);
+        near(commits.quantile(0.5).unwrap(), 0.0055);
+        assert_eq!(commits.quantile(0.9), None);
+        assert_eq!(between().distribution("other_seconds"), None);
+    }
+
+    #[test]
+    fn processes_are_counted_together() {
+        let mut both = between();
+        both.add(&between());
+        near(both.distribution("commit_seconds").unwrap().count, 8.0);
     }
 }

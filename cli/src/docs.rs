@@ -13,17 +13,17 @@ use crate::{
 /// `quhao docs`
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// Write nothing; exit 1 and name the pages that are not up to date
+    /// Write nothing; exit 1 and name the pages that are out of date
     #[arg(long)]
     check: bool,
 }
 
-/// Writes or compares; meant to be run from the workspace's root.
+/// Writes the pages, or compares them. Must run in the workspace's root.
 pub(crate) fn run(arguments: &Arguments) -> Done {
     let pages = [
-        ("docs/openapi.json", openapi()),
-        ("docs/configuration.md", reference_markdown()),
-        ("docs/failure-codes.md", failure_codes::markdown()),
+        ("docs/integrate/openapi.json", openapi()),
+        ("docs/operate/configuration.md", reference_markdown()),
+        ("docs/integrate/failure-codes.md", failure_codes::markdown()),
     ];
     if !Path::new("docs").is_dir() {
         return Err(Exit::misused("there is no docs/ here: run this from the workspace's root"));
@@ -53,7 +53,7 @@ pub(crate) fn run(arguments: &Arguments) -> Done {
     Err(Exit::failed(format!("not up to date: {}; run `cargo run -- docs`", stale.join(", "))))
 }
 
-/// As text that a diff can show: one value a line, a line break at the end.
+/// Returns the description of the API, one value a line, so that a diff can show it.
 fn openapi() -> String {
     let mut text = quhao_producer::openapi_json().trim_end().to_owned();
     text.push('\n');

@@ -25,7 +25,7 @@ use tokio::runtime::{self, Runtime};
 use crate::{exit::Done, serve::Role};
 
 /// A job is some hundred small things on the heap: a tenth of a worker's processor time less
-/// than with glibc's (docs/performance.md).
+/// than with glibc's (docs/understand/performance.md).
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 

@@ -1,21 +1,23 @@
-//! The API, as an ordering system uses it.
+//! A client of the API, and of the operational pages.
 
 use std::time::{Duration, Instant};
 
 use reqwest::{Method, header::HeaderMap};
 use serde_json::Value;
 
+use crate::metrics::Metrics;
+
 /// Longest that one request may take; above the longest `Prefer: wait`.
 const REQUEST_LIMIT: Duration = Duration::from_secs(45);
 
-/// Connections that lay idle for longer are not used again: a producer ends them after ten
-/// seconds, at which moment a request may be under way.
+/// Longest that an idle connection is used again: a producer ends it after ten seconds, at
+/// which moment a request may be under way.
 const IDLE_MAX: Duration = Duration::from_secs(5);
 
 /// The pause between two polls.
 const POLL_PAUSE: Duration = Duration::from_millis(50);
 
-/// One ordering system.
+/// A client of one process, with an API key or without.
 #[derive(Debug, Clone)]
 pub struct Client {
     http: reqwest::Client,
@@ -23,33 +25,33 @@ pub struct Client {
     key: Option<String>,
 }
 
-/// An answer.
+/// A response.
 #[derive(Debug)]
 pub struct Reply {
-    /// The status.
+    /// The HTTP status.
     pub status: u16,
     /// The headers.
     pub headers: HeaderMap,
     /// The body; null if it is no JSON.
     pub body: Value,
-    /// The body as it came.
+    /// The body as it was received.
     pub text: String,
 }
 
 impl Reply {
-    /// A header's text; empty if it is not there.
+    /// Returns a header's text; empty if it is absent.
     pub fn header(&self, name: &str) -> &str {
         self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
     }
 
-    /// A text in the body, by its JSON pointer; empty if it is not there.
+    /// Returns a text in the body by its JSON pointer; empty if it is absent.
     pub fn text_at(&self, pointer: &str) -> &str {
         self.body.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
     }
 }
 
 impl Client {
-    /// A client with this API key of the producer that listens on `address`.
+    /// Creates a client with this API key for the process that listens on `address`.
     pub fn new(address: &str, key: &str) -> Self {
         let http = reqwest::Client::builder()
             .no_proxy()
@@ -61,19 +63,19 @@ impl Client {
         Self { http, base: format!("http://{address}"), key: Some(key.to_owned()) }
     }
 
-    /// The same client with another API key, or none.
+    /// Returns the same client with another API key, or none.
     #[must_use]
     pub fn with_key(&self, key: Option<&str>) -> Self {
         Self { key: key.map(str::to_owned), ..self.clone() }
     }
 
-    /// The same client at another producer.
+    /// Returns the same client for another process.
     #[must_use]
     pub fn at(&self, address: &str) -> Self {
         Self { base: format!("http://{address}"), ..self.clone() }
     }
 
-    /// Any request. Fails when no answer comes.
+    /// Sends any request. Fails when no response comes.
     pub async fn request(
         &self,
         method: Method,
@@ -92,7 +94,8 @@ impl Client {
             request = request.body(body);
         }
         let response = request.send().await?;
-        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        let status = response.status().as_u16();
+        let headers = response.headers().clone();
         let text = response.text().await?;
         let body = serde_json::from_str(&text).unwrap_or(Value::Null);
         Ok(Reply { status, headers, body, text })
@@ -109,10 +112,10 @@ impl Client {
         all.extend_from_slice(headers);
         self.request(Method::POST, "/v1/jobs", &all, Some(job.to_string()))
             .await
-            .expect("an answer to a submit")
+            .expect("a response to a submit")
     }
 
-    /// Submits a job and has the producer hold the answer for up to `seconds`.
+    /// Submits a job and lets the producer hold the response for up to `seconds`.
     pub async fn submit_and_wait(&self, job: &Value, seconds: u64) -> Reply {
         self.submit_with(job, &[("prefer", &format!("wait={seconds}"))]).await
     }
@@ -124,23 +127,24 @@ impl Client {
 
     /// Gets what is at `path`, with further headers.
     pub async fn get_with(&self, path: &str, headers: &[(&str, &str)]) -> Reply {
-        self.request(Method::GET, path, headers, None).await.expect("an answer to a look")
+        self.request(Method::GET, path, headers, None).await.expect("a response to a get")
     }
 
     /// Posts JSON to `path`.
     pub async fn post(&self, path: &str, body: &Value) -> Reply {
         let headers = [("content-type", "application/json")];
         let body = Some(body.to_string());
-        self.request(Method::POST, path, &headers, body).await.expect("an answer to a post")
+        self.request(Method::POST, path, &headers, body).await.expect("a response to a post")
     }
 
     /// Deletes what is at `path`.
     pub async fn delete(&self, path: &str) -> Reply {
-        let answer = self.request(Method::DELETE, path, &[], None).await;
-        answer.expect("an answer to a delete")
+        let response = self.request(Method::DELETE, path, &[], None).await;
+        response.expect("a response to a delete")
     }
 
-    /// Polls a job's `url` until it is finished; the job. Fails the test after `limit`.
+    /// Polls a job's `url` until it is finished, and returns the job. Fails the test after
+    /// `limit`.
     pub async fn wait_until_done(&self, url: &str, limit: Duration) -> Value {
         let end = Instant::now() + limit;
         loop {
@@ -159,18 +163,14 @@ impl Client {
         }
     }
 
-    /// What `what` counts on the page of metrics: a name, over all its labels, or a name with
-    /// its labels. 0 if it is not there.
-    pub async fn metric(&self, what: &str) -> u64 {
-        let page = self.get("/metrics").await.text;
-        let samples = page.lines().filter_map(|line| line.rsplit_once(' '));
-        samples
-            .filter(|(sample, _)| {
-                sample
-                    .strip_prefix(what)
-                    .is_some_and(|rest| rest.is_empty() || rest.starts_with('{'))
-            })
-            .map(|(_, count)| count.parse::<u64>().expect("a whole number"))
-            .sum()
+    /// Returns the process's metrics.
+    pub async fn metrics(&self) -> Metrics {
+        Metrics::parse(&self.get("/metrics").await.text)
+    }
+
+    /// Returns the count of one series of the process's metrics: a name, over all its labels,
+    /// or a name with its labels. 0 if it is not there.
+    pub async fn metric(&self, series: &str) -> u64 {
+        self.metrics().await.count(series)
     }
 }

@@ -133,7 +133,7 @@ async fn drop_abandoned(server: &mut PgConnection) {
 }
 
 pub(crate) async fn migrate(url: &str) {
-    let store = open_store(&settings::postgres_at(url)).await.expect("the store opens");
+    let store = open_store(&settings::postgres(url)).await.expect("the store opens");
     store.migrate().await.expect("the migrations apply to an empty database");
     store.close().await;
 }

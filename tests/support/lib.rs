@@ -24,6 +24,7 @@ pub mod figures;
 pub mod folder;
 pub mod history;
 pub mod load;
+pub mod metrics;
 pub mod postgres;
 pub mod prefix;
 pub mod process;

@@ -17,7 +17,7 @@ use tokio::{
     time::{Instant, sleep, sleep_until},
 };
 
-pub use self::mailbox::Mailbox;
+pub use self::webhook_inbox::WebhookInbox;
 
 use self::desk::{Desk, END_GRACE, PAUSE, REQUEST_LIMIT, locked};
 use crate::{
@@ -28,7 +28,7 @@ use crate::{
 };
 
 mod desk;
-mod mailbox;
+mod webhook_inbox;
 
 /// Guests that come together, so that their jobs share messages, as under load. As many
 /// come one by one before the next of them, so that there is always something under way.
@@ -73,8 +73,8 @@ impl Load {
         (0..count).map(|_| world.guest()).collect()
     }
 
-    /// Lets them come from now on. Every second one has word of the end sent to `mailbox`.
-    pub fn start(self, world: &World, guests: Vec<User>, mailbox: Mailbox) -> Crowd {
+    /// Lets them come from now on. Every second one has word of the end sent to `inbox`.
+    pub fn start(self, world: &World, guests: Vec<User>, inbox: WebhookInbox) -> Crowd {
         let gap = Duration::from_secs(1) / self.rate;
         let desk = Arc::new(Desk {
             load: self,
@@ -83,7 +83,7 @@ impl Load {
             came: AtomicUsize::new(0),
             enough: AtomicBool::new(false),
             history: History::default(),
-            mailbox,
+            inbox,
             guests: Mutex::default(),
         });
         let (arrivals, started) = (Arc::clone(&desk), Instant::now());

@@ -67,10 +67,10 @@ impl Process {
 
     /// The first log line (a flat JSON object) with this message, as soon as there is one.
     /// Fails the test when the process ends before or `limit` passes.
-    pub async fn said(&mut self, message: &str, limit: Duration) -> Value {
+    pub async fn wait_for_log(&mut self, message: &str, limit: Duration) -> Value {
         let what = format!("`{}` says {message:?}", self.name);
         eventually(&what, limit, || {
-            let found = self.fields_of(message);
+            let found = self.log_fields(message);
             assert!(
                 found.is_some() || self.is_running(),
                 "`{}` ended before it said {message:?}:\n{}",
@@ -83,7 +83,7 @@ impl Process {
     }
 
     /// The first log line (a flat JSON object) with this message, if there is one.
-    pub fn fields_of(&self, message: &str) -> Option<Value> {
+    pub fn log_fields(&self, message: &str) -> Option<Value> {
         self.kept().lines.iter().find_map(|line| {
             let line: Value = serde_json::from_str(line).ok()?;
             (line["message"] == message).then_some(line)

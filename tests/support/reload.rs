@@ -57,10 +57,8 @@ pub async fn readings(metrics: &str, reading: Reading) -> u64 {
         Reading::Applied => "applied",
         Reading::Refused => "refused",
     };
-    let wanted = format!("quhao_config_reloads_total{{result=\"{result}\"}} ");
-    let text = Client::new(metrics, "").with_key(None).get("/metrics").await.text;
-    let line = text.lines().find_map(|line| line.strip_prefix(&wanted));
-    line.map_or(0, |count| count.parse().expect("a count"))
+    let series = format!("quhao_config_reloads_total{{result=\"{result}\"}}");
+    Client::new(metrics, "").with_key(None).metric(&series).await
 }
 
 /// A numbered secret, as `[secrets]` takes it.

@@ -4,29 +4,24 @@ use std::{path::Path, time::Duration};
 
 use quhao_common::config::{Queue, QueueUrl, Store, StoreUrl};
 
-use crate::{database::Database, prefix::Prefix, services};
+use crate::{prefix::Prefix, services};
 
-/// A queue of RabbitMQ under `prefix`.
+/// Returns the settings of a queue of RabbitMQ under `prefix`.
 pub fn amqp(prefix: &Prefix) -> Queue {
     queue(QueueUrl::Amqp(services::amqp_url().into()), prefix.as_str())
 }
 
-/// A queue in the file at `path`.
+/// Returns the settings of a queue in the file at `path`.
 pub fn sqlite_queue(path: &Path) -> Queue {
     queue(QueueUrl::Sqlite(path.to_owned()), "quhao")
 }
 
-/// A store in `database`.
-pub fn postgres(database: &Database) -> Store {
-    postgres_at(database.url())
-}
-
-/// A store in the database at `url`.
-pub fn postgres_at(url: &str) -> Store {
+/// Returns the settings of a store in the database at `url`.
+pub fn postgres(url: &str) -> Store {
     store(StoreUrl::Postgres(url.to_owned().into()))
 }
 
-/// A store in the file at `path`.
+/// Returns the settings of a store in the file at `path`.
 pub fn sqlite_store(path: &Path) -> Store {
     store(StoreUrl::Sqlite(path.to_owned()))
 }

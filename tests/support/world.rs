@@ -8,6 +8,8 @@ use serde_json::{Value, json};
 use crate::{
     client::Client,
     config::{APP, Backing, Config, Mode},
+    database::Database,
+    prefix::Prefix,
     process::Process,
     wait::{PATIENCE, eventually},
 };
@@ -15,14 +17,14 @@ use crate::{
 /// Longest that a process may take from its start to its readiness.
 const START_LIMIT: Duration = Duration::from_secs(30);
 
-/// How a world is set up; [`Knobs::default`] suits most tests.
+/// How a world is set up; [`WorldOptions::default`] suits most tests.
 #[derive(Debug, Clone)]
-pub struct Knobs {
+pub struct WorldOptions {
     /// Producers in distributed mode.
     pub producers: usize,
     /// Workers in distributed mode.
     pub workers: usize,
-    /// Further configuration, in TOML; counts over the usual one.
+    /// Further configuration, in TOML; overrides the usual one.
     pub config: String,
     /// Further lines of the block of [`APP`], in TOML.
     pub app: String,
@@ -30,7 +32,7 @@ pub struct Knobs {
     pub simulator: Options,
 }
 
-impl Default for Knobs {
+impl Default for WorldOptions {
     fn default() -> Self {
         Self {
             producers: 1,
@@ -39,6 +41,13 @@ impl Default for Knobs {
             app: String::new(),
             simulator: Options::default(),
         }
+    }
+}
+
+impl WorldOptions {
+    /// Returns the default options with further configuration, in TOML.
+    pub fn with_config(config: &str) -> Self {
+        Self { config: config.to_owned(), ..Self::default() }
     }
 }
 
@@ -52,9 +61,9 @@ pub struct World {
     pub workers: Vec<Worker>,
     /// The platform.
     pub simulator: Simulator,
-    /// What all processes were told.
+    /// The configuration of all processes.
     pub config: Config,
-    /// Queue and store. Last, so that nobody uses them any more when they go.
+    /// Queue and store. Last, so that no process uses them any more when they are removed.
     pub backing: Backing,
 }
 
@@ -79,25 +88,25 @@ pub struct Worker {
 }
 
 impl World {
-    /// The usual one.
+    /// Starts the usual one.
     pub async fn start(mode: Mode) -> Self {
-        Self::with(mode, Knobs::default()).await
+        Self::with(mode, WorldOptions::default()).await
     }
 
-    /// One that is set up by `knobs`.
-    pub async fn with(mode: Mode, knobs: Knobs) -> Self {
-        let simulator = Simulator::start(knobs.simulator).await.expect("the simulator listens");
+    /// Starts one that is set up by `options`.
+    pub async fn with(mode: Mode, options: WorldOptions) -> Self {
+        let simulator = Simulator::start(options.simulator).await.expect("the simulator listens");
         let backing = Backing::new(mode).await;
-        let (base_url, extra) = (simulator.base_url(), &knobs.config);
-        let config = Config::write_with(&backing, &base_url, extra, &knobs.app);
+        let base_url = simulator.base_url();
+        let config = Config::write_with(&backing, &base_url, &options.config, &options.app);
         let mut world =
             Self { mode, producers: Vec::new(), workers: Vec::new(), simulator, config, backing };
         match mode {
             Mode::Distributed => {
-                for _ in 0..knobs.workers {
+                for _ in 0..options.workers {
                     world.add_worker().await;
                 }
-                for _ in 0..knobs.producers {
+                for _ in 0..options.producers {
                     world.add_producer().await;
                 }
             }
@@ -111,7 +120,7 @@ impl World {
         self.add_producer_with(&[]).await
     }
 
-    /// The same with variables of its own.
+    /// Starts another producer with these environment variables and waits until it is ready.
     pub async fn add_producer_with(&mut self, variables: &[(&str, &str)]) -> &mut Producer {
         assert_eq!(self.mode, Mode::Distributed, "in embedded mode there is one process");
         self.producers.push(producer("producer", &self.config.path(), variables).await);
@@ -123,54 +132,65 @@ impl World {
         self.add_worker_with(&[]).await
     }
 
-    /// The same with variables of its own.
+    /// Starts another worker with these environment variables and waits until it is ready.
     pub async fn add_worker_with(&mut self, variables: &[(&str, &str)]) -> &mut Worker {
         assert_eq!(self.mode, Mode::Distributed, "in embedded mode there is one process");
         let mut process = spawn("worker", &self.config.path(), variables);
-        let fields = process.said("worker running", START_LIMIT).await;
+        let fields = process.wait_for_log("worker running", START_LIMIT).await;
         let metrics = text(&fields, "metrics");
         ready(&metrics).await;
         self.workers.push(Worker { process, metrics });
         self.workers.last_mut().expect("just pushed")
     }
 
-    /// The client `orders` at the first producer.
+    /// Returns the client `orders` of the first producer.
     pub fn client(&self) -> Client {
         let address = &self.producers.first().expect("a producer").address;
         Client::new(address, &self.config.api_key)
     }
 
-    /// The client `elsewhere` at the first producer.
+    /// Returns the client `elsewhere` of the first producer.
     pub fn client_elsewhere(&self) -> Client {
         self.client().with_key(Some(&self.config.api_key_elsewhere))
     }
 
-    /// A new guest of [`APP`] who logged in and tapped.
+    /// Returns a new guest of [`APP`] who has logged in and tapped.
     pub fn guest(&self) -> User {
         self.simulator.user(APP)
     }
 
-    /// Where readiness and metrics of a process that works are.
+    /// Returns the address of readiness and metrics of the first process that runs jobs.
     pub fn worker_metrics(&self) -> String {
         match self.mode {
             Mode::Distributed => self.workers.first().expect("a worker").metrics.clone(),
             Mode::Embedded => {
                 let process = &self.producers.first().expect("a process").process;
-                let fields = process.fields_of("worker running").expect("it said so at its start");
+                let fields =
+                    process.log_fields("worker running").expect("it logs this at its start");
                 text(&fields, "metrics")
             }
         }
     }
 
-    /// Starts the one process of embedded mode again, on the same file.
+    /// Returns a client for readiness and metrics of the first process that runs jobs.
+    pub fn worker_ops(&self) -> Client {
+        self.client().at(&self.worker_metrics())
+    }
+
+    /// Returns a client for the metrics of the first producer.
+    pub fn producer_ops(&self) -> Client {
+        self.client().at(&self.producers.first().expect("a producer").metrics)
+    }
+
+    /// Restarts the one process of embedded mode, on the same file.
     pub async fn restart_embedded(&mut self) {
         assert_eq!(self.mode, Mode::Embedded, "there is more than one process");
         self.producers.clear();
         self.producers.push(serve(&self.config.path()).await);
     }
 
-    /// Ends whoever works, without a word.
-    pub fn kill_whoever_works(&mut self) {
+    /// Kills every process that runs jobs (`kill -9`).
+    pub fn kill_workers(&mut self) {
         match self.mode {
             Mode::Distributed => {
                 for worker in &mut self.workers {
@@ -182,8 +202,8 @@ impl World {
         }
     }
 
-    /// Starts somebody who works again.
-    pub async fn work_again(&mut self) {
+    /// Starts a process that runs jobs, after [`World::kill_workers`].
+    pub async fn restart_workers(&mut self) {
         match self.mode {
             Mode::Distributed => {
                 self.add_worker().await;
@@ -193,19 +213,18 @@ impl World {
     }
 
     /// Waits until the queue is empty and the workers hold nothing, ends them, and makes
-    /// sure that the queue stays empty: what they held unsettled would come back.
-    pub async fn is_drained(&mut self) {
-        let Backing::Servers { prefix, .. } = &self.backing else {
-            panic!("only a broker can be asked")
-        };
+    /// sure that the queue stays empty: what they held unsettled would be redelivered.
+    pub async fn wait_until_drained(&mut self) {
         eventually("an empty queue and idle workers", PATIENCE, async || {
-            let mut busy = prefix.waiting().await > 0;
-            for worker in &self.workers {
-                let metrics = self.client().at(&worker.metrics).get("/metrics").await.text;
-                let slots = metrics.lines().filter(|line| line.starts_with("quhao_slots"));
-                busy |= slots.into_iter().any(|line| !line.ends_with(" 0"));
+            if self.prefix().waiting().await > 0 {
+                return None;
             }
-            (!busy).then_some(())
+            for worker in &self.workers {
+                if self.client().at(&worker.metrics).metric("quhao_slots").await > 0 {
+                    return None;
+                }
+            }
+            Some(())
         })
         .await;
         for worker in &mut self.workers {
@@ -213,10 +232,31 @@ impl World {
             let status = worker.process.wait_exit(PATIENCE).await;
             assert!(status.success(), "a worker that drains exits with 0, not {status}");
         }
-        assert_eq!(prefix.waiting().await, 0, "deliveries came back unsettled");
+        assert_eq!(self.prefix().waiting().await, 0, "deliveries came back unsettled");
     }
 
-    /// Everything that all processes have said so far.
+    /// Returns the names at the broker. In embedded mode there are none.
+    pub fn prefix(&self) -> &Prefix {
+        match &self.backing {
+            Backing::Servers { prefix, .. } => prefix,
+            Backing::File => panic!("embedded mode has no broker"),
+        }
+    }
+
+    /// Returns the names of the queues: jobs, unrouted, outcomes, dead letters.
+    pub fn queues(&self) -> [String; 4] {
+        self.prefix().queues()
+    }
+
+    /// Returns the database. In embedded mode there is none.
+    pub fn database(&self) -> &Database {
+        match &self.backing {
+            Backing::Servers { database, .. } => database,
+            Backing::File => panic!("embedded mode has no database server"),
+        }
+    }
+
+    /// Returns the logs of all processes so far.
     pub fn logs(&self) -> String {
         let producers = self.producers.iter().map(|producer| producer.process.log());
         let workers = self.workers.iter().map(|worker| worker.process.log());
@@ -224,7 +264,7 @@ impl World {
     }
 }
 
-/// The job that turns what this guest did into a phone number.
+/// Returns the job that turns what this guest did into a phone number.
 pub fn phone_job(guest: &User) -> Value {
     json!({
         "app_id": guest.app_id,
@@ -234,23 +274,29 @@ pub fn phone_job(guest: &User) -> Value {
     })
 }
 
+/// Returns `job` with this `deadline_seconds`.
+pub fn with_deadline(mut job: Value, seconds: u64) -> Value {
+    job["deadline_seconds"] = json!(seconds);
+    job
+}
+
 async fn serve(config: &Path) -> Producer {
     let mut serving = producer("serve", config, &[]).await;
-    let fields = serving.process.said("worker running", START_LIMIT).await;
+    let fields = serving.process.wait_for_log("worker running", START_LIMIT).await;
     ready(&text(&fields, "metrics")).await;
     serving
 }
 
 async fn producer(command: &str, config: &Path, variables: &[(&str, &str)]) -> Producer {
     let mut process = spawn(command, config, variables);
-    let fields = process.said("producer listening", START_LIMIT).await;
+    let fields = process.wait_for_log("producer listening", START_LIMIT).await;
     let address = text(&fields, "http");
     ready(&address).await;
     Producer { process, address, metrics: text(&fields, "metrics") }
 }
 
-/// Waits until the process that listens on `address` says that it is ready: it listens
-/// before its links are up.
+/// Waits until the process that listens on `address` is ready: it listens before its links
+/// are up.
 async fn ready(address: &str) {
     let client = Client::new(address, "").with_key(None);
     eventually(&format!("{address} is ready"), START_LIMIT, || async {

@@ -1,6 +1,6 @@
 //! Every way a job can fail: the stable code, what it means, and what to do next.
 //!
-//! `docs/failure-codes.md` is generated from this file.
+//! `docs/integrate/failure-codes.md` is generated from this file.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,6 +1,6 @@
 //! Every metric: name, unit, labels; one function each.
 //!
-//! Labels come from closed sets only: never an id, an openid, a number. `docs/metrics.md`
+//! Labels come from closed sets only: never an id, an openid, a number. `docs/operate/metrics.md`
 //! lists them for operators.
 
 mod catalogue;

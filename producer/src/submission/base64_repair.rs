@@ -1,6 +1,6 @@
 //! Input repair: what transports do to base64 on its way, undone once at the HTTP edge.
 //!
-//! `docs/api.md` lists the accidents. What cannot be undone
+//! `docs/integrate/api.md` lists the accidents. What cannot be undone
 //! without guessing is refused.
 
 use std::borrow::Cow;

@@ -42,7 +42,7 @@ impl Ground {
         let file = folder.join("quhao.db");
         let (queue, store) = match &backing {
             Backing::Servers { prefix, database } => {
-                (settings::amqp(prefix), settings::postgres(database))
+                (settings::amqp(prefix), settings::postgres(database.url()))
             }
             Backing::File => (settings::sqlite_queue(&file), settings::sqlite_store(&file)),
         };

@@ -14,7 +14,7 @@ use quhao_tests::{
     in_both_modes,
     load::long,
     wait::{PATIENCE, eventually},
-    world::{Knobs, World, phone_job},
+    world::{World, WorldOptions, phone_job},
 };
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -102,8 +102,8 @@ async fn three_times_the_capacity_is_served_to_the_full_and_in_time(mode: Mode) 
 async fn world(mode: Mode) -> World {
     let config = format!("[worker]\nconcurrency = {SLOTS}\n");
     let simulator = Options { calls_max: 100_000, ..Options::default() };
-    let knobs = Knobs { producers: 2, config, simulator, ..Knobs::default() };
-    let world = World::with(mode, knobs).await;
+    let options = WorldOptions { producers: 2, config, simulator, ..WorldOptions::default() };
+    let world = World::with(mode, options).await;
     world.simulator.set_latency(LATENCY);
     world
 }

@@ -27,7 +27,7 @@ async fn worker_by(clock: &Clock, ground: &Ground) -> Worker {
     let config = ground.config.path();
     let words = ["worker".as_ref(), "--config".as_ref(), config.as_os_str()];
     let mut process = Process::spawn(&words, &clock.variables());
-    let fields = process.said("worker running", PATIENCE).await;
+    let fields = process.wait_for_log("worker running", PATIENCE).await;
     Worker { process, metrics: fields["metrics"].as_str().expect("an address").to_owned() }
 }
 

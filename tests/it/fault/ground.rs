@@ -5,9 +5,9 @@ use std::ops::{Deref, DerefMut};
 use quhao_simulator::Options;
 use quhao_tests::{
     config::{Backing, Mode},
-    load::Mailbox,
+    load::WebhookInbox,
     proxy::Proxy,
-    world::{Knobs, World},
+    world::{World, WorldOptions},
 };
 
 /// Calls of the platform that are remembered: more than any load makes.
@@ -16,41 +16,41 @@ const CALLS_MAX: usize = 100_000;
 /// A product that nobody uses yet.
 pub(super) struct Ground {
     pub(super) world: World,
-    pub(super) mailbox: Mailbox,
+    pub(super) inbox: WebhookInbox,
 }
 
 impl Ground {
     /// So many processes; `config` counts over the usual one.
     pub(super) async fn with(producers: usize, workers: usize, config: &str) -> Self {
-        Self::telling(Mailbox::open().await, producers, workers, config).await
+        Self::telling(WebhookInbox::open().await, producers, workers, config).await
     }
 
-    /// The same with this mailbox.
+    /// The same with this inbox.
     pub(super) async fn telling(
-        mailbox: Mailbox,
+        inbox: WebhookInbox,
         producers: usize,
         workers: usize,
         config: &str,
     ) -> Self {
-        Self::new(Mode::Distributed, mailbox, (producers, workers), config).await
+        Self::new(Mode::Distributed, inbox, (producers, workers), config).await
     }
 
     /// One process and one file.
     pub(super) async fn embedded(config: &str) -> Self {
-        Self::new(Mode::Embedded, Mailbox::open().await, (0, 0), config).await
+        Self::new(Mode::Embedded, WebhookInbox::open().await, (0, 0), config).await
     }
 
-    async fn new(mode: Mode, mailbox: Mailbox, processes: (usize, usize), config: &str) -> Self {
-        let knobs = Knobs {
+    async fn new(mode: Mode, inbox: WebhookInbox, processes: (usize, usize), config: &str) -> Self {
+        let options = WorldOptions {
             producers: processes.0,
             workers: processes.1,
             // Keys of no section come first.
-            config: format!("{config}\n{}", Mailbox::config()),
-            app: mailbox.app(),
+            config: format!("{config}\n{}", WebhookInbox::config()),
+            app: inbox.app(),
             simulator: Options { calls_max: CALLS_MAX, ..Options::default() },
         };
-        let world = World::with(mode, knobs).await;
-        Self { world, mailbox }
+        let world = World::with(mode, options).await;
+        Self { world, inbox }
     }
 
     /// A proxy to the store, and the URL that leads through it.

@@ -4,7 +4,7 @@
 use std::time::{Duration, SystemTime};
 
 use quhao_tests::{
-    load::{Load, Mailbox, long},
+    load::{Load, WebhookInbox, long},
     proxy::{Direction, Proxy},
     services,
 };
@@ -181,8 +181,8 @@ async fn whatever_befalls_the_workers_link_to_the_platform_costs_what_was_on_it(
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whatever_befalls_the_workers_link_to_a_receiver_delays_word_and_loses_none() {
-    let (mailbox, proxy) = Mailbox::behind_a_proxy().await;
-    let ground = Ground::telling(mailbox, 1, 2, CONFIG).await;
+    let (inbox, proxy) = WebhookInbox::behind_a_proxy().await;
+    let ground = Ground::telling(inbox, 1, 2, CONFIG).await;
     let (outcome, _) = harm("worker-receiver link", ground, &proxy).await;
     outcome.all_succeeded();
     let longest = outcome.longest_word;

@@ -62,8 +62,8 @@ impl Trial {
         load: Load,
         guests: Vec<User>,
     ) -> Self {
-        let Ground { world, mailbox } = ground;
-        let crowd = load.start(&world, guests, mailbox);
+        let Ground { world, inbox } = ground;
+        let crowd = load.start(&world, guests, inbox);
         let broker = services::amqp_url();
         Self { world, crowd, subject, broker, kills: Vec::new(), held: 0, end: End::default() }
     }

@@ -4,7 +4,7 @@ use quhao_tests::{
     broker::{Broker, Shortage},
     config::Mode,
     wait::{PATIENCE, eventually},
-    world::{Knobs, World, phone_job},
+    world::{World, WorldOptions, phone_job},
 };
 use serde_json::json;
 
@@ -12,7 +12,8 @@ use serde_json::json;
 async fn an_alarm_of_the_broker_is_named_and_takes_no_producer_out() {
     let broker = Broker::start().await;
     let config = format!("[queue]\nurl = '{}'\nconfirm_timeout_seconds = 1\n", broker.url());
-    let world = World::with(Mode::Distributed, Knobs { config, ..Knobs::default() }).await;
+    let world =
+        World::with(Mode::Distributed, WorldOptions { config, ..WorldOptions::default() }).await;
     let client = world.client();
     let job = phone_job(&world.guest());
     assert_eq!(client.submit(&job).await.status, 202);

@@ -13,7 +13,7 @@ use quhao_tests::{
 };
 use serde_json::json;
 
-use super::callbacks::{job, knobs, wait_for_status};
+use super::callbacks::{job, options, wait_for_status};
 
 in_both_modes!(an_operator_lists_callbacks_and_has_them_tried_again);
 
@@ -46,7 +46,7 @@ async fn go_on(world: &mut World) {
 async fn an_operator_lists_callbacks_and_has_them_tried_again(mode: Mode) {
     let receiver = Receiver::start().await;
     receiver.otherwise(Behaviour::Status(410));
-    let mut world = World::with(mode, knobs(&receiver, "", "")).await;
+    let mut world = World::with(mode, options(&receiver, "", "")).await;
     let path = world.config.path();
     let mut ids = Vec::new();
     for _ in 0..2 {

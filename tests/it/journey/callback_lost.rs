@@ -11,7 +11,7 @@ use quhao_tests::{
 };
 use serde_json::json;
 
-use super::callbacks::{job, knobs, wait_for_status};
+use super::callbacks::{job, options, wait_for_status};
 
 in_both_modes!(
     a_worker_that_dies_owes_its_callbacks_to_the_next,
@@ -23,18 +23,18 @@ async fn a_worker_that_dies_owes_its_callbacks_to_the_next(mode: Mode) {
     receiver.otherwise(Behaviour::Hang);
     // One at a time: the second waits while the first hangs. The lease is ten seconds more.
     let settings = "concurrency = 1\ntimeout_seconds = 5";
-    let mut world = World::with(mode, knobs(&receiver, settings, "")).await;
+    let mut world = World::with(mode, options(&receiver, settings, "")).await;
     let first = world.client().submit(&job(&world, &receiver)).await;
     receiver.wait_for(1, PATIENCE).await;
     let second = world.client().submit_and_wait(&job(&world, &receiver), 20).await;
     assert_eq!(second.text_at("/status"), "succeeded", "{}", second.text);
     assert_eq!(second.text_at("/callback/status"), "due");
     assert_eq!(second.body["callback"]["attempts"], json!(0), "committed, and not sent");
-    world.kill_whoever_works();
+    world.kill_workers();
     assert_eq!(receiver.received().len(), 1);
 
     receiver.otherwise(Behaviour::Status(200));
-    world.work_again().await;
+    world.restart_workers().await;
     let requests = receiver.wait_for(3, PATIENCE).await;
     let ids: Vec<&str> = requests.iter().map(|callback| callback.header("webhook-id")).collect();
     let id = |reply: &quhao_tests::client::Reply| format!("{}_succeeded", reply.text_at("/id"));
@@ -51,7 +51,7 @@ async fn a_worker_that_dies_owes_its_callbacks_to_the_next(mode: Mode) {
 async fn what_is_under_way_ends_in_a_drain(mode: Mode) {
     let receiver = Receiver::start().await;
     receiver.then([Behaviour::Hang]);
-    let mut world = World::with(mode, knobs(&receiver, "timeout_seconds = 1.5", "")).await;
+    let mut world = World::with(mode, options(&receiver, "timeout_seconds = 1.5", "")).await;
     let reply = world.client().submit(&job(&world, &receiver)).await;
     receiver.wait_for(1, PATIENCE).await;
     let process = match mode {
@@ -63,7 +63,7 @@ async fn what_is_under_way_ends_in_a_drain(mode: Mode) {
     assert_eq!(receiver.received().len(), 1, "nothing new begins");
 
     world.workers.clear();
-    world.work_again().await;
+    world.restart_workers().await;
     let client = world.client();
     let job = wait_for_status(&client, reply.text_at("/url"), "delivered").await;
     // Recorded at once as timed out, so it did not have to wait for the end of its lease.
@@ -76,9 +76,9 @@ async fn what_is_under_way_ends_in_a_drain(mode: Mode) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_job_that_comes_too_late_is_told_so() {
     let receiver = Receiver::start().await;
-    let mut knobs = knobs(&receiver, "", "");
-    knobs.config = format!("[worker]\nconcurrency = 1\n{}", knobs.config);
-    let world = World::with(Mode::Distributed, knobs).await;
+    let mut options = options(&receiver, "", "");
+    options.config = format!("[worker]\nconcurrency = 1\n{}", options.config);
+    let world = World::with(Mode::Distributed, options).await;
     world.simulator.set_latency(Duration::from_secs(3));
     let client = world.client();
     let slow = client.submit(&phone_job(&world.guest())).await;

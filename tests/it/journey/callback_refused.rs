@@ -28,20 +28,20 @@ use quhao_worker::callback::{attempt::Attempts, sender::Sender};
 use serde_json::json;
 use time::OffsetDateTime;
 
-use super::callbacks::{job, knobs, wait_for_status};
+use super::callbacks::{job, options, wait_for_status};
 
 in_both_modes!(nothing_goes_to_an_address_within);
 
 async fn nothing_goes_to_an_address_within(mode: Mode) {
     let receiver = Receiver::start().await;
     let port = receiver.address().port();
-    let mut knobs = knobs(&receiver, "", "");
-    "[callbacks]\nallow_http = true\nattempts_max = 2\n".clone_into(&mut knobs.config);
-    knobs.app = format!(
+    let mut options = options(&receiver, "", "");
+    "[callbacks]\nallow_http = true\nattempts_max = 2\n".clone_into(&mut options.config);
+    options.app = format!(
         "callback_allow = ['http://127.0.0.1:{port}', 'http://localhost:{port}', \
          'https://[::ffff:127.0.0.1]:{port}']\n"
     );
-    let world = World::with(mode, knobs).await;
+    let world = World::with(mode, options).await;
     let client = world.client();
     let mut urls = Vec::new();
     for host in ["http://127.0.0.1", "http://localhost", "http://0x7f.1", "https://[::ffff:7f00:1]"]

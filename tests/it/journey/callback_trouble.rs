@@ -10,7 +10,7 @@ use quhao_tests::{
 };
 use serde_json::{Value, json};
 
-use super::callbacks::{TALKATIVE, assert_discreet, job, knobs, wait_for_status};
+use super::callbacks::{TALKATIVE, assert_discreet, job, options, wait_for_status};
 
 in_both_modes!(
     a_receiver_that_comes_to_its_senses_gets_its_callback,
@@ -33,7 +33,7 @@ fn pauses(requests: &[Received]) -> Vec<Duration> {
 async fn a_receiver_that_comes_to_its_senses_gets_its_callback(mode: Mode) {
     let receiver = Receiver::start().await;
     receiver.then([Behaviour::Status(500), Behaviour::HangUp]);
-    let world = World::with(mode, knobs(&receiver, TALKATIVE, "")).await;
+    let world = World::with(mode, options(&receiver, TALKATIVE, "")).await;
     let client = world.client();
     let reply = client.submit(&job(&world, &receiver)).await;
 
@@ -66,7 +66,7 @@ async fn a_receiver_that_comes_to_its_senses_gets_its_callback(mode: Mode) {
 async fn what_a_receiver_says_is_respected(mode: Mode) {
     let receiver = Receiver::start().await;
     let settings = "timeout_seconds = 0.5\ntotal_seconds = 8\nattempts_max = 2";
-    let world = World::with(mode, knobs(&receiver, settings, "")).await;
+    let world = World::with(mode, options(&receiver, settings, "")).await;
     let client = world.client();
     let wait = |status, seconds: &str| Behaviour::Header(status, "retry-after", seconds.to_owned());
     let elsewhere = Behaviour::Header(302, "location", receiver.url("/hooks/elsewhere"));
@@ -110,7 +110,7 @@ async fn what_a_receiver_says_is_respected(mode: Mode) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_endless_answer_takes_no_memory() {
     let receiver = Receiver::start().await;
-    let world = World::with(Mode::Embedded, knobs(&receiver, "", "")).await;
+    let world = World::with(Mode::Embedded, options(&receiver, "", "")).await;
     let client = world.client();
     let process = &world.producers[0].process;
     let first = client.submit(&job(&world, &receiver)).await;
@@ -143,9 +143,9 @@ const SLOW_SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 async fn a_receiver_that_hangs_holds_up_no_other() {
     let (hanging, receiver) = (Receiver::start().await, Receiver::start().await);
     hanging.otherwise(Behaviour::Hang);
-    let mut knobs = knobs(&receiver, "concurrency = 8\ntimeout_seconds = 20", "");
-    knobs.config.push_str(&slow_client(&hanging));
-    let world = World::with(Mode::Embedded, knobs).await;
+    let mut options = options(&receiver, "concurrency = 8\ntimeout_seconds = 20", "");
+    options.config.push_str(&slow_client(&hanging));
+    let world = World::with(Mode::Embedded, options).await;
     let slow = world.client().with_key(Some("slow-key"));
     for number in 0..12 {
         let job = json!({"code": format!("code-{number}"), "callback_url": hanging.url("/hook")});

@@ -9,7 +9,7 @@ use quhao_tests::{
     receiver::{Received, Receiver},
     verifier::verify,
     wait::{PATIENCE, eventually},
-    world::{Knobs, World, phone_job},
+    world::{World, WorldOptions, phone_job},
 };
 use serde_json::{Value, json};
 
@@ -21,11 +21,11 @@ in_both_modes!(
 
 /// A product whose app may call `receiver`. `callbacks` are further settings of theirs,
 /// `app` further ones of the app, in TOML.
-pub(super) fn knobs(receiver: &Receiver, callbacks: &str, app: &str) -> Knobs {
+pub(super) fn options(receiver: &Receiver, callbacks: &str, app: &str) -> WorldOptions {
     let config =
         format!("[callbacks]\nallow_http = true\nallow_networks = ['127.0.0.0/8']\n{callbacks}\n");
     let app = format!("callback_allow = ['{}']\n{app}\n", receiver.url("/hooks"));
-    Knobs { config, app, ..Knobs::default() }
+    WorldOptions { config, app, ..WorldOptions::default() }
 }
 
 /// For the log to tell all that it ever would.
@@ -100,7 +100,7 @@ fn with_header(callback: &Received, name: &str, value: &str) -> Received {
 
 async fn a_success_is_told_without_its_result_and_proves_itself(mode: Mode) {
     let receiver = Receiver::start().await;
-    let world = World::with(mode, knobs(&receiver, TALKATIVE, "")).await;
+    let world = World::with(mode, options(&receiver, TALKATIVE, "")).await;
     let client = world.client();
     // One without an address is nobody's news.
     let silent = client.submit_and_wait(&phone_job(&world.guest()), 20).await;
@@ -156,7 +156,7 @@ async fn a_success_is_told_without_its_result_and_proves_itself(mode: Mode) {
 
 async fn a_result_goes_along_where_the_app_says_so(mode: Mode) {
     let receiver = Receiver::start().await;
-    let world = World::with(mode, knobs(&receiver, "", "callback_body = 'whole'")).await;
+    let world = World::with(mode, options(&receiver, "", "callback_body = 'whole'")).await;
     let client = world.client();
     let reply = client.submit(&job(&world, &receiver)).await;
     let job = wait_for_status(&client, reply.text_at("/url"), "delivered").await;
@@ -168,7 +168,7 @@ async fn a_result_goes_along_where_the_app_says_so(mode: Mode) {
 
 async fn a_failure_is_told(mode: Mode) {
     let receiver = Receiver::start().await;
-    let world = World::with(mode, knobs(&receiver, "", "callback_body = 'whole'")).await;
+    let world = World::with(mode, options(&receiver, "", "callback_body = 'whole'")).await;
     let client = world.client();
     let submission = json!({
         "app_id": APP, "code": "nobody-made-this-code", "callback_url": receiver.url("/hooks"),

@@ -5,7 +5,7 @@ use quhao_simulator::{LoginSpec, PhonePayload, PhoneTapSpec};
 use quhao_tests::{
     config::{APP, Mode},
     in_both_modes,
-    world::{Knobs, World, phone_job},
+    world::{World, WorldOptions, phone_job},
 };
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
@@ -117,7 +117,7 @@ async fn an_app_of_a_third_party_platform_redeems_no_phone_codes(mode: Mode) {
          [[clients]]\nname = 'agency'\napi_key_sha256 = ['{digest}']\n\
          [[apps]]\nid = 'wx00000000000000c2'\nclient = 'agency'\ncredential = 'component'\n"
     );
-    let world = World::with(mode, Knobs { config, ..Knobs::default() }).await;
+    let world = World::with(mode, WorldOptions { config, ..WorldOptions::default() }).await;
     let agency = world.client().with_key(Some(KEY));
     let reply = agency.submit(&json!({"phone_code": "c0de"})).await;
     assert_eq!(reply.status, 422, "{}", reply.text);

@@ -121,7 +121,7 @@ async fn a_file_with_secrets_that_others_can_read_is_told_of_at_the_start() {
         std::fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
         let words = ["serve".as_ref(), "--config".as_ref(), path.as_os_str()];
         let mut process = Process::spawn(&words, &[]);
-        process.said("producer listening", PATIENCE).await;
+        process.wait_for_log("producer listening", PATIENCE).await;
         let log = process.log();
         let told = log.lines().filter(|line| line.contains("others on this machine can read"));
         let told: Vec<_> = told.collect();

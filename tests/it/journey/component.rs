@@ -13,7 +13,7 @@ use quhao_tests::{
     folder::Folder,
     in_both_modes,
     wait::{PATIENCE, eventually},
-    world::{Knobs, World, phone_job},
+    world::{World, WorldOptions, phone_job},
 };
 use serde_json::{Value, json};
 
@@ -39,7 +39,7 @@ async fn start(mode: Mode, source: &str, further: &str) -> World {
          [[apps]]\nid = '{MERCHANT}'\nclient = 'orders'\ncredential = 'component'\n"
     );
     let simulator = Options { component: Some(component), ..Options::default() };
-    World::with(mode, Knobs { config, simulator, ..Knobs::default() }).await
+    World::with(mode, WorldOptions { config, simulator, ..WorldOptions::default() }).await
 }
 
 fn from_file(path: &Path) -> String {

@@ -12,12 +12,12 @@ use quhao_tests::{
     reload::{Reading, numbered_secret, put, reload_one},
     services,
     wait::{PATIENCE, eventually},
-    world::{Knobs, World, phone_job},
+    world::{World, WorldOptions, phone_job},
 };
 use serde_json::{Value, json};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
-use super::callbacks::{job, knobs, wait_for_status};
+use super::callbacks::{job, options, wait_for_status};
 
 mod again;
 
@@ -26,12 +26,12 @@ in_both_modes!(a_job_that_expires_in_the_queue_is_told_after_its_deadline_and_th
 /// Time-out, commit time-out and five seconds.
 const GRACE: Duration = Duration::from_millis(5_700);
 
-fn short_grace(receiver: &Receiver) -> Knobs {
-    let mut knobs = knobs(receiver, "", "");
-    knobs.config.push_str(
+fn short_grace(receiver: &Receiver) -> WorldOptions {
+    let mut options = options(receiver, "", "");
+    options.config.push_str(
         "[platforms.wechat]\ntimeout_seconds = 0.5\n[store]\nstatement_timeout_seconds = 0.2\n",
     );
-    knobs
+    options
 }
 
 fn with_deadline(mut job: Value) -> Value {
@@ -64,7 +64,7 @@ async fn a_job_that_expires_in_the_queue_is_told_after_its_deadline_and_the_grac
         (world.simulator.counts().calls >= 2).then_some(())
     })
     .await;
-    world.kill_whoever_works();
+    world.kill_workers();
     let calls = world.simulator.counts().calls;
     let expires = replies[0].text_at("/expires_at");
     let expires = SystemTime::from(OffsetDateTime::parse(expires, &Rfc3339).unwrap());
@@ -72,7 +72,7 @@ async fn a_job_that_expires_in_the_queue_is_told_after_its_deadline_and_the_grac
         (SystemTime::now() > expires + Duration::from_millis(1_100)).then_some(())
     })
     .await;
-    world.work_again().await;
+    world.restart_workers().await;
 
     let client = world.client();
     let recorded = "quhao_dead_letters_total{death=\"expired\",end=\"recorded\"} 1";
@@ -96,7 +96,7 @@ async fn a_job_that_expires_in_the_queue_is_told_after_its_deadline_and_the_grac
     assert_eq!(world.simulator.counts().calls, calls, "nobody was called for them any more");
     assert_eq!(receiver.received().len(), 1);
     if mode == Mode::Distributed {
-        world.is_drained().await;
+        world.wait_until_drained().await;
         let Backing::Servers { prefix, .. } = &world.backing else { unreachable!() };
         let dead = broker::ready(&services::amqp_url(), &prefix.queues()[3..]).await;
         assert_eq!(dead, Some(0), "it was settled");
@@ -115,7 +115,7 @@ async fn what_was_set_aside_and_cannot_be_read_yet_is_kept_until_it_can_be() {
     broker::publish(&url, &dead, &body).await;
     let said = "what was set aside cannot be read here, for want of a key or of a newer build; it \
                 is left to others";
-    world.workers[0].process.said(said, PATIENCE).await;
+    world.workers[0].process.wait_for_log(said, PATIENCE).await;
     let job = world.client().submit_and_wait(&phone_job(&world.guest()), 10).await;
     assert_eq!(job.text_at("/status"), "succeeded", "{}", job.text);
     let ready = world.client().at(&world.workers[0].metrics).get("/readyz").await;
@@ -127,7 +127,7 @@ async fn what_was_set_aside_and_cannot_be_read_yet_is_kept_until_it_can_be() {
     assert_eq!(broker::ready(&url, std::slice::from_ref(&dead)).await, Some(1), "it was kept");
 
     world.add_worker().await;
-    world.workers[0].process.said(said, PATIENCE).await;
+    world.workers[0].process.wait_for_log(said, PATIENCE).await;
     let further = format!("[secrets]\nseal = ['{}']\n", numbered_secret(9));
     put(&world.config.folder().join("config.d/seal.toml"), &further);
     let worker = &world.workers[0];
@@ -137,6 +137,6 @@ async fn what_was_set_aside_and_cannot_be_read_yet_is_kept_until_it_can_be() {
         (buried(&world).await == unreadable).then_some(())
     })
     .await;
-    world.is_drained().await;
+    world.wait_until_drained().await;
     assert_eq!(broker::ready(&url, &[dead]).await, Some(0), "it was settled");
 }

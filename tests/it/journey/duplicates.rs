@@ -5,7 +5,7 @@ use std::time::Duration;
 use quhao_tests::{
     config::{Backing, Mode},
     wait::{PATIENCE, eventually, within},
-    world::{Knobs, World, phone_job},
+    world::{World, WorldOptions, phone_job},
 };
 use serde_json::json;
 use sqlx::Connection;
@@ -16,8 +16,8 @@ const LOOK_PAUSE: Duration = Duration::from_millis(20);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn four_copies_on_two_producers_are_one_job_and_one_exchange() {
-    let knobs = Knobs { producers: 2, workers: 2, ..Knobs::default() };
-    let mut world = World::with(Mode::Distributed, knobs).await;
+    let options = WorldOptions { producers: 2, workers: 2, ..WorldOptions::default() };
+    let mut world = World::with(Mode::Distributed, options).await;
     let clients = [world.client(), world.client().at(&world.producers[1].address)];
     for _ in 0..5 {
         let guest = world.guest();
@@ -41,14 +41,15 @@ async fn four_copies_on_two_producers_are_one_job_and_one_exchange() {
         assert_eq!(world.simulator.exchanges_of(&guest.code), 1);
     }
     // All copies get settled: nothing is left for anybody.
-    world.is_drained().await;
+    world.wait_until_drained().await;
 }
 
 /// A sibling's session is on its way, and there is no room to wait for it but in the slots.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn jobs_with_one_code_wait_for_the_first_ones_commit_where_they_are() {
     let config = "[worker]\nconcurrency = 4\n".to_owned();
-    let mut world = World::with(Mode::Distributed, Knobs { config, ..Knobs::default() }).await;
+    let mut world =
+        World::with(Mode::Distributed, WorldOptions { config, ..WorldOptions::default() }).await;
     let Backing::Servers { database, .. } = &world.backing else { unreachable!() };
     let mut connection = database.connect().await;
     let mut lock = connection.begin().await.unwrap();
@@ -74,7 +75,7 @@ async fn jobs_with_one_code_wait_for_the_first_ones_commit_where_they_are() {
         assert_eq!(job["result"]["phone"]["pure_phone_number"], guest.phone, "{job}");
     }
     assert_eq!(world.simulator.exchanges_of(&guest.code), 1);
-    world.is_drained().await;
+    world.wait_until_drained().await;
 }
 
 /// Lets every answer go in a minute.
@@ -111,5 +112,5 @@ async fn a_copy_that_comes_late_keeps_the_answer_for_its_own_url() {
         text.contains("quhao_deliveries_skipped_total{reason=\"known\"} 1").then_some(())
     })
     .await;
-    world.is_drained().await;
+    world.wait_until_drained().await;
 }

@@ -8,7 +8,7 @@ use quhao_tests::{
     config::{APP, Mode},
     in_both_modes,
     wait::{PATIENCE, eventually, within},
-    world::{Knobs, World, phone_job},
+    world::{World, WorldOptions, phone_job},
 };
 use serde_json::{Value, json};
 
@@ -43,8 +43,9 @@ async fn erase(client: &Client, whom: Value) -> Value {
 }
 
 async fn a_person_is_erased_by_openid_or_by_number(mode: Mode) {
-    let knobs = Knobs { config: "[log]\nfilter = 'trace'\n".to_owned(), ..Knobs::default() };
-    let world = World::with(mode, knobs).await;
+    let options =
+        WorldOptions { config: "[log]\nfilter = 'trace'\n".to_owned(), ..WorldOptions::default() };
+    let world = World::with(mode, options).await;
     let client = world.client();
     for by_number in [false, true] {
         let guest = world.guest();

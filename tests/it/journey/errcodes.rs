@@ -7,7 +7,7 @@ use quhao_tests::{
     client::Client,
     config::Mode,
     in_both_modes,
-    world::{Knobs, World, phone_job},
+    world::{World, WorldOptions, phone_job},
 };
 use serde_json::{Value, json};
 
@@ -55,7 +55,7 @@ async fn every_errcode_has_its_failure_and_advice(mode: Mode) {
             let _ = write!(config, "[[apps]]\nid = '{id}'\nclient = 'orders'\nsecret = 's'\n");
         }
     }
-    let world = World::with(mode, Knobs { config, ..Knobs::default() }).await;
+    let world = World::with(mode, WorldOptions { config, ..WorldOptions::default() }).await;
     let mut jobs = Vec::new();
     for (errcode, times, code, advice_alone, advice_with) in ROWS {
         let guest = world.simulator.user(&app(*errcode, "with"));

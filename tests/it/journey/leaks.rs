@@ -12,12 +12,12 @@ use quhao_tests::{
     receiver::{Behaviour, Receiver},
     services,
     wait::PATIENCE,
-    world::{Knobs, World, phone_job},
+    world::{World, WorldOptions, phone_job},
 };
 use serde_json::{Value, json};
 
 use self::canaries::Canaries;
-use super::callbacks::{TALKATIVE, knobs, wait_for_status};
+use super::callbacks::{TALKATIVE, options, wait_for_status};
 
 mod at_rest;
 mod canaries;
@@ -50,8 +50,8 @@ struct Run {
 impl Run {
     async fn start(mode: Mode) -> Self {
         let receiver = Receiver::start().await;
-        let knobs = knobs(&receiver, TALKATIVE, "callback_body = 'whole'");
-        let world = World::with(mode, knobs).await;
+        let options = options(&receiver, TALKATIVE, "callback_body = 'whole'");
+        let world = World::with(mode, options).await;
         let (client, token) = (world.client(), format!("token-{:016x}", rand::random::<u64>()));
         let mut values = world.config.secrets().to_vec();
         let plain = world.config.webhook_secrets.iter().map(|it| it.replace("whsec_", ""));
@@ -246,8 +246,8 @@ async fn a_run_at_trace_level_leaves_no_trace(mode: Mode) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_message_at_the_broker_tells_nothing() {
     let receiver = Receiver::start().await;
-    let knobs = Knobs { workers: 0, ..knobs(&receiver, "", "") };
-    let world = World::with(Mode::Distributed, knobs).await;
+    let options = WorldOptions { workers: 0, ..options(&receiver, "", "") };
+    let world = World::with(Mode::Distributed, options).await;
     let (guest, tap) = (world.guest(), world.simulator.phone_tap(PhoneTapSpec::new(APP)));
     let mut values = of_guest(&guest);
     values.extend(world.config.secrets().iter().cloned());

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use quhao_tests::{
     client::Client,
     config::Mode,
-    world::{Knobs, World, phone_job},
+    world::{World, WorldOptions, phone_job},
 };
 use tokio::{sync::Semaphore, task::JoinSet};
 
@@ -15,8 +15,8 @@ const CONNECTIONS: usize = 64;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn ten_thousand_jobs_all_succeed_with_one_exchange_each() {
-    let knobs = Knobs { workers: 2, ..Knobs::default() };
-    let mut world = World::with(Mode::Distributed, knobs).await;
+    let options = WorldOptions { workers: 2, ..WorldOptions::default() };
+    let mut world = World::with(Mode::Distributed, options).await;
     let client = world.client();
     let connections = Arc::new(Semaphore::new(CONNECTIONS));
     let mut jobs = JoinSet::new();
@@ -42,7 +42,7 @@ async fn ten_thousand_jobs_all_succeed_with_one_exchange_each() {
     assert_eq!(ends.join_all().await.len(), JOBS);
     let counts = world.simulator.counts();
     assert_eq!((counts.exchanges, counts.calls), (JOBS as u64, JOBS as u64), "{counts:?}");
-    world.is_drained().await;
+    world.wait_until_drained().await;
 }
 
 /// Submits until it is accepted: an honest 503 is no loss.

@@ -7,7 +7,7 @@ use quhao_tests::{
     client::Client,
     config::{APP, APP_ELSEWHERE, Mode},
     in_both_modes,
-    world::{Knobs, World},
+    world::{World, WorldOptions},
 };
 use serde_json::{Value, json};
 
@@ -56,7 +56,7 @@ async fn end(client: Client, mut job: Value) -> Value {
 async fn a_phone_code_tells_the_number(mode: Mode) {
     for country_code_as_number in [false, true] {
         let simulator = Options { country_code_as_number, ..Options::default() };
-        let world = World::with(mode, Knobs { simulator, ..Knobs::default() }).await;
+        let world = World::with(mode, WorldOptions { simulator, ..WorldOptions::default() }).await;
         let foreign = PhonePayload::foreign(APP, "852", "51234567");
         let (home, abroad) =
             (tap(&world), world.simulator.phone_tap(PhoneTapSpec::new(APP).payload(foreign)));
@@ -101,7 +101,9 @@ async fn the_platform_checks_whose_code_it_is(mode: Mode) {
 async fn a_code_works_once_and_only_as_what_it_is(mode: Mode) {
     let config = "[platforms.wechat]\ntimeout_seconds = 0.5\n\
                   [store]\nstatement_timeout_seconds = 1\n";
-    let world = World::with(mode, Knobs { config: config.to_owned(), ..Knobs::default() }).await;
+    let world =
+        World::with(mode, WorldOptions { config: config.to_owned(), ..WorldOptions::default() })
+            .await;
     let (used, guest) = (tap(&world), world.guest());
     let job = end(world.client(), json!({"phone_code": used.phone_code})).await;
     assert_eq!(job["status"], "succeeded", "{job}");
@@ -127,7 +129,9 @@ async fn a_code_works_once_and_only_as_what_it_is(mode: Mode) {
 
 async fn a_number_is_judged_like_a_decrypted_one(mode: Mode) {
     let config = "[platforms.wechat]\nwatermark_max_age_seconds = 3600\n";
-    let world = World::with(mode, Knobs { config: config.to_owned(), ..Knobs::default() }).await;
+    let world =
+        World::with(mode, WorldOptions { config: config.to_owned(), ..WorldOptions::default() })
+            .await;
     let here = || PhonePayload::mainland(APP, "13580006666");
     let watermark = |watermark| PhonePayload { watermark, ..here() };
     let stale = Watermark { timestamp: 1_500_000_000, ..Watermark::now(APP) };
@@ -152,7 +156,7 @@ async fn every_errcode_has_its_failure_and_advice(mode: Mode) {
         let id = app(*errcode);
         let _ = write!(config, "[[apps]]\nid = '{id}'\nclient = 'orders'\nsecret = 's'\n");
     }
-    let world = World::with(mode, Knobs { config, ..Knobs::default() }).await;
+    let world = World::with(mode, WorldOptions { config, ..WorldOptions::default() }).await;
     let redeems = world.simulator.at(Endpoint::Getuserphonenumber);
     let mut jobs = Vec::new();
     for (errcode, times, code, advice) in ROWS {
@@ -206,7 +210,7 @@ async fn a_passing_trouble_is_retried_to_success(mode: Mode) {
 
 async fn a_code_that_was_taken_without_an_answer_ends_session_lost(mode: Mode) {
     let config = "[platforms.wechat]\ntimeout_seconds = 0.5\n".to_owned();
-    let world = World::with(mode, Knobs { config, ..Knobs::default() }).await;
+    let world = World::with(mode, WorldOptions { config, ..WorldOptions::default() }).await;
     let redeems = world.simulator.at(Endpoint::Getuserphonenumber);
     for action in [
         Action::ResetAfterRead { burn: true },
@@ -226,7 +230,7 @@ async fn a_code_that_was_taken_without_an_answer_ends_session_lost(mode: Mode) {
 /// Whatever goes wrong on the way, at trace level.
 async fn no_code_token_or_number_reaches_a_log_line(mode: Mode) {
     let config = "[log]\nfilter = 'trace'\n[platforms.wechat]\ntimeout_seconds = 1\n".to_owned();
-    let world = World::with(mode, Knobs { config, ..Knobs::default() }).await;
+    let world = World::with(mode, WorldOptions { config, ..WorldOptions::default() }).await;
     let tokens = world.simulator.at(Endpoint::StableToken);
     tokens.script_next([Action::HalfAnswer { burn: false }, Action::Html]).unwrap();
     let mut canaries = Vec::new();

@@ -95,9 +95,9 @@ async fn is_taken_alone(world: &World, jobs: &Jobs, calls: u32) -> bool {
 
 async fn a_job_that_ends_every_worker_ends_dead_lettered_and_its_neighbours_succeed(mode: Mode) {
     let receiver = Receiver::start().await;
-    let mut knobs = callbacks::knobs(&receiver, "", "");
-    let _ = writeln!(knobs.config, "[queue]\ndelivery_limit = {LIMIT}");
-    let mut world = World::with(mode, knobs).await;
+    let mut options = callbacks::options(&receiver, "", "");
+    let _ = writeln!(options.config, "[queue]\ndelivery_limit = {LIMIT}");
+    let mut world = World::with(mode, options).await;
     let mut neighbours = Vec::new();
     for _ in 0..6 {
         neighbours.push(submitted(&world, &receiver, TOGETHER).await);
@@ -135,6 +135,6 @@ async fn a_job_that_ends_every_worker_ends_dead_lettered_and_its_neighbours_succ
     let line = "quhao_dead_letters_total{death=\"delivery_limit\",end=\"recorded\"} 1";
     assert!(metrics.lines().any(|found| found == line), "{metrics}");
     if mode == Mode::Distributed {
-        world.is_drained().await;
+        world.wait_until_drained().await;
     }
 }

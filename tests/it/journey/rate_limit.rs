@@ -9,7 +9,7 @@ use quhao_tests::{
     in_both_modes,
     reload::{Reading, put, reload},
     wait::{PATIENCE, eventually},
-    world::{Knobs, World, phone_job},
+    world::{World, WorldOptions, phone_job},
 };
 use serde_json::json;
 use sha2::{Digest, Sha256};
@@ -35,7 +35,7 @@ fn client(name: &str, rate: &str, app: &str) -> String {
 
 async fn hasty_world(mode: Mode) -> World {
     let config = client("hasty", "rate_per_second = 1\nrate_burst = 2", APP_OF_THE_HASTY);
-    World::with(mode, Knobs { config, ..Knobs::default() }).await
+    World::with(mode, WorldOptions { config, ..WorldOptions::default() }).await
 }
 
 async fn a_hasty_client_is_told_when_to_come_back(mode: Mode) {
@@ -120,7 +120,7 @@ async fn erasing_counts_towards_the_rate(mode: Mode) {
 
 async fn one_client_waits_in_half_of_the_places_at_most(mode: Mode) {
     let config = "[http]\nwaiters_max = 2\n".to_owned();
-    let world = World::with(mode, Knobs { config, ..Knobs::default() }).await;
+    let world = World::with(mode, WorldOptions { config, ..WorldOptions::default() }).await;
     world.simulator.set_latency(Duration::from_secs(3));
     let (client, job) = (world.client(), phone_job(&world.guest()));
     let first = {
@@ -166,7 +166,8 @@ async fn a_reload_takes_rates_over_and_keeps_what_others_used_up(mode: Mode) {
         client("hasty", rate_of_the_hasty, APP_OF_THE_HASTY)
             + &client("steady", &rate, "wx00000000000000ab")
     };
-    let world = World::with(mode, Knobs { config: clients(""), ..Knobs::default() }).await;
+    let world =
+        World::with(mode, WorldOptions { config: clients(""), ..WorldOptions::default() }).await;
     let hasty = world.client().with_key(Some(KEY));
     let steady = world.client().with_key(Some("key-of-steady"));
     let file = world.config.folder().join("config.d/extra.toml");

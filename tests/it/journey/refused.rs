@@ -9,7 +9,7 @@ use quhao_tests::{
     proxy::Proxy,
     services,
     wait::{PATIENCE, eventually},
-    world::{Knobs, World, phone_job},
+    world::{World, WorldOptions, phone_job},
 };
 use serde_json::json;
 
@@ -20,8 +20,8 @@ fn assert_problem(reply: &Reply, code: &str) {
 }
 
 async fn without_workers(config: &str) -> World {
-    let knobs = Knobs { workers: 0, config: config.to_owned(), ..Knobs::default() };
-    World::with(Mode::Distributed, knobs).await
+    let options = WorldOptions { workers: 0, config: config.to_owned(), ..WorldOptions::default() };
+    World::with(Mode::Distributed, options).await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -92,7 +92,7 @@ async fn what_needs_a_restart_is_named(mode: Mode) {
     put(&world.config.folder().join("config.d/further.toml"), further);
     reload(&world, Reading::Applied).await;
     let said = "what changed in these sections needs a restart";
-    let fields = world.producers[0].process.said(said, PATIENCE).await;
+    let fields = world.producers[0].process.wait_for_log(said, PATIENCE).await;
     assert_eq!(fields["sections"], "drain_seconds, [worker], [callbacks]");
     let logs = world.logs();
     for secret in world.config.secrets() {
@@ -139,7 +139,7 @@ async fn a_signal_during_the_drain_is_ignored(mode: Mode) {
         Mode::Embedded => &mut world.producers[0].process,
     };
     working.terminate();
-    working.said("draining; a second signal exits at once", PATIENCE).await;
+    working.wait_for_log("draining; a second signal exits at once", PATIENCE).await;
     working.signal("HUP");
     let status = working.wait_exit(PATIENCE).await;
     assert!(status.success(), "{status}");

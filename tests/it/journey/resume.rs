@@ -10,7 +10,7 @@ use quhao_tests::{
     proxy::Proxy,
     services,
     wait::{PATIENCE, eventually},
-    world::{Knobs, Worker, World, phone_job},
+    world::{Worker, World, WorldOptions, phone_job},
 };
 
 /// The jobs of a test.
@@ -18,8 +18,8 @@ const JOBS: u32 = 12;
 
 /// A product without workers.
 async fn without_workers(config: &str) -> World {
-    let knobs = Knobs { workers: 0, config: config.to_owned(), ..Knobs::default() };
-    World::with(Mode::Distributed, knobs).await
+    let options = WorldOptions { workers: 0, config: config.to_owned(), ..WorldOptions::default() };
+    World::with(Mode::Distributed, options).await
 }
 
 /// Adds a worker that reaches the store through a proxy.
@@ -77,7 +77,7 @@ async fn ends_and_hands_over(world: &mut World) {
     let status = worker.process.wait_exit(PATIENCE).await;
     assert!(status.success(), "{status}");
     assert_eq!(depths(world).await, [Some(0), Some(JOBS), Some(0)], "outcomes, and no job");
-    let handed_over = worker.process.fields_of("outcomes were handed over, for others to commit");
+    let handed_over = worker.process.log_fields("outcomes were handed over, for others to commit");
     assert!(handed_over.is_some(), "{}", worker.process.log());
 }
 
@@ -94,7 +94,7 @@ async fn another_commits(world: &mut World, jobs: &[(User, String)]) {
     let metrics = client.at(&world.workers[0].metrics);
     let committed = metrics.metric("quhao_outcomes_resumed_total{result=\"committed\"}").await;
     assert_eq!(committed, u64::from(JOBS));
-    world.is_drained().await;
+    world.wait_until_drained().await;
     assert_eq!(depths(world).await, [Some(0); 3]);
 }
 
@@ -159,7 +159,7 @@ async fn outcomes_that_nobody_takes_end_session_lost() {
     worker.process.terminate();
     assert!(worker.process.wait_exit(PATIENCE).await.success());
     let lost = "outcomes are lost: neither the store nor the queue takes them";
-    let lost = worker.process.fields_of(lost).expect("it says so");
+    let lost = worker.process.log_fields(lost).expect("it says so");
     assert_eq!(lost["outcomes"], JOBS);
 
     world.add_worker().await;
@@ -168,7 +168,7 @@ async fn outcomes_that_nobody_takes_end_session_lost() {
         let job = client.wait_until_done(url, PATIENCE).await;
         assert_eq!(job["error"]["code"], "session_lost", "{job}");
     }
-    world.is_drained().await;
+    world.wait_until_drained().await;
 }
 
 /// Bodies that no worker of this build made.
@@ -195,7 +195,7 @@ async fn an_outcome_that_is_damaged_is_thrown_away_and_one_of_a_later_build_is_n
     world.workers[0].process.kill_9();
     world.workers.clear();
     world.add_worker().await;
-    world.is_drained().await;
+    world.wait_until_drained().await;
 }
 
 /// A large batch would never come to its end at this store.
@@ -224,5 +224,5 @@ async fn a_slow_store_gets_smaller_batches() {
     let metrics = client.at(&world.workers[0].metrics);
     assert!(metrics.metric("quhao_commits_failed_total").await > 0, "it was never too slow");
     assert_eq!(world.simulator.counts().calls, 24);
-    world.is_drained().await;
+    world.wait_until_drained().await;
 }

@@ -15,7 +15,7 @@ use quhao_tests::{
     reload::{Reading, numbered_secret, put, reload},
     services,
     wait::{PATIENCE, eventually},
-    world::{Knobs, World, phone_job},
+    world::{World, WorldOptions, phone_job},
 };
 use serde_json::json;
 
@@ -82,8 +82,9 @@ fn key_number(url: &str) -> u8 {
 async fn secrets_rotate_under_load(mode: Mode) {
     let secrets = Secrets::new();
     let (producers, workers) = (2, 2);
-    let knobs = Knobs { producers, workers, config: secrets.toml(), ..Knobs::default() };
-    let world = World::with(mode, knobs).await;
+    let options =
+        WorldOptions { producers, workers, config: secrets.toml(), ..WorldOptions::default() };
+    let world = World::with(mode, options).await;
     let clients: Vec<_> =
         world.producers.iter().map(|producer| world.client().at(&producer.address)).collect();
     let early = world.guest();
@@ -143,7 +144,7 @@ async fn secrets_rotate_under_load(mode: Mode) {
 /// connections use what is there then.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn new_connections_use_the_new_urls() {
-    let nobody = Knobs { producers: 0, workers: 0, ..Knobs::default() };
+    let nobody = WorldOptions { producers: 0, workers: 0, ..WorldOptions::default() };
     let mut world = World::with(Mode::Distributed, nobody).await;
     let Backing::Servers { database, .. } = &world.backing else { unreachable!() };
     let (old_broker, old_queue_url) = Proxy::for_url(&services::amqp_url(), 5672).await;

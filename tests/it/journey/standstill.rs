@@ -11,7 +11,7 @@ use quhao_tests::{
     process::Process,
     reload::{Merchant, Reading, numbered_secret, put, reload, reload_one},
     wait::{PATIENCE, eventually},
-    world::{Knobs, Producer, Worker, World, phone_job},
+    world::{Producer, Worker, World, WorldOptions, phone_job},
 };
 use serde_json::Value;
 
@@ -20,7 +20,7 @@ async fn worker_apart(world: &World, folder: &Folder) -> Worker {
     let text = fs::read_to_string(world.config.path()).unwrap();
     put(&folder.join("quhao.toml"), &text);
     let mut process = spawned("worker", &folder.join("quhao.toml"));
-    let metrics = address(&process.said("worker running", PATIENCE).await, "metrics");
+    let metrics = address(&process.wait_for_log("worker running", PATIENCE).await, "metrics");
     Worker { process, metrics }
 }
 
@@ -68,7 +68,7 @@ async fn succeeds(client: &Client, url: &str, limit: Duration) {
 }
 
 async fn without_workers() -> World {
-    World::with(Mode::Distributed, Knobs { workers: 0, ..Knobs::default() }).await
+    World::with(Mode::Distributed, WorldOptions { workers: 0, ..WorldOptions::default() }).await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -202,9 +202,9 @@ async fn an_embedded_process_without_an_app_goes_on_when_it_is_told_of_it() {
     world.producers.clear();
     fs::remove_file(&file).unwrap();
     let mut process = spawned("serve", &world.config.path());
-    let fields = process.said("producer listening", PATIENCE).await;
+    let fields = process.wait_for_log("producer listening", PATIENCE).await;
     let (http, metrics) = (address(&fields, "http"), address(&fields, "metrics"));
-    process.said("worker running", PATIENCE).await;
+    process.wait_for_log("worker running", PATIENCE).await;
     world.producers.push(Producer { process, address: http, metrics });
     let metrics = world.worker_metrics();
     is_stuck(&metrics, "app wx_forgotten is not configured").await;

@@ -7,7 +7,7 @@ use quhao_tests::{
     config::{Backing, Mode},
     proxy::Proxy,
     wait::{PATIENCE, eventually},
-    world::{Knobs, World, phone_job},
+    world::{World, WorldOptions, phone_job},
 };
 use serde_json::json;
 
@@ -23,7 +23,9 @@ async fn cut_off_worker(world: &mut World) -> Proxy {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_worker_that_alone_cannot_reach_the_store_gives_its_jobs_back() {
-    let mut world = World::with(Mode::Distributed, Knobs { workers: 0, ..Knobs::default() }).await;
+    let mut world =
+        World::with(Mode::Distributed, WorldOptions { workers: 0, ..WorldOptions::default() })
+            .await;
     let proxy = cut_off_worker(&mut world).await;
     let client = world.client();
     let readyz = client.at(&world.workers[0].metrics);
@@ -53,12 +55,14 @@ async fn a_worker_that_alone_cannot_reach_the_store_gives_its_jobs_back() {
         (readyz.get("/readyz").await.status == 200).then_some(())
     })
     .await;
-    world.is_drained().await;
+    world.wait_until_drained().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn outcomes_are_kept_until_the_store_is_back() {
-    let mut world = World::with(Mode::Distributed, Knobs { workers: 0, ..Knobs::default() }).await;
+    let mut world =
+        World::with(Mode::Distributed, WorldOptions { workers: 0, ..WorldOptions::default() })
+            .await;
     world.simulator.set_latency(Duration::from_secs(1));
     let proxy = cut_off_worker(&mut world).await;
     let client = world.client();
@@ -83,13 +87,13 @@ async fn outcomes_are_kept_until_the_store_is_back() {
         assert_eq!(job["status"], "succeeded", "{job}");
     }
     assert_eq!(world.simulator.counts().calls, 10, "no code was spent twice");
-    world.is_drained().await;
+    world.wait_until_drained().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_producer_that_starts_without_the_store_takes_jobs_and_says_so() {
-    let knobs = Knobs { producers: 0, ..Knobs::default() };
-    let mut world = World::with(Mode::Distributed, knobs).await;
+    let options = WorldOptions { producers: 0, ..WorldOptions::default() };
+    let mut world = World::with(Mode::Distributed, options).await;
     let Backing::Servers { database, .. } = &world.backing else { unreachable!() };
     let (proxy, store) = Proxy::for_url(database.url(), 5432).await;
     proxy.refuse();

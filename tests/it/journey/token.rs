@@ -13,7 +13,7 @@ use quhao_tests::{
     config::{APP, Mode},
     in_both_modes,
     wait::{PATIENCE, eventually},
-    world::{Knobs, World},
+    world::{World, WorldOptions},
 };
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
@@ -27,8 +27,8 @@ in_both_modes!(
     what_keeps_the_token_from_an_app_is_what_its_jobs_are_told,
 );
 
-fn configured(config: &str) -> Knobs {
-    Knobs { config: config.to_owned(), ..Knobs::default() }
+fn configured(config: &str) -> WorldOptions {
+    WorldOptions { config: config.to_owned(), ..WorldOptions::default() }
 }
 
 /// Submits the job of `tap` and gives its end.
@@ -75,7 +75,7 @@ async fn a_small_worker_comes_through_a_cold_start(mode: Mode) {
 
 async fn a_token_is_renewed_before_it_runs_out(mode: Mode) {
     let simulator = Options { token_life: Duration::from_secs(4), ..Options::default() };
-    let world = World::with(mode, Knobs { simulator, ..Knobs::default() }).await;
+    let world = World::with(mode, WorldOptions { simulator, ..WorldOptions::default() }).await;
     let (client, began, mut jobs) = (world.client(), Instant::now(), Vec::new());
     let mut throughput = tokio::time::interval(Duration::from_millis(100));
     while world.simulator.token_counts().minted < 4 {

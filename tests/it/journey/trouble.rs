@@ -7,7 +7,7 @@ use quhao_tests::{
     config::{APP, Mode},
     in_both_modes,
     wait::PATIENCE,
-    world::{Knobs, World, phone_job},
+    world::{World, WorldOptions, phone_job},
 };
 use serde_json::{Value, json};
 
@@ -30,8 +30,8 @@ fn with_deadline(mut job: Value, seconds: u64) -> Value {
     job
 }
 
-fn configured(config: &str) -> Knobs {
-    Knobs { config: config.to_owned(), ..Knobs::default() }
+fn configured(config: &str) -> WorldOptions {
+    WorldOptions { config: config.to_owned(), ..WorldOptions::default() }
 }
 
 async fn a_code_that_was_taken_without_an_answer_ends_session_lost(mode: Mode) {
@@ -107,8 +107,8 @@ async fn a_job_that_nobody_takes_in_time_reads_as_failed() {
     // Grace is time-out, commit time-out and five seconds.
     let config = "[platforms.wechat]\ntimeout_seconds = 0.5\n\
                   [store]\nstatement_timeout_seconds = 1\n";
-    let knobs = Knobs { workers: 0, ..configured(config) };
-    let mut world = World::with(Mode::Distributed, knobs).await;
+    let options = WorldOptions { workers: 0, ..configured(config) };
+    let mut world = World::with(Mode::Distributed, options).await;
     let (client, guest) = (world.client(), world.guest());
     let reply = client.submit(&with_deadline(phone_job(&guest), 1)).await;
     assert_eq!(reply.status, 202, "{}", reply.text);
@@ -119,6 +119,6 @@ async fn a_job_that_nobody_takes_in_time_reads_as_failed() {
 
     // A worker that comes late does not call the platform any more.
     world.add_worker().await;
-    world.is_drained().await;
+    world.wait_until_drained().await;
     assert_eq!(world.simulator.calls_of(&guest.code), 0);
 }

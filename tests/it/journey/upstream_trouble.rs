@@ -9,7 +9,7 @@ use quhao_tests::{
     figures::Figures,
     in_both_modes,
     wait::{PATIENCE, eventually},
-    world::{Knobs, World, phone_job},
+    world::{World, WorldOptions, phone_job},
 };
 use serde_json::{Value, json};
 
@@ -71,7 +71,7 @@ async fn world(mode: Mode) -> World {
          [[apps]]\nid = '{DOWN}'\nclient = 'orders'\nsecret = 's'\n"
     );
     let simulator = Options { calls_max: 100_000, ..Options::default() };
-    World::with(mode, Knobs { config, simulator, ..Knobs::default() }).await
+    World::with(mode, WorldOptions { config, simulator, ..WorldOptions::default() }).await
 }
 
 /// What the process that works tells of itself.

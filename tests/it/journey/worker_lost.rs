@@ -7,7 +7,7 @@ use quhao_tests::{
     config::{APP, Mode},
     process::Process,
     wait::{PATIENCE, eventually},
-    world::{Knobs, World, phone_job},
+    world::{World, WorldOptions, phone_job},
 };
 use serde_json::json;
 
@@ -44,13 +44,13 @@ async fn a_worker_that_dies_between_answer_and_commit_costs_that_session_and_say
         assert_eq!(job["error"]["advice"], "login_then_tap");
         assert_eq!(world.simulator.exchanges_of(&guest.code), 0);
     }
-    world.is_drained().await;
+    world.wait_until_drained().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_worker_that_does_not_know_the_app_leaves_its_jobs_to_others() {
-    let knobs = Knobs { workers: 0, ..Knobs::default() };
-    let mut world = World::with(Mode::Distributed, knobs).await;
+    let options = WorldOptions { workers: 0, ..WorldOptions::default() };
+    let mut world = World::with(Mode::Distributed, options).await;
     let text = fs::read_to_string(world.config.path()).unwrap();
     let start = text.find(&format!("[[apps]]\nid = '{APP}'")).expect("the app");
     let end = start + text[start..].find("[[clients]]").expect("the next client");
@@ -59,7 +59,7 @@ async fn a_worker_that_does_not_know_the_app_leaves_its_jobs_to_others() {
 
     let mut process =
         Process::spawn(&["worker".as_ref(), "--config".as_ref(), other.as_os_str()], &[]);
-    let fields = process.said("worker running", PATIENCE).await;
+    let fields = process.wait_for_log("worker running", PATIENCE).await;
     let ops = Client::new(fields["metrics"].as_str().unwrap(), "");
     let client = world.client();
     let reply = client.submit(&phone_job(&world.guest())).await;

@@ -14,7 +14,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep, timeout};
 
-use super::{Load, Mailbox};
+use super::{Load, WebhookInbox};
 use crate::{
     client::{Client, Reply as Answer},
     history::{History, Reply, Seen, What, word::Word},
@@ -40,7 +40,7 @@ pub(super) struct Desk {
     pub(super) came: AtomicUsize,
     pub(super) enough: AtomicBool,
     pub(super) history: History,
-    pub(super) mailbox: Mailbox,
+    pub(super) inbox: WebhookInbox,
     /// Those who came, by the codes of their jobs.
     pub(super) guests: Mutex<BTreeMap<String, Place>>,
 }
@@ -59,7 +59,7 @@ impl Desk {
         let mut job = phone_job(&guest);
         job["deadline_seconds"] = json!(self.load.deadline_seconds);
         if callback {
-            job["callback_url"] = json!(self.mailbox.url_of(&guest.code));
+            job["callback_url"] = json!(self.inbox.url_of(&guest.code));
         }
         let place = Place { phone: guest.phone.clone(), url: None };
         locked(&self.guests).insert(guest.code.clone(), place);
@@ -138,7 +138,7 @@ impl Desk {
 
     /// Writes down the callbacks that have come since the last time.
     pub(super) fn hear(&self) {
-        for (at, code, callback) in self.mailbox.collect() {
+        for (at, code, callback) in self.inbox.collect() {
             let place = locked(&self.guests).get(&code).cloned();
             // Of nobody who came here: the rules know what to think of that.
             let phone = place.map(|place| place.phone).unwrap_or_default();

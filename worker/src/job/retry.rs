@@ -1,7 +1,7 @@
 //! What to do when a call to the platform gave nothing. Pure: `calls.rs` does it.
 //!
 //! A code works once, so what may be repeated depends on whether it may have been spent.
-//! The table is in `docs/failure-codes.md`; the platform's numbers are mapped to
+//! The table is in `docs/integrate/failure-codes.md`; the platform's numbers are mapped to
 //! [`Trouble`] by its adapter.
 
 use std::time::Duration;

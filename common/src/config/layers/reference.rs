@@ -1,4 +1,4 @@
-//! `docs/configuration.md`, made from the default file.
+//! `docs/operate/configuration.md`, made from the default file.
 
 use std::fmt::Write;
 
@@ -12,31 +12,38 @@ const INTRODUCTION: &str = "\
 
 <!-- Generated from common/config.default.toml. Change that file, not this one. -->
 
-`quhao config` prints what is in force and where each value comes from, secrets masked;
+`quhao config` prints what is in force and where each value comes from, secrets masked.
 `quhao config --defaults` prints the default file with these comments.
 
-Where a value comes from, the later over the earlier:
+## Where values come from
+
+A later source replaces an earlier one:
 
 1. the defaults below;
 2. the file that `--config` names, or `quhao.toml` in the working directory if it is there;
 3. the files `config.d/*.toml` beside it, in order of name;
-4. environment variables: `[store] url` is `QUHAO__STORE__URL`, a list is given with
-   commas.
+4. environment variables: `[store] url` is `QUHAO__STORE__URL`, and a list is given with commas.
 
-`[[clients]]` and `[[apps]]` of several files add up, so that each merchant can have a file
-in `config.d/`; they are read from files alone. A secret may stand in a file of its own:
-`x_file` instead of `x`, as Docker and Kubernetes hand out secrets. One line break at the
-end of such a file is not part of the secret. Relative paths, that of a `sqlite:` URL too,
-count from the folder of the file that names them, or from the working directory if a
-variable does.
+`[[clients]]` and `[[apps]]` of several files add up, so that each merchant can have a file in `config.d/`.
+They are read from files only.
 
-SIGHUP has a running process read all of this again, secrets in files too. Clients, apps
-(with `component_*`, which some need), the numbered secrets, and the addresses of servers
-(for new connections) are taken over at once; what differs elsewhere is named in the log by
-section and needs a restart. With an error in it everything stays as it was.
+## Secrets and paths
 
-Whatever is wrong is reported at once, with file or variable, key and what was expected;
-values are never quoted. An unknown key is an error.
+A secret may be in a file of its own: `x_file` instead of `x`, as Docker and Kubernetes provide secrets.
+One line break at the end of such a file is not part of the secret.
+A relative path, also that of a `sqlite:` URL, starts at the folder of the file that names it.
+If a variable names it, it starts at the working directory.
+
+## Reload
+
+SIGHUP makes a running process read all of this again, secrets in files too.
+[Upgrade and change](upgrade.md#change-the-configuration-sighup) says what changes at once, and what needs a restart.
+
+## Errors
+
+All errors are reported together, each with file or variable, key and what was expected.
+Values are never quoted.
+An unknown key is an error.
 ";
 
 /// The reference of every key, as Markdown.

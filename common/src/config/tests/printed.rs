@@ -151,9 +151,9 @@ fn every_key_of_the_default_file_is_read() {
 #[test]
 fn the_reference_in_docs_is_current() {
     let expected = reference_markdown();
-    let found = include_str!("../../../../docs/configuration.md");
+    let found = include_str!("../../../../docs/operate/configuration.md");
     assert!(
         found == expected,
-        "docs/configuration.md is not what the default file makes:\n{expected}"
+        "docs/operate/configuration.md is not what the default file makes:\n{expected}"
     );
 }

@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::catalogue::CATALOGUE;
 
-const DOCUMENT: &str = include_str!("../../../../docs/metrics.md");
+const DOCUMENT: &str = include_str!("../../../../docs/operate/metrics.md");
 
 /// A metric as `metrics.rs` records it.
 struct Recorded {
@@ -47,7 +47,7 @@ fn every_metric_is_described_and_documented() {
         let labels: Vec<_> = labels.iter().map(|label| format!("`{label}`")).collect();
         let labels = if labels.is_empty() { "–".to_owned() } else { labels.join(", ") };
         let row = format!("| `{}` | {kind} | {labels} | {} |", metric.name, metric.help);
-        assert!(DOCUMENT.contains(&row), "docs/metrics.md lacks the row\n{row}");
+        assert!(DOCUMENT.contains(&row), "docs/operate/metrics.md lacks the row\n{row}");
     }
 }
 

@@ -19,7 +19,7 @@ async fn a_third_party_platform_is_taken_over_at_a_reload(mode: Mode) {
     let component =
         Component { app_id: PROVIDER.to_owned(), access_token: "component-token-1".to_owned() };
     let simulator = Options { component: Some(component), ..Options::default() };
-    let world = World::with(mode, Knobs { simulator, ..Knobs::default() }).await;
+    let world = World::with(mode, WorldOptions { simulator, ..WorldOptions::default() }).await;
     let folder = Folder::new();
     let (first, second) = (folder.join("first"), folder.join("second"));
     let file = world.config.folder().join("config.d/merchant.toml");

@@ -16,7 +16,7 @@ use sqlx::{Connection, Executor};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use super::{
-    super::callbacks::{job, knobs, wait_for_status},
+    super::callbacks::{job, options, wait_for_status},
     with_deadline,
 };
 
@@ -38,13 +38,13 @@ async fn expired(world: &mut World, jobs: &[Value]) -> Vec<String> {
         (world.simulator.counts().calls >= jobs.len() as u64).then_some(())
     })
     .await;
-    world.kill_whoever_works();
+    world.kill_workers();
     let last = SystemTime::from(OffsetDateTime::parse(&last, &Rfc3339).unwrap());
     eventually("all deadlines are over", PATIENCE, async || {
         (SystemTime::now() > last + Duration::from_millis(1_100)).then_some(())
     })
     .await;
-    world.work_again().await;
+    world.restart_workers().await;
     let client = world.client();
     for url in &urls {
         // Long before the grace is over, so there is a row that says so.
@@ -57,7 +57,7 @@ async fn expired(world: &mut World, jobs: &[Value]) -> Vec<String> {
 
 async fn a_copy_is_worked_on_until_its_own_deadline(mode: Mode) {
     let receiver = Receiver::start().await;
-    let mut world = World::with(mode, knobs(&receiver, LONG_GRACE, "")).await;
+    let mut world = World::with(mode, options(&receiver, LONG_GRACE, "")).await;
     let mut jobs: Vec<Value> =
         (0..3).map(|_| with_deadline(job(&world, &receiver))).collect::<Vec<_>>();
     // What becomes of the first copy of each, and of the next.
@@ -108,7 +108,7 @@ async fn a_copy_is_worked_on_until_its_own_deadline(mode: Mode) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_copy_that_follows_one_that_is_too_late_is_worked_on() {
     let receiver = Receiver::start().await;
-    let world = World::with(Mode::Distributed, knobs(&receiver, LONG_GRACE, "")).await;
+    let world = World::with(Mode::Distributed, options(&receiver, LONG_GRACE, "")).await;
     let Backing::Servers { database, .. } = &world.backing else { unreachable!() };
     // Reading goes on, writing does not.
     let mut writer = database.connect().await;

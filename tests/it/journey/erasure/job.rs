@@ -85,8 +85,8 @@ async fn a_job_under_way_is_gone_and_so_it_is_for_those_who_wait(mode: Mode) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_queued_job_is_never_worked_on() {
-    let knobs = Knobs { workers: 0, ..Knobs::default() };
-    let mut world = World::with(Mode::Distributed, knobs).await;
+    let options = WorldOptions { workers: 0, ..WorldOptions::default() };
+    let mut world = World::with(Mode::Distributed, options).await;
     let (client, guest) = (world.client(), world.guest());
     let reply = client.submit(&phone_job(&guest)).await;
     let url = reply.text_at("/url").to_owned();
@@ -95,7 +95,7 @@ async fn a_queued_job_is_never_worked_on() {
     world.add_worker().await;
     let other = client.submit_and_wait(&phone_job(&world.guest()), 20).await;
     assert_eq!(other.text_at("/status"), "succeeded", "{}", other.text);
-    world.is_drained().await;
+    world.wait_until_drained().await;
     assert_eq!(world.simulator.calls_of(&guest.code), 0);
     assert_gone(&client, &url).await;
 }

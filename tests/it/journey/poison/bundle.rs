@@ -12,13 +12,13 @@ use quhao_tests::{
     receiver::Receiver,
     services,
     wait::{PATIENCE, eventually},
-    world::{Knobs, World, phone_job},
+    world::{World, WorldOptions, phone_job},
 };
 use serde_json::Value;
 use tokio::task::JoinSet;
 
 use super::{
-    super::callbacks::knobs, Jobs, LIMIT, TOGETHER, crash, end_together, is_taken_alone, prepared,
+    super::callbacks::options, Jobs, LIMIT, TOGETHER, crash, end_together, is_taken_alone, prepared,
 };
 
 /// Jobs that fill a message.
@@ -31,11 +31,11 @@ const UNDER_WAY: u64 = 4;
 
 /// A world whose producer reaches the broker through the proxy.
 async fn behind_a_proxy(receiver: &Receiver) -> (World, Proxy) {
-    let knobs = knobs(receiver, "", "");
-    let mut knobs = Knobs { producers: 0, ..knobs };
+    let options = options(receiver, "", "");
+    let mut options = WorldOptions { producers: 0, ..options };
     let _ =
-        writeln!(knobs.config, "[queue]\ndelivery_limit = {LIMIT}\nconfirm_timeout_seconds = 30");
-    let mut world = World::with(Mode::Distributed, knobs).await;
+        writeln!(options.config, "[queue]\ndelivery_limit = {LIMIT}\nconfirm_timeout_seconds = 30");
+    let mut world = World::with(Mode::Distributed, options).await;
     let (proxy, url) = Proxy::for_url(&services::amqp_url(), 5672).await;
     world.add_producer_with(&[("QUHAO__QUEUE__URL", &url)]).await;
     (world, proxy)
@@ -163,7 +163,7 @@ async fn of_jobs_in_one_message_only_the_one_that_ends_workers_ends_dead_lettere
     assert_all_succeeded(&client, jobs.neighbours.iter().map(|(_, url)| url)).await;
     assert_truth_was_told(&receiver, &jobs).await;
 
-    world.is_drained().await;
+    world.wait_until_drained().await;
     let Backing::Servers { prefix, .. } = &world.backing else { unreachable!() };
     let dead = broker::ready(&services::amqp_url(), &prefix.queues()[3..]).await;
     assert_eq!(dead, Some(0), "it was settled");

@@ -7,7 +7,7 @@ use quhao_tests::{
     config::{APP, Backing, Mode},
     database::Database,
     wait::{PATIENCE, eventually, within},
-    world::{Knobs, World},
+    world::{World, WorldOptions},
 };
 use serde_json::{Value, json};
 use sqlx::{Connection, PgConnection};
@@ -81,7 +81,8 @@ async fn is_awaited(connection: &mut PgConnection) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn jobs_whose_sessions_cannot_be_read_stay_with_their_worker() {
     let config = format!("[worker]\nconcurrency = 4\n{IMPATIENT}");
-    let mut world = World::with(Mode::Distributed, Knobs { config, ..Knobs::default() }).await;
+    let mut world =
+        World::with(Mode::Distributed, WorldOptions { config, ..WorldOptions::default() }).await;
     let mut jobs = Vec::new();
     for _ in 0..3 {
         jobs.push(tapped(&world).await);
@@ -98,14 +99,14 @@ async fn jobs_whose_sessions_cannot_be_read_stay_with_their_worker() {
     shut.rollback().await.unwrap();
     all_succeed(&world, &urls).await;
     assert_eq!(taken(&world).await - before, 3);
-    world.is_drained().await;
+    world.wait_until_drained().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_worker_that_reaches_nothing_any_more_leaves_them_to_others() {
     let config = IMPATIENT.to_owned();
-    let knobs = Knobs { workers: 0, config, ..Knobs::default() };
-    let mut world = World::with(Mode::Distributed, knobs).await;
+    let options = WorldOptions { workers: 0, config, ..WorldOptions::default() };
+    let mut world = World::with(Mode::Distributed, options).await;
     let proxy = cut_off_worker(&mut world).await;
     let jobs = [tapped(&world).await];
     let (mut connection, mut looker) =
@@ -124,5 +125,5 @@ async fn a_worker_that_reaches_nothing_any_more_leaves_them_to_others() {
     })
     .await;
     proxy.mend();
-    world.is_drained().await;
+    world.wait_until_drained().await;
 }

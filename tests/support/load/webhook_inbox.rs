@@ -19,7 +19,7 @@ const MOODS: usize = 2_000;
 
 /// A receiver, and how the product gets there.
 #[derive(Debug)]
-pub struct Mailbox {
+pub struct WebhookInbox {
     receiver: Receiver,
     /// What leads there, perhaps through a proxy.
     base: String,
@@ -27,7 +27,7 @@ pub struct Mailbox {
     collected: AtomicUsize,
 }
 
-impl Mailbox {
+impl WebhookInbox {
     /// One that is reached directly.
     pub async fn open() -> Self {
         let receiver = Receiver::start().await;
@@ -42,10 +42,10 @@ impl Mailbox {
 
     /// One that is reached through a proxy.
     pub async fn behind_a_proxy() -> (Self, Proxy) {
-        let mailbox = Self::open().await;
-        let (proxy, base) = Proxy::for_url(&mailbox.base, 80).await;
+        let inbox = Self::open().await;
+        let (proxy, base) = Proxy::for_url(&inbox.base, 80).await;
         let base = base.trim_end_matches('/').to_owned();
-        (Self { base, ..mailbox }, proxy)
+        (Self { base, ..inbox }, proxy)
     }
 
     /// The settings, in TOML, of a product that is to send callbacks there. Its claims are
