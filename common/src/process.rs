@@ -4,5 +4,6 @@ pub mod backoff;
 pub mod error_chain;
 pub mod http_server;
 pub mod metrics;
+pub mod per_client_share;
 pub mod registry;
 pub mod telemetry;

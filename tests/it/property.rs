@@ -4,7 +4,6 @@ mod answers;
 mod bundle;
 mod callback_guard;
 mod callback_judgement;
-mod callback_share;
 mod circuit;
 mod dead;
 mod decrypt;

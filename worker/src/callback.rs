@@ -11,7 +11,7 @@ use quhao_backend::store::{Attempted, Claim, DueCallback, Store, StoreError};
 use quhao_common::{
     config::Config,
     domain::app::ClientName,
-    process::{metrics, registry::Live},
+    process::{metrics, per_client_share::PerClientShare, registry::Live},
 };
 use tokio::{
     sync::{Notify, mpsc},
@@ -29,14 +29,15 @@ pub mod reason;
 pub mod request;
 pub mod resolver;
 pub mod sender;
-pub mod share;
 
 use crate::health::Health;
 use attempt::Attempts;
 use permit::Place;
 use sender::Sender;
-use share::Share;
 
+/// One client is claimed callbacks for until it has this part of the concurrency under way: a
+/// quarter. Since a claim brings a quarter at most, one slow receiver leaves half to others.
+const CLIENT_PARTS: usize = 4;
 /// Between two looks at what is due: retries, and what other workers left.
 const EVERY: Duration = Duration::from_secs(1);
 /// How long recording an attempt may take before others may claim its callback.
@@ -58,7 +59,7 @@ pub struct Callbacks {
 /// What is under way, and what has ended and is not recorded yet.
 #[derive(Debug)]
 struct Work {
-    share: Share,
+    share: PerClientShare,
     /// Tells of every place that its client has left.
     left: (mpsc::UnboundedSender<ClientName>, mpsc::UnboundedReceiver<ClientName>),
     tasks: JoinSet<Option<Attempted>>,
@@ -132,11 +133,11 @@ impl Callbacks {
             while let Ok(client) = work.left.1.try_recv() {
                 work.leave(&client);
             }
-            let max = work.share.claim_max();
+            let max = work.share.batch_max();
             if max == 0 {
                 return;
             }
-            let except = work.share.busy();
+            let except = work.share.full_clients();
             let claim = Claim {
                 max: u32::try_from(max).unwrap_or(u32::MAX),
                 lease: self.lease,
@@ -164,11 +165,11 @@ impl Callbacks {
     fn start(&self, due: DueCallback, work: &mut Work) {
         let (attempts, registry) = (Arc::clone(&self.attempts), self.live.now());
         let place = Place::new(due.client.clone(), work.left.0.clone());
-        work.share.enter(&due.client);
+        work.share.take(&due.client);
         work.tasks.spawn(place.keep(async move {
             AssertUnwindSafe(attempts.make(due, &registry)).catch_unwind().await.ok()
         }));
-        metrics::callbacks_under_way(work.share.total());
+        metrics::callbacks_under_way(work.share.in_use());
     }
 
     /// Records what has ended. What the store cannot take now is kept; what it will never
@@ -197,7 +198,7 @@ impl Callbacks {
 impl Work {
     fn new(concurrency: usize) -> Self {
         Self {
-            share: Share::new(concurrency),
+            share: PerClientShare::new(concurrency, CLIENT_PARTS),
             left: mpsc::unbounded_channel(),
             tasks: JoinSet::new(),
             ended: Vec::new(),
@@ -207,8 +208,8 @@ impl Work {
     }
 
     fn leave(&mut self, client: &ClientName) {
-        self.share.leave(client);
-        metrics::callbacks_under_way(self.share.total());
+        self.share.put_back(client);
+        metrics::callbacks_under_way(self.share.in_use());
     }
 
     fn end(&mut self, ended: Result<Option<Attempted>, JoinError>) {
