@@ -1,4 +1,4 @@
-//! `quhao docs`: the pages of docs/ that are made from the code.
+//! `quhao docs`: the documents in docs/ that are made from the code.
 
 use std::{fs, io, path::Path};
 
@@ -10,32 +10,55 @@ use crate::{
     failure_codes,
 };
 
+mod api_page;
+
 /// `quhao docs`
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// Write nothing; exit 1 and name the pages that are out of date
+    /// Write nothing; exit 1 and name the documents that are out of date
     #[arg(long)]
     check: bool,
 }
 
-/// Writes the pages, or compares them. Must run in the workspace's root.
+/// A generated document.
+struct Document {
+    /// Where it stands, from the workspace's root.
+    path: &'static str,
+    text: String,
+}
+
+/// Generates every document.
+fn documents() -> Vec<Document> {
+    let openapi = quhao_producer::openapi_json();
+    let page = api_page::html(&openapi);
+    vec![
+        Document { path: "docs/integrate/openapi.json", text: openapi },
+        Document { path: "docs/integrate/api.html", text: page },
+        Document { path: "docs/operate/configuration.md", text: reference_markdown() },
+        Document { path: "docs/integrate/failure-codes.md", text: failure_codes::markdown() },
+    ]
+}
+
+/// Writes the documents, or compares them. Must run in the workspace's root.
 pub(crate) fn run(arguments: &Arguments) -> Done {
-    let pages = [
-        ("docs/integrate/openapi.json", openapi()),
-        ("docs/operate/configuration.md", reference_markdown()),
-        ("docs/integrate/failure-codes.md", failure_codes::markdown()),
-    ];
     if !Path::new("docs").is_dir() {
         return Err(Exit::misused("there is no docs/ here: run this from the workspace's root"));
     }
-    if !arguments.check {
-        for (path, text) in pages {
-            fs::write(path, text).with_context(|| format!("cannot write {path}"))?;
-        }
-        return Ok(());
+    if arguments.check { check() } else { write() }
+}
+
+/// Writes every document.
+fn write() -> Done {
+    for Document { path, text } in documents() {
+        fs::write(path, text).with_context(|| format!("cannot write {path}"))?;
     }
+    Ok(())
+}
+
+/// Compares every document with its file.
+fn check() -> Done {
     let mut stale = Vec::new();
-    for (path, text) in pages {
+    for Document { path, text } in documents() {
         match fs::read_to_string(path) {
             Ok(found) if found == text => {}
             Ok(_) => stale.push(path),
@@ -51,11 +74,4 @@ pub(crate) fn run(arguments: &Arguments) -> Done {
         return Ok(());
     }
     Err(Exit::failed(format!("not up to date: {}; run `cargo run -- docs`", stale.join(", "))))
-}
-
-/// Returns the description of the API, one value a line, so that a diff can show it.
-fn openapi() -> String {
-    let mut text = quhao_producer::openapi_json().trim_end().to_owned();
-    text.push('\n');
-    text
 }

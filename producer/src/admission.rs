@@ -1,8 +1,9 @@
-//! Whether a job that is submitted now would be done in time.
+//! Whether a job that is submitted now would be done before its deadline.
 //!
-//! Commits tell how long their jobs had waited and how many they were (`wait.rs` passes
-//! that on), the queue tells how many wait. `estimate.rs` makes a time of it; without
-//! fresh word of jobs that wait, everything is taken and the queue's own limit decides.
+//! Commits report how long their jobs had waited and how many they were (`wait/watch.rs`
+//! passes that on); the queue reports how many jobs it holds. `estimate.rs` turns both into a
+//! time. Without fresh reports of jobs that wait, every job is admitted, and the queue's own
+//! limit decides.
 
 use std::{
     sync::{Mutex, MutexGuard, PoisonError},
@@ -17,15 +18,17 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{
-    admission::estimate::Estimate,
-    http::problem::{Problem, ProblemCode},
-};
+use self::estimate::Estimate;
 
+mod depth;
 mod estimate;
+#[cfg(test)]
+mod fleet;
+mod producer_share;
+mod throughput;
 
-/// How often the queue is asked for its depth while jobs wait.
-const EVERY: Duration = Duration::from_millis(500);
+/// Time between two questions for the queue's depth while jobs wait.
+const DEPTH_INTERVAL: Duration = Duration::from_millis(500);
 /// Longest `Retry-After`: by then there may be more workers.
 const RETRY_AFTER_MAX: Duration = Duration::from_mins(1);
 
@@ -33,45 +36,46 @@ const RETRY_AFTER_MAX: Duration = Duration::from_mins(1);
 #[derive(Debug, Default)]
 pub(crate) struct Admission {
     estimate: Mutex<Estimate>,
+    /// Notified when jobs wait, so that the queue's depth is worth asking for.
     busy: Notify,
 }
 
 impl Admission {
-    /// Takes in what commits told.
-    pub(crate) fn hear(&self, news: &Notification) {
+    /// Takes in what commits report.
+    pub(crate) fn observe(&self, notification: &Notification) {
         let now = Instant::now();
         let mut estimate = self.estimate();
-        if news.after_gap {
+        if notification.after_gap {
             estimate.forget();
         }
-        for heard in &news.throughputs {
-            estimate.hear(*heard);
+        for sample in &notification.throughputs {
+            estimate.add(*sample);
         }
         if estimate.is_busy(now) {
             self.busy.notify_one();
         }
     }
 
-    /// Turns a job away that has `life` before it and would not be done within that.
-    pub(crate) fn judge(&self, life: Duration) -> Result<(), Problem> {
-        self.estimate().judge(Instant::now(), life).map_err(|wait| {
-            Problem::from(ProblemCode::WouldExpire).retry_after(wait.min(RETRY_AFTER_MAX))
-        })
+    /// Admits a job with this much time until its deadline. Fails with the time to wait
+    /// before another try if the job would not be done by then.
+    pub(crate) fn admit(&self, time_left: Duration) -> Result<(), Duration> {
+        let admitted = self.estimate().admit(Instant::now(), time_left);
+        admitted.map_err(|retry_after| retry_after.min(RETRY_AFTER_MAX))
     }
 
-    /// The queue has taken a job of this producer.
-    pub(crate) fn accepted(&self) {
-        self.estimate().accepted();
+    /// Counts a job of this producer that the queue has taken.
+    pub(crate) fn count_accepted(&self) {
+        self.estimate().count_accepted();
     }
 
-    /// Asks `queue` how much it holds, as long as jobs wait there, until `stop`.
-    pub(crate) async fn watch(&self, queue: &Queue, stop: CancellationToken) {
+    /// Asks `queue` for its depth as long as jobs wait there, until `stop`.
+    pub(crate) async fn watch_depth(&self, queue: &Queue, stop: CancellationToken) {
         let watching = async {
             loop {
                 self.busy.notified().await;
                 while self.estimate().is_busy(Instant::now()) {
-                    self.ask(queue).await;
-                    sleep(EVERY).await;
+                    self.ask_depth(queue).await;
+                    sleep(DEPTH_INTERVAL).await;
                 }
                 metrics::expected_wait(Duration::ZERO);
             }
@@ -79,18 +83,20 @@ impl Admission {
         stop.run_until_cancelled(watching).await;
     }
 
-    async fn ask(&self, queue: &Queue) {
-        let marks = self.estimate().marks();
+    /// Asks for the depth once, and publishes the expected time as a metric.
+    async fn ask_depth(&self, queue: &Queue) {
+        let totals = self.estimate().totals();
         let depth = queue.depth().await;
         let now = Instant::now();
         let mut estimate = self.estimate();
         match depth {
-            Ok(jobs) => estimate.measure(now, marks, jobs),
-            Err(error) => tracing::debug!(%error, "the queue does not tell its depth"),
+            Ok(jobs) => estimate.add_depth(now, totals, jobs),
+            Err(error) => tracing::debug!(%error, "could not read the queue's depth"),
         }
         metrics::expected_wait(estimate.expected(now).unwrap_or_default());
     }
 
+    /// Locks the estimate.
     fn estimate(&self) -> MutexGuard<'_, Estimate> {
         self.estimate.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -13,16 +13,19 @@ use time::OffsetDateTime;
 use utoipa::ToSchema;
 use zeroize::Zeroizing;
 
+use self::erasure_body::ErasureBody;
 use crate::{
-    Edge,
     http::{
         auth::Authenticated,
-        body::RatedJson,
+        body::JsonWithinRate,
         fields::Fields,
         problem::{FieldCode, Problem, ProblemCode},
+        problem_responses::problem_responses,
     },
-    openapi::{erasure::ErasureBody, problems::EraseProblems},
+    state::AppState,
 };
+
+mod erasure_body;
 
 const FIELDS: &str = "app_id, openid and e164";
 const ONE_OF_TWO: &str = "send openid or e164";
@@ -31,43 +34,51 @@ const ONE_OF_TWO: &str = "send openid or e164";
 #[derive(Serialize, ToSchema)]
 #[schema(as = Erased)]
 pub(crate) struct ErasedObject {
-    /// Jobs whose result was erased.
+    /// Number of jobs whose result was erased.
     jobs: u64,
-    /// Sessions.
+    /// Number of sessions that were erased.
     sessions: u64,
 }
 
-/// Erase a person
+problem_responses! {
+    /// Problems that the erasure of a person can be answered with.
+    EraseProblems:
+        MalformedJson, IncompleteBody, Unauthorized, NotFound, RequestTimeout, BodyTooLarge,
+        UnsupportedMediaType, InvalidRequest, RateLimited, StoreUnavailable
+}
+
+/// Erases a person
 ///
 /// Erases everything that is kept about a person in one mini-program: the results of jobs,
-/// the session, callbacks that were not sent yet. What jobs that were submitted before may
-/// still bring is kept out; a later login begins anew. Answers the same when nothing is
-/// kept. A job of a bare `phone_code` tells no openid: its result is found by the number.
+/// the session, callbacks that were not sent yet. Results that earlier jobs may still bring
+/// are not kept; a later login begins anew. Answers the same when nothing is kept. A job of a
+/// bare `phone_code` has no openid: its result is found by the number.
 #[utoipa::path(
     post,
     path = "/v1/erasures",
     operation_id = "erase_person",
     tag = "erasure",
     security(("api_key" = [])),
-    request_body(content = ErasureBody, description = "Whom: an openid, or a number. At most 64 KiB."),
+    request_body(content = ErasureBody, description = "The person: an openid, or a number. At most 64 KiB."),
     responses((status = 200, description = "Nothing of the person is left", body = ErasedObject), EraseProblems),
 )]
 pub(crate) async fn erase(
-    State(edge): State<Arc<Edge>>,
-    RatedJson(caller, body): RatedJson,
+    State(state): State<Arc<AppState>>,
+    JsonWithinRate { caller, body }: JsonWithinRate,
 ) -> Result<Json<ErasedObject>, Problem> {
     let Subject { app, person } = Subject::read(&body, &caller)?;
     drop(body);
-    let erased = match erase_everything(&edge, &caller, &app, person).await {
-        Ok(erased) => erased,
-        Err(error) => return Err(Problem::from(ProblemCode::StoreUnavailable).because(&error)),
+    let result = match person {
+        Person::Openid(openid) => erase_guest(&state, &caller, &app, openid).await,
+        Person::E164(number) => erase_number(&state, &caller, &app, &number).await,
     };
-    let (jobs, sessions) = (erased.answers, erased.sessions);
+    let Erased { answers: jobs, sessions } =
+        result.map_err(|error| Problem::from(ProblemCode::StoreUnavailable).because(&error))?;
     tracing::info!(client = %caller.client.name, app = %app.id, jobs, sessions, "erased a person");
     Ok(Json(ErasedObject { jobs, sessions }))
 }
 
-/// Whom an erasure is about.
+/// The person that an erasure is about.
 struct Subject {
     app: Arc<App>,
     person: Person,
@@ -75,14 +86,15 @@ struct Subject {
 
 enum Person {
     Openid(String),
-    /// Wiped when it is not needed any more, and never told again.
+    /// Wiped when it is not needed any more, and never repeated.
     E164(Zeroizing<String>),
 }
 
 impl Subject {
+    /// Reads the body of a request.
     fn read(body: &[u8], caller: &Authenticated) -> Result<Self, Problem> {
-        let mut fields = Fields::of(body, None)?;
-        let app = fields.app(caller);
+        let mut fields = Fields::parse(body, None)?;
+        let app = fields.take_app(caller);
         match (fields.has("openid"), fields.has("e164")) {
             (false, false) => {
                 let detail = format!("is needed: {ONE_OF_TWO}");
@@ -92,21 +104,21 @@ impl Subject {
                 let detail = format!("does not go with openid: {ONE_OF_TWO}");
                 fields.refuse("e164", FieldCode::Conflicting, detail);
             }
-            _ => {}
+            (true, false) | (false, true) => {}
         }
-        let (openid, number) = (fields.openid(), e164(&mut fields));
-        let errors = fields.complaints(FIELDS);
-        let person = openid.map(Person::Openid).or(number.map(Person::E164));
-        match (app, person, errors.is_empty()) {
+        let openid = fields.take_openid().map(Person::Openid);
+        let number = take_e164(&mut fields).map(Person::E164);
+        let errors = fields.into_errors(FIELDS);
+        match (app, openid.or(number), errors.is_empty()) {
             (Some(app), Some(person), true) => Ok(Self { app, person }),
             _ => Err(Problem::invalid(errors)),
         }
     }
 }
 
-/// `+`, and 2 to 15 digits of which the first is not 0.
-fn e164(fields: &mut Fields<'_>) -> Option<Zeroizing<String>> {
-    let text = Zeroizing::new(fields.text("e164")?);
+/// Takes `e164`: `+`, and 2 to 15 digits of which the first is not 0.
+fn take_e164(fields: &mut Fields<'_>) -> Option<Zeroizing<String>> {
+    let text = Zeroizing::new(fields.take_text("e164")?);
     let digits = text.strip_prefix('+').unwrap_or_default();
     let fits = (2..=15).contains(&digits.len()) && !digits.starts_with('0');
     if fits && digits.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -117,46 +129,82 @@ fn e164(fields: &mut Fields<'_>) -> Option<Zeroizing<String>> {
     None
 }
 
-async fn erase_everything(
-    edge: &Edge,
+/// Erases the guest with this openid.
+async fn erase_guest(
+    state: &AppState,
     caller: &Authenticated,
     app: &App,
-    person: Person,
+    openid: String,
 ) -> Result<Erased, StoreError> {
-    let (store, vault) = (&edge.backend.store, &caller.registry.vault);
-    let client = &caller.client.name;
-    // As fine as the times of jobs: what was accepted by now is in it, what comes later not.
-    let erased_at = OffsetDateTime::now_utc().truncate_to_millisecond();
-    let purge_at = erased_at + edge.limits.erasure_retention;
-    let erasure = |openids: Vec<String>, phone_hashes: Vec<KeyedHash>, number: &[KeyedHash]| {
-        let of_guest = |openid: &String| -> Vec<KeyedHash> {
-            vault.hashes(HashOf::Guest, app.id.as_str(), openid.as_bytes())
-        };
-        let guests = openids.iter().flat_map(of_guest);
-        let subjects = number.iter().copied().chain(guests).collect();
-        let (client, app) = (client.clone(), app.id.clone());
-        Erasure { client, app, openids, phone_hashes, subjects, erased_at, purge_at }
-    };
-    let number = match person {
-        Person::Openid(openid) => {
-            return store.erase_person(&erasure(vec![openid], vec![], &[])).await;
-        }
-        Person::E164(number) => number,
-    };
-    let hashes = vault.hashes(HashOf::Phone, app.id.as_str(), number.as_bytes());
-    // The record first: what the number leads to from then on stays the same.
-    let mut erased = store.erase_person(&erasure(vec![], vec![], &hashes)).await?;
+    let target = ErasureTarget::now(state, caller, app);
+    state.backend.store.erase_person(&target.erasure(vec![openid], Vec::new(), &[])).await
+}
+
+/// Erases everything with this number, and all guests that it belongs to.
+async fn erase_number(
+    state: &AppState,
+    caller: &Authenticated,
+    app: &App,
+    number: &str,
+) -> Result<Erased, StoreError> {
+    let target = ErasureTarget::now(state, caller, app);
+    let store = &state.backend.store;
+    let hashes = caller.registry.vault.hashes(HashOf::Phone, app.id.as_str(), number.as_bytes());
+    // The record first: from then on the number leads to the same guests.
+    let mut erased = store.erase_person(&target.erasure(vec![], vec![], &hashes)).await?;
     loop {
-        let guests = store.guests_of_phone(client, &app.id, &hashes).await?;
-        // While there are more, the number itself stays: it leads to the others.
-        let last = guests.len() < GUESTS_OF_PHONE_MAX as usize;
-        let of_number = if last { hashes.clone() } else { Vec::new() };
-        let part = erasure(guests, of_number, &hashes);
+        let guests = store.guests_of_phone(&caller.client.name, &app.id, &hashes).await?;
+        // While there are more guests, the number itself stays: it leads to the others.
+        let is_last = guests.len() < GUESTS_OF_PHONE_MAX as usize;
+        let phone_hashes = if is_last { hashes.clone() } else { Vec::new() };
+        let part = target.erasure(guests, phone_hashes, &hashes);
         let Erased { answers, sessions } = store.erase_person(&part).await?;
         erased.answers += answers;
         erased.sessions += sessions;
-        if last {
+        if is_last {
             return Ok(erased);
+        }
+    }
+}
+
+/// What all parts of one erasure have in common.
+struct ErasureTarget<'a> {
+    caller: &'a Authenticated,
+    app: &'a App,
+    /// As fine as the times of jobs: jobs accepted by now are included, later ones are not.
+    erased_at: OffsetDateTime,
+    purge_at: OffsetDateTime,
+}
+
+impl<'a> ErasureTarget<'a> {
+    /// Begins an erasure as of now.
+    fn now(state: &AppState, caller: &'a Authenticated, app: &'a App) -> Self {
+        let erased_at = OffsetDateTime::now_utc().truncate_to_millisecond();
+        let purge_at = erased_at + state.limits.erasure_retention;
+        Self { caller, app, erased_at, purge_at }
+    }
+
+    /// Creates the erasure of these guests and of the answers with these hashes of a number.
+    /// `number` are the hashes of the number that the request names, if it names one.
+    fn erasure(
+        &self,
+        openids: Vec<String>,
+        phone_hashes: Vec<KeyedHash>,
+        number: &[KeyedHash],
+    ) -> Erasure {
+        let vault = &self.caller.registry.vault;
+        let mut subjects = number.to_vec();
+        for openid in &openids {
+            subjects.extend(vault.hashes(HashOf::Guest, self.app.id.as_str(), openid.as_bytes()));
+        }
+        Erasure {
+            client: self.caller.client.name.clone(),
+            app: self.app.id.clone(),
+            openids,
+            phone_hashes,
+            subjects,
+            erased_at: self.erased_at,
+            purge_at: self.purge_at,
         }
     }
 }

@@ -8,3 +8,5 @@ pub(crate) mod headers;
 pub(crate) mod json_object;
 pub(crate) mod problem;
 pub(crate) mod problem_code;
+pub(crate) mod problem_responses;
+pub(crate) mod rate;

@@ -3,10 +3,11 @@
 //! while the store is down.
 //!
 //! Where things are: every route and limit in `router`, every HTTP status in
-//! `problem_code`, accepting and draining connections in `quhao_common::process::http_server`.
+//! `http::problem_code`, accepting and draining connections in
+//! `quhao_common::process::http_server`.
 
 mod admission;
-mod docs;
+mod description;
 mod erasures;
 mod http;
 mod jobs;
@@ -15,6 +16,8 @@ mod ops;
 mod rate_limit;
 mod router;
 mod sessions;
+mod state;
+mod store_probe;
 mod submission;
 mod wait;
 
@@ -26,74 +29,21 @@ use quhao_common::{
     process::{
         http_server::{self, Listener},
         metrics::Exporter,
-        registry::Live,
     },
 };
-use tokio_util::sync::CancellationToken;
+use tokio::task::JoinHandle;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
-use crate::{admission::Admission, ops::StoreProbe, rate_limit::Rates, wait::Waiters};
+use crate::state::AppState;
 pub use crate::{openapi::openapi_json, submission::base64_repair};
-
-/// What every handler needs.
-pub(crate) struct Edge {
-    pub(crate) backend: Backend,
-    pub(crate) live: Arc<Live>,
-    pub(crate) rates: Rates,
-    pub(crate) admission: Admission,
-    pub(crate) waiters: Waiters,
-    pub(crate) store_probe: StoreProbe,
-    /// Cancelled once the producer only finishes what it has.
-    pub(crate) draining: CancellationToken,
-    pub(crate) limits: Limits,
-}
-
-/// What requests are judged by.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Limits {
-    /// How long a client may take to send a body.
-    pub(crate) body: Duration,
-    /// Largest `Prefer: wait`.
-    pub(crate) wait_max: Duration,
-    /// A request as a whole. Everything in it has a limit of its own: this one is met
-    /// only by a bug.
-    pub(crate) request: Duration,
-    /// How long after its deadline a job's outcome may still arrive.
-    pub(crate) grace: Duration,
-    /// How long answers are kept after the deadline.
-    pub(crate) retention: Duration,
-    /// How long an erasure is remembered.
-    pub(crate) erasure_retention: Duration,
-    /// Whether callbacks may go in the clear.
-    pub(crate) callbacks_plain_http: bool,
-}
-
-impl Limits {
-    fn new(config: &Config) -> Self {
-        let (http, queue, store) = (&config.http, &config.queue, &config.store);
-        let store_call = store.acquire_timeout + store.statement_timeout;
-        Self {
-            body: http.body_timeout,
-            wait_max: http.wait_max,
-            request: http.body_timeout
-                + http.wait_max
-                + queue.confirm_timeout
-                + store_call
-                + Duration::from_secs(5),
-            grace: config.grace(),
-            retention: store.retention,
-            erasure_retention: config.erasure_retention(),
-            callbacks_plain_http: config.callbacks.allow_http,
-        }
-    }
-}
 
 /// One producer: the API and the metrics listener.
 pub struct Producer {
-    edge: Arc<Edge>,
+    state: Arc<AppState>,
     api: Listener,
     metrics: Listener,
     exporter: Exporter,
-    drain: Duration,
+    drain_max: Duration,
 }
 
 impl std::fmt::Debug for Producer {
@@ -106,7 +56,7 @@ impl std::fmt::Debug for Producer {
 }
 
 impl Producer {
-    /// Binds both listeners; port 0 takes a free one. Connections wait in the backlog
+    /// Binds both listeners; port 0 takes a free port. Connections wait in the backlog
     /// until [`Producer::run`].
     pub async fn bind(
         config: &Config,
@@ -121,67 +71,90 @@ impl Producer {
             http.header_timeout,
         )
         .await?;
-        let draining = CancellationToken::new();
-        let edge = Arc::new(Edge {
-            backend,
-            live: Arc::clone(&config.live),
-            rates: Rates::default(),
-            admission: Admission::default(),
-            waiters: Waiters::new(http.waiters_max, draining.clone()),
-            store_probe: StoreProbe::default(),
-            draining,
-            limits: Limits::new(config),
-        });
-        Ok(Self { edge, api, metrics, exporter, drain: config.drain })
+        let state = Arc::new(AppState::new(config, backend));
+        Ok(Self { state, api, metrics, exporter, drain_max: config.drain })
     }
 
-    /// Where the API listens.
+    /// Returns the address of the API's listener.
     pub fn address(&self) -> SocketAddr {
         self.api.address()
     }
 
-    /// Where metrics and probes listen.
+    /// Returns the address of the listener for metrics and probes.
     pub fn metrics_address(&self) -> SocketAddr {
         self.metrics.address()
     }
 
-    /// Serves until `shutdown` is cancelled, then drains, within the configured time:
-    /// readiness goes off, no connection is taken, whoever waits is answered that the job
-    /// is queued, and what is in flight is finished. Queue and store stay open: they are
-    /// the caller's.
+    /// Serves until `shutdown` is cancelled, then drains within the configured time:
+    /// readiness turns off, no connection is accepted, waiting requests are answered that
+    /// the job is queued, and requests in flight finish. Queue and store stay open: they
+    /// belong to the caller.
     pub async fn run(self, shutdown: CancellationToken) {
-        let Self { edge, api, metrics, exporter, drain } = self;
+        let Self { state, api, metrics, exporter, drain_max } = self;
         let drained = CancellationToken::new();
-        let stop_after_us = drained.clone().drop_guard();
-
-        let waiting = tokio::spawn(wait::watch_store(Arc::clone(&edge), drained.clone()));
-        let (watched, stop) = (Arc::clone(&edge), drained.clone());
-        let admitting =
-            tokio::spawn(
-                async move { watched.admission.watch(&watched.backend.queue, stop).await },
-            );
-        // Probes and metrics stay while the API drains: that is when they are looked at.
-        let probes = tokio::spawn(metrics.serve(
-            router::ops(Arc::clone(&edge), exporter),
-            drained.clone(),
+        let background = Background::start(&state, drained.clone());
+        // Probes and metrics stay while the API drains: that is when operators look at them.
+        let ops = tokio::spawn(metrics.serve(
+            router::ops(Arc::clone(&state), exporter),
+            drained,
             http_server::OPS_DRAIN,
         ));
-        let pass_on = async {
+
+        let begin_draining = async {
             shutdown.cancelled().await;
-            edge.draining.cancel();
+            state.draining.cancel();
             std::future::pending::<()>().await;
         };
+        let serve_api =
+            api.serve(router::api(Arc::clone(&state)), state.draining.clone(), drain_max);
         tokio::select! {
-            () = api.serve(router::api(Arc::clone(&edge)), edge.draining.clone(), drain) => {}
-            () = pass_on => {}
+            () = serve_api => {}
+            () = begin_draining => {}
         }
 
-        drop(stop_after_us);
-        for task in [waiting, admitting, probes] {
-            if let Err(error) = task.await {
-                // Its text would quote the panic's.
-                tracing::error!(panic = error.is_panic(), "a task of the producer broke");
-            }
-        }
+        background.stop().await;
+        join(ops).await;
+    }
+}
+
+/// The tasks that run beside the requests. Dropping it ends them.
+struct Background {
+    watching_store: JoinHandle<()>,
+    watching_queue: JoinHandle<()>,
+    stop: DropGuard,
+}
+
+impl Background {
+    /// Starts the tasks; they end when `stop` is cancelled.
+    fn start(state: &Arc<AppState>, stop: CancellationToken) -> Self {
+        let store_state = Arc::clone(state);
+        let store_stop = stop.clone();
+        let watching_store = tokio::spawn(async move {
+            let AppState { waiters, admission, backend, .. } = &*store_state;
+            wait::watch_store(waiters, admission, &backend.store, store_stop).await;
+        });
+        let queue_state = Arc::clone(state);
+        let queue_stop = stop.clone();
+        let watching_queue = tokio::spawn(async move {
+            let AppState { admission, backend, .. } = &*queue_state;
+            admission.watch_depth(&backend.queue, queue_stop).await;
+        });
+        Self { watching_store, watching_queue, stop: stop.drop_guard() }
+    }
+
+    /// Cancels the token that the tasks were started with, and waits for them.
+    async fn stop(self) {
+        let Self { watching_store, watching_queue, stop } = self;
+        drop(stop);
+        join(watching_store).await;
+        join(watching_queue).await;
+    }
+}
+
+/// Waits for a task and logs if it panicked.
+async fn join(task: JoinHandle<()>) {
+    if let Err(error) = task.await {
+        // The error's text would quote the panic's.
+        tracing::error!(panic = error.is_panic(), "a background task of the producer failed");
     }
 }

@@ -1,4 +1,4 @@
-//! The API's description, from the routes and from what their types say.
+//! The API's description (`OpenAPI` 3.1), from the routes and the documentation of their types.
 
 use quhao_common::api::event::EventObject;
 use utoipa::{
@@ -11,16 +11,15 @@ use utoipa::{
     },
 };
 
-use self::problems::{add_problems, header};
 use crate::{
-    http::problem::{ProblemBody, ProblemCode},
+    http::{
+        problem::{ProblemBody, ProblemCode},
+        problem_responses::{add_problems, header},
+    },
     router,
 };
 
 mod callbacks;
-pub(crate) mod erasure;
-pub(crate) mod problems;
-pub(crate) mod submission;
 
 const ABOUT: &str = "\
 Turns what a mini-program has of its guest (a login code, an encrypted phone payload, the \
@@ -31,16 +30,19 @@ methods that a path does not have (405, with `Allow`). Every answer carries `x-r
 request's own if it was 1 to 64 visible ASCII characters. Only bytes that are not HTTP/1.1, \
 and heads of more than 256 fields or 128 KiB, get an answer without a body.";
 
-/// What operations are sorted by, in reading order.
+/// The tags that operations are sorted by, in reading order, each with what it is about.
 const TAGS: [(&str, &str); 5] = [
-    ("jobs", "Submit what a mini-program has of its guest, and ask for what came of it."),
+    ("jobs", "Submit what a mini-program has of its guest, and ask for the result."),
     ("sessions", "A guest's session decrypts later payloads without a new login."),
-    ("erasure", "Results, sessions and callbacks go before their retention is over."),
-    (callbacks::TAG, "Requests that your server answers: word of results, if a job asks for it."),
-    ("operations", "For those who run quhao."),
+    ("erasure", "Erase results, sessions and callbacks before their retention is over."),
+    (
+        callbacks::TAG,
+        "Requests that your server answers: notifications of results, for jobs that ask for them.",
+    ),
+    ("operations", "For operators of quhao."),
 ];
 
-/// The API's description (`OpenAPI` 3.1), indented, always in the same order.
+/// Returns the API's description as indented JSON, always in the same order.
 pub fn openapi_json() -> String {
     let (_, mut api) = router::described().split_for_parts();
     complete(&mut api);
@@ -50,7 +52,7 @@ pub fn openapi_json() -> String {
     text
 }
 
-/// Adds what holds for the API as a whole.
+/// Adds what applies to the API as a whole.
 fn complete(api: &mut OpenApi) {
     api.info = Info::new("quhao", env!("CARGO_PKG_VERSION"));
     api.info.description = Some(ABOUT.to_owned());
@@ -68,7 +70,7 @@ fn complete(api: &mut OpenApi) {
         SecurityScheme::Http(Http::builder().scheme(HttpAuthScheme::Bearer).build()),
     );
     for operation in api.paths.paths.values_mut().flat_map(operations) {
-        add_problems(&mut operation.responses.responses, EVERYWHERE);
+        add_problems(&mut operation.responses.responses, PROBLEMS_EVERYWHERE);
         operation.parameters.iter_mut().flatten().for_each(forbid_null);
         for response in operation.responses.responses.values_mut() {
             if let RefOr::T(response) = response {
@@ -79,26 +81,28 @@ fn complete(api: &mut OpenApi) {
     }
 }
 
+/// Returns the operations of a path.
 fn operations(path: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
     let PathItem { get, put, post, delete, options, head, patch, trace, .. } = path;
     [get, put, post, delete, options, head, patch, trace].into_iter().flatten()
 }
 
+/// Creates a tag.
 fn tag(name: &str, about: &str) -> Tag {
     let mut tag = Tag::new(name);
     tag.description = Some(about.to_owned());
     tag
 }
 
-/// What any request can meet.
-const EVERYWHERE: &[ProblemCode] = &[
+/// Problems that any request can be answered with.
+const PROBLEMS_EVERYWHERE: &[ProblemCode] = &[
     ProblemCode::UriTooLong,
     ProblemCode::HeadersTooLarge,
     ProblemCode::Internal,
     ProblemCode::TimedOut,
 ];
 
-/// A parameter that may be left out cannot be null: HTTP has no such thing.
+/// Removes null from the types of a parameter: HTTP knows none, a parameter is left out.
 fn forbid_null(parameter: &mut RefOr<Parameter>) {
     if let RefOr::T(parameter) = parameter
         && let Some(RefOr::T(Schema::Object(schema))) = &mut parameter.schema

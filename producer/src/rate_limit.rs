@@ -1,90 +1,59 @@
 //! How fast each client may submit and erase at this producer.
 //!
-//! A cell for each client that has a rate, by name: what a client has used up stays used up
-//! when the configuration is read again.
+//! There is one limiter for each client that has a rate, by name: what a client has used up
+//! stays used up when the configuration is read again.
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Mutex, PoisonError},
     time::Duration,
 };
 
-use axum::{extract::FromRequestParts, http::request::Parts};
 use governor::{
     Quota, RateLimiter,
     clock::{Clock, MonotonicClock},
     state::{InMemoryState, NotKeyed},
 };
-use quhao_common::{
-    domain::app::{Client, ClientName, Directory, Rate},
-    process::metrics,
-};
-
-use crate::{
-    Edge,
-    http::{
-        auth::Authenticated,
-        problem::{Problem, ProblemCode},
-    },
-};
-
-/// Whoever asks for what counts towards the client's rate, and may.
-pub(crate) struct Rated(pub(crate) Authenticated);
-
-impl FromRequestParts<Arc<Edge>> for Rated {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, edge: &Arc<Edge>) -> Result<Self, Problem> {
-        let caller = Authenticated::from_request_parts(parts, edge).await?;
-        edge.rates.take(&caller)?;
-        Ok(Self(caller))
-    }
-}
+use quhao_common::domain::app::{Client, ClientName, Directory, Rate};
 
 type Limiter = RateLimiter<NotKeyed, InMemoryState, MonotonicClock>;
 
 /// What every client has used up of its rate.
 #[derive(Debug, Default)]
-pub(crate) struct Rates {
+pub(crate) struct RateLimits {
     clock: MonotonicClock,
-    cells: Mutex<HashMap<ClientName, Cell>>,
+    by_client: Mutex<HashMap<ClientName, ClientLimit>>,
 }
 
+/// What one client has used up of the rate that it was created with.
 #[derive(Debug)]
-struct Cell {
+struct ClientLimit {
     rate: Rate,
     limiter: Limiter,
 }
 
-impl Cell {
-    /// A rested one.
+impl ClientLimit {
+    /// Creates the limit of a client that has used up nothing.
     fn new(rate: Rate, clock: MonotonicClock) -> Self {
         let quota = Quota::per_second(rate.per_second).allow_burst(rate.burst);
         Self { rate, limiter: RateLimiter::direct_with_clock(quota, clock) }
     }
 }
 
-impl Rates {
-    /// Counts a request, or says that it is one too many.
-    fn take(&self, caller: &Authenticated) -> Result<(), Problem> {
-        self.count(&caller.client, &caller.registry.directory).map_err(|wait| {
-            metrics::rate_limited(caller.client.name.as_str());
-            Problem::from(ProblemCode::RateLimited).retry_after(wait)
-        })
-    }
-
-    /// Counts a request of `client`; an error is how long to wait instead.
-    fn count(&self, client: &Client, directory: &Directory) -> Result<(), Duration> {
+impl RateLimits {
+    /// Counts a request of `client`, which `directory` lists. Fails with the time to wait
+    /// if the request exceeds the client's rate; then it is not counted.
+    pub(crate) fn count(&self, client: &Client, directory: &Directory) -> Result<(), Duration> {
         let Some(rate) = client.rate else { return Ok(()) };
-        let mut cells = self.cells.lock().unwrap_or_else(PoisonError::into_inner);
-        if cells.get(&client.name).is_none_or(|cell| cell.rate != rate) {
-            // Whoever is no client any more leaves nothing behind, so that there are never
-            // more than the configuration lists.
-            cells.retain(|name, _| directory.client(name).is_some());
-            cells.insert(client.name.clone(), Cell::new(rate, self.clock.clone()));
+        let mut by_client = self.by_client.lock().unwrap_or_else(PoisonError::into_inner);
+        if by_client.get(&client.name).is_none_or(|limit| limit.rate != rate) {
+            // Clients that are no longer configured go, so that there are never more
+            // entries than the configuration has clients.
+            by_client.retain(|name, _| directory.client(name).is_some());
+            by_client.insert(client.name.clone(), ClientLimit::new(rate, self.clock.clone()));
         }
-        let Some(cell) = cells.get(&client.name) else { return Ok(()) };
-        cell.limiter.check().map_err(|until| until.wait_time_from(self.clock.now()))
+        let Some(limit) = by_client.get(&client.name) else { return Ok(()) };
+        limit.limiter.check().map_err(|not_until| not_until.wait_time_from(self.clock.now()))
     }
 }
 
@@ -94,17 +63,18 @@ mod tests {
 
     use super::*;
 
-    fn client(name: &str, rate: Option<(u32, u32)>) -> Client {
-        let number = |n| NonZeroU32::new(n).expect("above zero");
+    fn client(name: &str, rate: Option<Rate>) -> Client {
         Client {
             name: ClientName::new(name).expect("a name"),
             api_key_sha256: Vec::new(),
             webhook_secrets: Vec::new(),
-            rate: rate.map(|(per_second, burst)| Rate {
-                per_second: number(per_second),
-                burst: number(burst),
-            }),
+            rate,
         }
+    }
+
+    fn rate(per_second: u32, burst: u32) -> Rate {
+        let number = |n| NonZeroU32::new(n).expect("above zero");
+        Rate { per_second: number(per_second), burst: number(burst) }
     }
 
     fn directory(clients: &[&Client]) -> Directory {
@@ -112,43 +82,44 @@ mod tests {
     }
 
     #[test]
-    fn a_burst_is_taken_and_the_next_waits_while_others_go_on() {
-        let (slow, free) = (client("slow", Some((1, 3))), client("free", None));
-        let other = client("other", Some((1, 1)));
+    fn client_beyond_its_burst_waits_and_others_do_not() {
+        let slow = client("slow", Some(rate(1, 3)));
+        let free = client("free", None);
+        let other = client("other", Some(rate(1, 1)));
         let directory = directory(&[&slow, &free, &other]);
-        let rates = Rates::default();
+        let limits = RateLimits::default();
         for _ in 0..3 {
-            assert_eq!(rates.count(&slow, &directory), Ok(()));
+            assert_eq!(limits.count(&slow, &directory), Ok(()));
         }
-        let wait = rates.count(&slow, &directory).expect_err("one too many");
+        let wait = limits.count(&slow, &directory).expect_err("one too many");
         assert!(wait <= Duration::from_secs(1), "{wait:?}");
-        assert_eq!(rates.count(&other, &directory), Ok(()));
+        assert_eq!(limits.count(&other, &directory), Ok(()));
         for _ in 0..1000 {
-            assert_eq!(rates.count(&free, &directory), Ok(()));
+            assert_eq!(limits.count(&free, &directory), Ok(()));
         }
     }
 
     #[test]
-    fn what_is_used_up_outlives_a_new_configuration_unless_the_rate_is_another() {
-        let before = client("orders", Some((1, 1)));
-        let rates = Rates::default();
-        assert_eq!(rates.count(&before, &directory(&[&before])), Ok(()));
-        let same = client("orders", Some((1, 1)));
-        assert!(rates.count(&same, &directory(&[&same])).is_err());
-        let faster = client("orders", Some((1, 2)));
+    fn usage_survives_a_reload_unless_the_rate_changes() {
+        let before = client("orders", Some(rate(1, 1)));
+        let limits = RateLimits::default();
+        assert_eq!(limits.count(&before, &directory(&[&before])), Ok(()));
+        let same = client("orders", Some(rate(1, 1)));
+        assert!(limits.count(&same, &directory(&[&same])).is_err());
+        let faster = client("orders", Some(rate(1, 2)));
         let directory = directory(&[&faster]);
-        assert_eq!(rates.count(&faster, &directory), Ok(()));
-        assert_eq!(rates.count(&faster, &directory), Ok(()));
-        assert!(rates.count(&faster, &directory).is_err());
+        assert_eq!(limits.count(&faster, &directory), Ok(()));
+        assert_eq!(limits.count(&faster, &directory), Ok(()));
+        assert!(limits.count(&faster, &directory).is_err());
     }
 
     #[test]
-    fn clients_that_are_gone_leave_nothing_behind() {
-        let rates = Rates::default();
+    fn removed_clients_leave_no_entries() {
+        let limits = RateLimits::default();
         for number in 0..100 {
-            let client = client(&format!("client-{number}"), Some((1, 1)));
-            assert_eq!(rates.count(&client, &directory(&[&client])), Ok(()));
+            let client = client(&format!("client-{number}"), Some(rate(1, 1)));
+            assert_eq!(limits.count(&client, &directory(&[&client])), Ok(()));
         }
-        assert_eq!(rates.cells.lock().expect("not poisoned").len(), 1);
+        assert_eq!(limits.by_client.lock().expect("not poisoned").len(), 1);
     }
 }

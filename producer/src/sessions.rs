@@ -12,19 +12,20 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::{
-    Edge,
     http::{
         auth::Authenticated,
         problem::{Problem, ProblemCode},
+        problem_responses::problem_responses,
     },
-    openapi::problems::SessionProblems,
+    state::AppState,
 };
 
 /// A guest's session.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Session)]
 pub(crate) struct SessionObject {
-    /// Its handle: `session` of jobs. The one that was asked for may be older; both work.
+    /// The session's handle, for `session` of jobs. The one in the request may be older;
+    /// both work.
     session: String,
     /// The mini-program.
     #[schema(value_type = String)]
@@ -39,11 +40,16 @@ pub(crate) struct SessionObject {
     refreshed_at: Timestamp,
 }
 
-/// Ask for a session
+problem_responses! {
+    /// Problems that a request for a session can be answered with.
+    SessionProblems: Unauthorized, NotFound, StoreUnavailable
+}
+
+/// Returns a session
 ///
-/// Tells whether a handle still works, for instance before a guest taps a button that
-/// costs. A handle that was never given out to this client and one whose session has
-/// expired or was erased look the same.
+/// Use it to check that a handle still works, for instance before a guest taps a button that
+/// costs. A handle of another client and one whose session has expired or was erased look
+/// the same.
 #[utoipa::path(
     get,
     path = "/v1/sessions/{session}",
@@ -52,30 +58,30 @@ pub(crate) struct SessionObject {
     security(("api_key" = [])),
     params(("session" = String, Path, pattern = "^ses_[0-9a-hjkmnp-tv-z]{40}$",
         description = "The handle, as a result gave it")),
-    responses((status = 200, description = "It works", body = SessionObject), SessionProblems),
+    responses((status = 200, description = "The handle works", body = SessionObject), SessionProblems),
 )]
-pub(crate) async fn look(
-    State(edge): State<Arc<Edge>>,
+pub(crate) async fn get_session(
+    State(state): State<Arc<AppState>>,
     caller: Authenticated,
     session: Result<Path<String>, PathRejection>,
 ) -> Result<Json<SessionObject>, Problem> {
     let not_found = || Problem::from(ProblemCode::NotFound);
     let Path(text) = session.map_err(|_| not_found())?;
-    let (ids, client) = (&caller.registry.id_keys, &caller.client.name);
+    let client = &caller.client.name;
     let (handle, app) = caller.registry.session_of(&text, client).ok_or_else(not_found)?;
-    let found = edge
+    let stored = state
         .backend
         .store
         .session_of_handle(client, &app.id, handle.key())
         .await
         .map_err(|error| Problem::from(ProblemCode::StoreUnavailable).because(&error))?;
-    let StoredSession { openid, unionid, keys } = found.ok_or_else(not_found)?;
-    let current = keys.first().ok_or_else(not_found)?;
+    let StoredSession { openid, unionid, keys } = stored.ok_or_else(not_found)?;
+    let current_key = keys.first().ok_or_else(not_found)?;
     Ok(Json(SessionObject {
-        session: ids.session_handle(client, &app.id, &openid).wire(),
+        session: caller.registry.id_keys.session_handle(client, &app.id, &openid).wire(),
         app_id: app.id.clone(),
         openid,
         unionid,
-        refreshed_at: Timestamp(current.exchanged_at),
+        refreshed_at: Timestamp(current_key.exchanged_at),
     }))
 }

@@ -9,7 +9,6 @@ mod dead;
 mod decrypt;
 mod drain;
 mod id;
-mod repair;
 mod slots;
 mod standstill;
 mod suspects;

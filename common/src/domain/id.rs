@@ -131,7 +131,7 @@ impl IdKeys {
         Self { ring, recent: Arc::new(Recent::new()) }
     }
 
-    /// The id of `submission` (canonical, see [`crate::domain::job::Submission`]) under the
+    /// The id of `submission` (canonical, see [`crate::domain::job::IdInput`]) under the
     /// newest secret.
     pub fn derive(&self, client: &ClientName, app: &AppId, submission: &[u8]) -> JobId {
         let (_, secret) = self.ring.newest();

@@ -126,9 +126,9 @@ impl fmt::Debug for Metadata {
     }
 }
 
-/// What a client sent, but for the deadline: this alone makes the id.
+/// The part of a submission that makes the job's id: everything but the deadline.
 #[derive(Debug)]
-pub struct Submission<'a> {
+pub struct IdInput<'a> {
     /// What there is to do.
     pub work: &'a Work,
     /// The caller's metadata. Counts byte for byte.
@@ -139,8 +139,8 @@ pub struct Submission<'a> {
     pub idempotency_key: Option<&'a str>,
 }
 
-impl Submission<'_> {
-    /// The job's id: the same for the same submission, on every producer.
+impl IdInput<'_> {
+    /// Returns the job's id: the same for the same submission, on every producer.
     pub fn id(&self, keys: &IdKeys, client: &ClientName, app: &AppId) -> JobId {
         keys.derive(client, app, &self.canonical())
     }

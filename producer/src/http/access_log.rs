@@ -1,5 +1,5 @@
-//! Around every request: its id, its metrics, its log line, its limits, and a net for
-//! panics.
+//! The layer around every request: its id, its metrics, its log line, its limits, and what
+//! catches panics.
 
 use std::{panic::AssertUnwindSafe, time::Duration};
 
@@ -16,38 +16,43 @@ use tokio::time::Instant;
 
 use crate::http::{
     headers::{self, X_REQUEST_ID},
-    problem::{Logged, Problem, ProblemCode},
+    problem::{LoggedProblem, Problem, ProblemCode},
 };
 
+/// Longest request target, in bytes.
 const URI_BYTES_MAX: usize = 2048;
+/// Most header fields.
 const HEADERS_MAX: usize = 64;
+/// Most bytes of all header fields together.
 const HEADER_BYTES_MAX: usize = 16 * 1024;
 
-/// The outermost layer. Logs the route, never the path: a path may hold a whole job id.
-pub(crate) async fn observe(
-    State(limit): State<Duration>,
+/// Runs a request as the outermost layer. Logs the route, never the path: a path may hold a
+/// whole job id.
+pub(crate) async fn around_request(
+    State(timeout): State<Duration>,
     mut request: Request,
     next: Next,
 ) -> Response {
     let started = Instant::now();
     let route = request.extensions().get::<MatchedPath>().cloned();
     let route = route.as_ref().map_or("unmatched", MatchedPath::as_str);
-    let submits = route == "/v1/jobs" && request.method() == Method::POST;
+    let is_submit = route == "/v1/jobs" && request.method() == Method::POST;
     let request_id = headers::request_id(request.headers()).unwrap_or_else(new_request_id);
-    // Nothing further in sees two of them, or one that cannot be repeated.
+    // No inner layer sees two ids, or one that is not fit to be repeated.
     request.headers_mut().insert(X_REQUEST_ID, request_id.clone());
 
-    let mut response = match excess(&request) {
+    let mut response = match exceeded_head_limit(&request) {
         Some(code) => Problem::from(code).into_response(),
-        None => guarded(limit, next.run(request)).await,
+        None => run_guarded(timeout, next.run(request)).await,
     };
 
-    let logged = response.extensions_mut().remove::<Logged>();
-    if let Some(logged) = logged.as_ref().filter(|logged| logged.code.status().is_server_error()) {
-        log(logged, route, &request_id);
-    }
-    if let Some(logged) = logged.filter(|_| submits) {
-        metrics::submitted(logged.code.as_str());
+    if let Some(problem) = response.extensions_mut().remove::<LoggedProblem>() {
+        if problem.code.status().is_server_error() {
+            log(&problem, route, &request_id);
+        }
+        if is_submit {
+            metrics::submitted(problem.code.as_str());
+        }
     }
     metrics::http_request(route, response.status().as_u16(), started.elapsed());
     let headers = response.headers_mut();
@@ -57,54 +62,60 @@ pub(crate) async fn observe(
     response
 }
 
-/// Runs a request to an answer, whatever happens in it.
-async fn guarded(limit: Duration, run: impl Future<Output = Response>) -> Response {
-    // A handler leaves nothing half-changed that another could see: what they share is
-    // behind locks that no handler holds across a panic.
-    match tokio::time::timeout(limit, AssertUnwindSafe(run).catch_unwind()).await {
+/// Runs a request to an answer, whatever happens in it: a panic and the timeout become
+/// problems.
+async fn run_guarded(timeout: Duration, run: impl Future<Output = Response>) -> Response {
+    // Unwind safe: what handlers share is behind locks that no handler holds across a panic,
+    // so none leaves anything half-changed that another could see.
+    match tokio::time::timeout(timeout, AssertUnwindSafe(run).catch_unwind()).await {
         Ok(Ok(response)) => response,
         Ok(Err(_)) => Problem::from(ProblemCode::Internal).into_response(),
         Err(_) => Problem::from(ProblemCode::TimedOut).into_response(),
     }
 }
 
-/// What of a request's head is beyond the limits.
-fn excess(request: &Request) -> Option<ProblemCode> {
+/// Returns the problem of a request whose head exceeds a limit.
+fn exceeded_head_limit(request: &Request) -> Option<ProblemCode> {
     let uri = request.uri();
-    let target = uri.path().len() + uri.query().map_or(0, str::len);
-    if target > URI_BYTES_MAX {
+    let uri_bytes = uri.path().len() + uri.query().map_or(0, str::len);
+    if uri_bytes > URI_BYTES_MAX {
         return Some(ProblemCode::UriTooLong);
     }
     let headers: &HeaderMap = request.headers();
-    let bytes: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
-    (headers.len() > HEADERS_MAX || bytes > HEADER_BYTES_MAX)
-        .then_some(ProblemCode::HeadersTooLarge)
+    let header_bytes: usize =
+        headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
+    if headers.len() > HEADERS_MAX || header_bytes > HEADER_BYTES_MAX {
+        return Some(ProblemCode::HeadersTooLarge);
+    }
+    None
 }
 
-fn log(logged: &Logged, route: &str, request_id: &HeaderValue) {
+/// Logs a request that failed on the server's side.
+fn log(problem: &LoggedProblem, route: &str, request_id: &HeaderValue) {
     let request_id = request_id.to_str().unwrap_or_default();
-    let code = logged.code.as_str();
-    let cause = logged.cause.as_deref();
-    if logged.code == ProblemCode::Internal {
-        tracing::error!(request_id, route, code, cause, "a request met a fault");
+    let code = problem.code.as_str();
+    let cause = problem.cause.as_deref();
+    if problem.code == ProblemCode::Internal {
+        tracing::error!(request_id, route, code, cause, "a request failed because of a bug");
     } else {
-        tracing::info!(request_id, route, code, cause, "a request was turned away");
+        tracing::info!(request_id, route, code, cause, "a request was not carried out");
     }
 }
 
+/// Creates a random request id.
 fn new_request_id() -> HeaderValue {
     let text = HEXLOWER.encode(&rand::random::<[u8; 16]>());
     // Hex digits are always valid.
     HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static("-"))
 }
 
-/// For paths that do not exist.
+/// Answers requests for paths that do not exist.
 pub(crate) async fn no_such_path() -> Problem {
     ProblemCode::NotFound.into()
 }
 
-/// For methods that a path does not have. The router adds `Allow`, which is also all that
-/// `OPTIONS` asks for.
+/// Answers methods that a path does not have. The router adds `Allow`, which is also all
+/// that `OPTIONS` asks for.
 pub(crate) async fn no_such_method(method: Method) -> Response {
     if method == Method::OPTIONS {
         StatusCode::NO_CONTENT.into_response()
@@ -122,14 +133,14 @@ mod tests {
     use super::*;
 
     fn router() -> Router {
-        let limit = Duration::from_millis(50);
+        let timeout = Duration::from_millis(50);
         Router::new()
             .route("/fine", get(async || "fine"))
             .route("/panics", get(async || -> &'static str { panic!("on purpose") }))
             .route("/hangs", get(std::future::pending::<&'static str>))
             .fallback(no_such_path)
             .method_not_allowed_fallback(no_such_method)
-            .layer(middleware::from_fn_with_state(limit, observe))
+            .layer(middleware::from_fn_with_state(timeout, around_request))
     }
 
     async fn call(request: axum::http::request::Builder) -> (Response, serde_json::Value) {
@@ -141,7 +152,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn whatever_happens_is_answered_with_a_problem() {
+    async fn every_failure_is_answered_with_a_problem() {
         for (path, method, code) in [
             ("/panics", "GET", "internal"),
             ("/hangs", "GET", "timed_out"),
@@ -155,7 +166,7 @@ mod tests {
             assert_eq!(problem["status"], response.status().as_u16());
             assert_eq!(response.headers()[header::CONTENT_TYPE], "application/problem+json");
             assert_eq!(response.headers()[X_REQUEST_ID].len(), 32);
-            assert!(response.extensions().get::<Logged>().is_none());
+            assert!(response.extensions().get::<LoggedProblem>().is_none());
         }
         let (_, problem) =
             call(Request::builder().uri("/fine").header("x", "y".repeat(16_384))).await;
@@ -163,7 +174,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_request_id_is_kept_if_it_can_be_repeated() {
+    async fn request_id_is_kept_if_fit_to_be_repeated() {
         let longest = "x".repeat(64);
         let too_long = "x".repeat(65);
         for (id, kept) in [("a-1", true), (&longest, true), (&too_long, false), ("a b", false)] {
@@ -177,7 +188,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn options_names_the_methods() {
+    async fn options_lists_the_methods() {
         let (response, _) = call(Request::builder().uri("/fine").method("OPTIONS")).await;
         assert_eq!(response.status(), StatusCode::NO_CONTENT);
         assert_eq!(response.headers()[header::ALLOW], "GET,HEAD");

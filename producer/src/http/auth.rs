@@ -1,4 +1,4 @@
-//! Who is asking.
+//! Authentication of requests by API key.
 
 use std::sync::Arc;
 
@@ -12,11 +12,11 @@ use quhao_common::{
 };
 
 use crate::{
-    Edge,
     http::problem::{Problem, ProblemCode},
+    state::AppState,
 };
 
-/// A client that showed one of its API keys, and what was configured at that moment.
+/// A client that showed one of its API keys, and the configuration as it was then.
 #[derive(Clone)]
 pub(crate) struct Authenticated {
     pub(crate) client: Arc<Client>,
@@ -24,18 +24,24 @@ pub(crate) struct Authenticated {
 }
 
 impl Authenticated {
-    /// The client's apps.
+    /// Returns the client's apps.
     pub(crate) fn apps(&self) -> &[Arc<App>] {
         self.registry.directory.apps_of(&self.client.name)
     }
+
+    /// Returns whether no other client is configured.
+    pub(crate) fn is_only_client(&self) -> bool {
+        self.registry.directory.clients().nth(1).is_none()
+    }
 }
 
-impl FromRequestParts<Arc<Edge>> for Authenticated {
+impl FromRequestParts<Arc<AppState>> for Authenticated {
     type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, edge: &Arc<Edge>) -> Result<Self, Problem> {
-        let registry = edge.live.now();
-        let client = bearer(&parts.headers)
+    /// Finds the client that the request's API key belongs to.
+    async fn from_request_parts(parts: &mut Parts, state: &Arc<AppState>) -> Result<Self, Problem> {
+        let registry = state.live.now();
+        let client = bearer_token(&parts.headers)
             .and_then(|key| registry.directory.client_of_key(key))
             .map(Arc::clone)
             .ok_or(ProblemCode::Unauthorized)?;
@@ -43,11 +49,14 @@ impl FromRequestParts<Arc<Edge>> for Authenticated {
     }
 }
 
-/// The token of `Authorization: Bearer`. Two such headers are none: which one counted
-/// would depend on who reads them.
-fn bearer(headers: &HeaderMap) -> Option<&str> {
+/// Returns the token of `Authorization: Bearer`. Two such headers count as none: which one
+/// is meant would depend on who reads them.
+fn bearer_token(headers: &HeaderMap) -> Option<&str> {
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
-    let (value, None) = (values.next()?, values.next()) else { return None };
+    let value = values.next()?;
+    if values.next().is_some() {
+        return None;
+    }
     let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim_matches(' '))
 }
@@ -65,11 +74,11 @@ mod tests {
     }
 
     #[test]
-    fn the_scheme_is_read_in_any_case_and_one_header_only() {
-        assert_eq!(bearer(&headers(&["Bearer abc"])), Some("abc"));
-        assert_eq!(bearer(&headers(&["bEARER   abc "])), Some("abc"));
+    fn bearer_scheme_has_any_case_and_stands_once() {
+        assert_eq!(bearer_token(&headers(&["Bearer abc"])), Some("abc"));
+        assert_eq!(bearer_token(&headers(&["bEARER   abc "])), Some("abc"));
         for wrong in [&[][..], &["abc"], &["Basic abc"], &["Bearer"], &["Bearer a", "Bearer a"]] {
-            assert_eq!(bearer(&headers(wrong)), None, "{wrong:?}");
+            assert_eq!(bearer_token(&headers(wrong)), None, "{wrong:?}");
         }
     }
 }

@@ -5,19 +5,19 @@ use std::{sync::Arc, time::Duration};
 use axum::{
     body::Body,
     extract::{FromRequest, FromRequestParts, Request},
-    http::{HeaderMap, header},
+    http::{HeaderMap, header, request::Parts},
 };
 use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 
 use crate::{
-    Edge,
     http::{
         auth::Authenticated,
         headers,
         problem::{Problem, ProblemCode},
+        rate::WithinRate,
     },
-    rate_limit::Rated,
+    state::AppState,
 };
 
 /// Largest body, in bytes.
@@ -28,24 +28,26 @@ const BODY_BYTES_MAX: usize = 64 * 1024;
 const DISCARD_BYTES_MAX: usize = 1024 * 1024;
 const DISCARD_TIME: Duration = Duration::from_secs(1);
 
-/// A client whose rate allows it, and the bytes of a body that claims to be JSON.
-pub(crate) struct RatedJson(pub(crate) Authenticated, pub(crate) Bytes);
+/// The body of a request that is within its client's rate. The headers say that it is JSON;
+/// it is not parsed yet.
+pub(crate) struct JsonWithinRate {
+    pub(crate) caller: Authenticated,
+    pub(crate) body: Bytes,
+}
 
-impl FromRequest<Arc<Edge>> for RatedJson {
+impl FromRequest<Arc<AppState>> for JsonWithinRate {
     type Rejection = Problem;
 
-    /// Judges a request by its head, and only then reads its body.
-    async fn from_request(request: Request, edge: &Arc<Edge>) -> Result<Self, Problem> {
+    /// Judges the request by its head, and only then reads its body.
+    async fn from_request(request: Request, state: &Arc<AppState>) -> Result<Self, Problem> {
         let (mut head, mut body) = request.into_parts();
-        let admitted =
-            Rated::from_request_parts(&mut head, edge).await.and_then(|Rated(caller)| {
-                fits(&head.headers)?;
-                Ok(caller)
-            });
-        match admitted {
-            Ok(caller) => Ok(Self(caller, read(&mut body, edge.limits.body).await?)),
+        match judge_head(&mut head, state).await {
+            Ok(caller) => {
+                let body = read(&mut body, state.limits.body_timeout).await?;
+                Ok(Self { caller, body })
+            }
             Err(problem) => {
-                // Whoever expects a 100 has not begun to send.
+                // A client that expects a 100 has not begun to send.
                 if !head.headers.contains_key(header::EXPECT) {
                     discard(&mut body).await;
                 }
@@ -55,8 +57,15 @@ impl FromRequest<Arc<Edge>> for RatedJson {
     }
 }
 
-/// What can be said before a byte is read.
-fn fits(headers: &HeaderMap) -> Result<(), Problem> {
+/// Checks the caller, its rate and what the headers say of the body.
+async fn judge_head(head: &mut Parts, state: &Arc<AppState>) -> Result<Authenticated, Problem> {
+    let WithinRate(caller) = WithinRate::from_request_parts(head, state).await?;
+    check_headers(&head.headers)?;
+    Ok(caller)
+}
+
+/// Checks what can be known of the body before a byte of it is read.
+fn check_headers(headers: &HeaderMap) -> Result<(), Problem> {
     if !headers::is_plain_json(headers) {
         return Err(ProblemCode::UnsupportedMediaType.into());
     }
@@ -66,9 +75,10 @@ fn fits(headers: &HeaderMap) -> Result<(), Problem> {
     }
 }
 
-async fn read(body: &mut Body, limit: Duration) -> Result<Bytes, Problem> {
+/// Reads a whole body, within `timeout` and [`BODY_BYTES_MAX`].
+async fn read(body: &mut Body, timeout: Duration) -> Result<Bytes, Problem> {
     let whole = Limited::new(&mut *body, BODY_BYTES_MAX).collect();
-    match tokio::time::timeout(limit, whole).await {
+    match tokio::time::timeout(timeout, whole).await {
         Ok(Ok(body)) => Ok(body.to_bytes()),
         Ok(Err(error)) if error.is::<LengthLimitError>() => {
             discard(body).await;
@@ -79,12 +89,13 @@ async fn read(body: &mut Body, limit: Duration) -> Result<Bytes, Problem> {
     }
 }
 
+/// Reads what is left of a body and throws it away, within the limits above.
 async fn discard(body: &mut Body) {
     let reading = async {
-        let mut left = DISCARD_BYTES_MAX;
+        let mut bytes_left = DISCARD_BYTES_MAX;
         while let Some(Ok(frame)) = body.frame().await {
-            left = left.saturating_sub(frame.data_ref().map_or(0, Bytes::len));
-            if left == 0 {
+            bytes_left = bytes_left.saturating_sub(frame.data_ref().map_or(0, Bytes::len));
+            if bytes_left == 0 {
                 break;
             }
         }

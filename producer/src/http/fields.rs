@@ -1,8 +1,8 @@
 //! A request's body, field by field. Pure.
 //!
-//! Fields are taken out before any is judged, and what is wrong with each is gathered: one
-//! with a wrong type does not hide what is wrong with the others, and a caller hears of
-//! everything at once.
+//! Each field is taken out of the body, and everything that is wrong is gathered: a field
+//! of a wrong type does not hide what is wrong with the others, and the caller gets all
+//! errors at once.
 
 use std::{borrow::Cow, sync::Arc};
 
@@ -11,11 +11,11 @@ use serde_json::value::RawValue;
 
 use crate::http::{
     auth::Authenticated,
-    json_object::{JsonObject, Kind, kind},
+    json_object::{JsonKind, JsonObject, kind},
     problem::{FieldCode, FieldError, Problem},
 };
 
-/// A body that is being read, and what was found wrong with it so far.
+/// A body that is being read, and the errors found so far.
 #[derive(Debug)]
 pub(crate) struct Fields<'a> {
     object: JsonObject<'a>,
@@ -23,17 +23,19 @@ pub(crate) struct Fields<'a> {
 }
 
 impl<'a> Fields<'a> {
-    /// Begins with `body`; `earlier` is what was found wrong with the headers.
-    pub(crate) fn of(body: &'a [u8], earlier: Option<FieldError>) -> Result<Self, Problem> {
-        Ok(Self { object: JsonObject::read(body)?, errors: earlier.into_iter().collect() })
+    /// Parses `body`. `header_error` is an error of the headers, to be reported with those
+    /// of the body.
+    pub(crate) fn parse(body: &'a [u8], header_error: Option<FieldError>) -> Result<Self, Problem> {
+        let object = JsonObject::read(body)?;
+        Ok(Self { object, errors: header_error.into_iter().collect() })
     }
 
-    /// Whether the field is there and nobody has taken it.
+    /// Returns whether the field is there and was not taken yet.
     pub(crate) fn has(&self, field: &str) -> bool {
         self.object.has(field)
     }
 
-    /// Notes what is wrong. `detail` must not repeat what was sent.
+    /// Records an error. `detail` must not repeat what was sent.
     pub(crate) fn refuse(
         &mut self,
         field: &'static str,
@@ -43,8 +45,9 @@ impl<'a> Fields<'a> {
         self.errors.push(FieldError::new(field, code, detail));
     }
 
-    /// Refuses a field that has no place in this request, if it is there, whatever it holds.
-    pub(crate) fn discard(
+    /// Takes a field that does not belong in this request and, if it is there, records an
+    /// error, whatever it holds.
+    pub(crate) fn refuse_if_present(
         &mut self,
         field: &'static str,
         code: FieldCode,
@@ -55,12 +58,12 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// The field's JSON text, if it is there and of the right type.
-    pub(crate) fn typed(&mut self, field: &'static str, wanted: Kind) -> Option<&'a RawValue> {
+    /// Takes the field's JSON text, if it is there and of the right type.
+    pub(crate) fn take(&mut self, field: &'static str, wanted: JsonKind) -> Option<&'a RawValue> {
         let raw = self.object.take(field)?;
         match kind(raw) {
             found if found == wanted => Some(raw),
-            Kind::Null => {
+            JsonKind::Null => {
                 let detail =
                     format!("must be {}; leave the field out instead of null", wanted.name());
                 self.refuse(field, FieldCode::WrongType, detail);
@@ -73,9 +76,9 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// The field's text, if it is there and is one.
-    pub(crate) fn text(&mut self, field: &'static str) -> Option<String> {
-        let raw = self.typed(field, Kind::Text)?;
+    /// Takes the field's text, if it is there and is a string.
+    pub(crate) fn take_text(&mut self, field: &'static str) -> Option<String> {
+        let raw = self.take(field, JsonKind::Text)?;
         let text = serde_json::from_str(raw.get()).ok();
         if text.is_none() {
             self.refuse(field, FieldCode::InvalidCharacters, "is not a valid Unicode string");
@@ -83,8 +86,8 @@ impl<'a> Fields<'a> {
         text
     }
 
-    /// `app_id`: one of the caller's apps, or its only one.
-    pub(crate) fn app(&mut self, caller: &Authenticated) -> Option<Arc<App>> {
+    /// Takes `app_id` and returns that app of the caller's; without the field, the only app.
+    pub(crate) fn take_app(&mut self, caller: &Authenticated) -> Option<Arc<App>> {
         let apps = caller.apps();
         if !self.has("app_id") {
             if let [app] = apps {
@@ -97,7 +100,7 @@ impl<'a> Fields<'a> {
             self.refuse("app_id", FieldCode::Required, detail);
             return None;
         }
-        let wanted = self.text("app_id")?;
+        let wanted = self.take_text("app_id")?;
         let app = AppId::new(&wanted)
             .ok()
             .and_then(|id| caller.registry.directory.app_of(&caller.client.name, &id));
@@ -107,11 +110,11 @@ impl<'a> Fields<'a> {
         app.map(Arc::clone)
     }
 
-    /// `openid`: the platform's id of a guest.
-    pub(crate) fn openid(&mut self) -> Option<String> {
+    /// Takes `openid`: the platform's id of a guest.
+    pub(crate) fn take_openid(&mut self) -> Option<String> {
         /// WeChat's have 28 characters; nothing documents a limit.
         const CHARACTERS_MAX: usize = 128;
-        let text = self.text("openid")?;
+        let text = self.take_text("openid")?;
         if text.is_empty() {
             self.refuse("openid", FieldCode::Empty, "is empty");
         } else if text.len() > CHARACTERS_MAX {
@@ -127,11 +130,11 @@ impl<'a> Fields<'a> {
         None
     }
 
-    /// Everything that is wrong, with the fields that nobody took. `known` lists the names
+    /// Returns all errors, and one for each field that was not taken. `known` lists the names
     /// that there are.
-    pub(crate) fn complaints(self, known: &'static str) -> Vec<FieldError> {
+    pub(crate) fn into_errors(self, known: &'static str) -> Vec<FieldError> {
         let Self { object, mut errors } = self;
-        errors.extend(object.complaints(known));
+        errors.extend(object.into_errors(known));
         errors
     }
 }

@@ -1,4 +1,4 @@
-//! What request headers say. Pure.
+//! Reads request headers. Pure.
 
 use std::time::Duration;
 
@@ -11,7 +11,10 @@ const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const PREFER: HeaderName = HeaderName::from_static("prefer");
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
-/// The value of a header that stands exactly once.
+const REQUEST_ID_CHARACTERS_MAX: usize = 64;
+const IDEMPOTENCY_KEY_CHARACTERS_MAX: usize = 255;
+
+/// Returns the value of a header that stands exactly once.
 fn single<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a HeaderValue> {
     let mut values = headers.get_all(name).iter();
     match (values.next(), values.next()) {
@@ -20,48 +23,52 @@ fn single<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a HeaderVal
     }
 }
 
-/// The text, if it has `1..=longest` characters, all visible ASCII.
-fn visible(value: &HeaderValue, longest: usize) -> Option<&str> {
+/// Returns the text if it has 1 to `characters_max` characters, all visible ASCII.
+fn visible_text(value: &HeaderValue, characters_max: usize) -> Option<&str> {
     let text = std::str::from_utf8(value.as_bytes()).ok()?;
-    let fits = (1..=longest).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic());
+    let fits = (1..=characters_max).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_graphic());
     fits.then_some(text)
 }
 
-/// The caller's own request id, if it is one that can be repeated.
+/// Returns the caller's own request id, if it is fit to be repeated in answers and logs.
 pub(crate) fn request_id(headers: &HeaderMap) -> Option<HeaderValue> {
     let value = single(headers, &X_REQUEST_ID)?;
-    visible(value, 64).map(|_| value.clone())
+    visible_text(value, REQUEST_ID_CHARACTERS_MAX).map(|_| value.clone())
 }
 
-/// `Idempotency-Key`, to the letter.
+/// Returns the `Idempotency-Key`, exactly as sent.
 pub(crate) fn idempotency_key(headers: &HeaderMap) -> Result<Option<&str>, FieldError> {
     if !headers.contains_key(IDEMPOTENCY_KEY) {
         return Ok(None);
     }
-    single(headers, &IDEMPOTENCY_KEY).and_then(|value| visible(value, 255)).map(Some).ok_or_else(
-        || {
-            FieldError::new(
-                "Idempotency-Key",
-                FieldCode::InvalidValue,
-                "must stand once, with 1 to 255 visible ASCII characters",
-            )
-        },
-    )
+    let key = single(headers, &IDEMPOTENCY_KEY)
+        .and_then(|value| visible_text(value, IDEMPOTENCY_KEY_CHARACTERS_MAX));
+    if key.is_none() {
+        return Err(FieldError::new(
+            "Idempotency-Key",
+            FieldCode::InvalidValue,
+            "must stand once, with 1 to 255 visible ASCII characters",
+        ));
+    }
+    Ok(key)
 }
 
-/// `Prefer: wait=N` (RFC 7240). What is malformed is ignored, as that RFC demands; the
-/// first that is not counts. `wait=0` is no wish to wait.
-pub(crate) fn prefer_wait(headers: &HeaderMap, longest: Duration) -> Option<Duration> {
+/// Reads `Prefer: wait=N` (RFC 7240) and returns N seconds, at most `wait_max`. Malformed
+/// preferences are ignored, as the RFC demands; the first well-formed one counts. `wait=0`
+/// is no wish to wait.
+pub(crate) fn prefer_wait(headers: &HeaderMap, wait_max: Duration) -> Option<Duration> {
     let seconds = headers
         .get_all(PREFER)
         .iter()
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| split_unquoted(value, ','))
         .find_map(wait_seconds)?;
-    let wait = Duration::from_secs(seconds).min(longest);
+    let wait = Duration::from_secs(seconds).min(wait_max);
     (!wait.is_zero()).then_some(wait)
 }
 
+/// Returns the seconds of one `wait` preference.
 fn wait_seconds(preference: &str) -> Option<u64> {
     let (name, value) = split_unquoted(preference, ';').next()?.split_once('=')?;
     if !name.trim().eq_ignore_ascii_case("wait") {
@@ -74,9 +81,10 @@ fn wait_seconds(preference: &str) -> Option<u64> {
     is_number.then(|| digits.parse().unwrap_or(u64::MAX))
 }
 
-/// `text` split at `separator`, but not inside quoted strings.
+/// Splits `text` at `separator`, but not inside quoted strings.
 fn split_unquoted(text: &str, separator: char) -> impl Iterator<Item = &str> {
-    let (mut quoted, mut escaped) = (false, false);
+    let mut quoted = false;
+    let mut escaped = false;
     text.split(move |c| {
         let splits = !quoted && c == separator;
         quoted ^= c == '"' && !escaped;
@@ -85,23 +93,24 @@ fn split_unquoted(text: &str, separator: char) -> impl Iterator<Item = &str> {
     })
 }
 
-/// A W3C `traceparent` of version 00; anything else is ignored, as the W3C demands.
+/// Returns a W3C `traceparent` of version 00; anything else is ignored, as the W3C demands.
 pub(crate) fn traceparent(headers: &HeaderMap) -> Option<&str> {
     let text = single(headers, &TRACEPARENT)?.to_str().ok()?;
     let [version, trace, parent, flags]: [&str; 4] =
         text.split('-').collect::<Vec<_>>().try_into().ok()?;
-    let hex = |part: &str, length: usize| {
-        part.len() == length && part.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+    let is_hex = |part: &str, digits: usize| {
+        let is_lowercase_hex = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+        part.len() == digits && part.bytes().all(is_lowercase_hex)
     };
-    let set = |part: &str| part.bytes().any(|byte| byte != b'0');
-    let valid = version == "00"
-        && (hex(trace, 32) && set(trace))
-        && (hex(parent, 16) && set(parent))
-        && hex(flags, 2);
-    valid.then_some(text)
+    let is_zero = |part: &str| part.bytes().all(|byte| byte == b'0');
+    let is_valid = version == "00"
+        && (is_hex(trace, 32) && !is_zero(trace))
+        && (is_hex(parent, 16) && !is_zero(parent))
+        && is_hex(flags, 2);
+    is_valid.then_some(text)
 }
 
-/// Whether the body is announced as JSON, plain and in UTF-8.
+/// Returns whether the headers announce a body of JSON in UTF-8, without a content coding.
 pub(crate) fn is_plain_json(headers: &HeaderMap) -> bool {
     let Some(Ok(content_type)) = single(headers, &header::CONTENT_TYPE).map(HeaderValue::to_str)
     else {
@@ -120,7 +129,7 @@ pub(crate) fn is_plain_json(headers: &HeaderMap) -> bool {
     is_json && is_utf8 && is_plain
 }
 
-/// The announced length of the body.
+/// Returns the announced length of the body, in bytes.
 pub(crate) fn content_length(headers: &HeaderMap) -> Option<u64> {
     single(headers, &header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
@@ -138,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn prefer_is_read_as_rfc_7240_says() {
+    fn prefer_wait_follows_rfc_7240() {
         let wait = |values: &[&str]| {
             prefer_wait(&headers(&PREFER, values), Duration::from_secs(30)).map(|w| w.as_secs())
         };
@@ -155,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn a_traceparent_is_taken_or_ignored() {
+    fn malformed_traceparent_is_ignored() {
         let valid = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
         assert_eq!(traceparent(&headers(&TRACEPARENT, &[valid])), Some(valid));
         assert_eq!(traceparent(&headers(&TRACEPARENT, &[valid, valid])), None);
@@ -173,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn an_idempotency_key_is_kept_to_the_letter_or_refused() {
+    fn idempotency_key_is_kept_exactly_or_refused() {
         let key = |values: &[&str]| {
             let headers = headers(&IDEMPOTENCY_KEY, values);
             idempotency_key(&headers).map(|key| key.map(str::to_owned)).map_err(|e| e.code)
@@ -187,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn only_plain_json_is_json() {
+    fn only_plain_utf8_json_is_accepted() {
         let json = |values: &[&str]| is_plain_json(&headers(&header::CONTENT_TYPE, values));
         assert!(json(&["application/json"]));
         assert!(json(&["Application/JSON; Charset=\"UTF-8\""]));

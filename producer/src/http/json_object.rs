@@ -10,16 +10,17 @@ use serde_json::value::RawValue;
 
 use crate::http::problem::{FieldCode, FieldError, Problem, ProblemCode};
 
-/// The members that nobody has taken yet.
+/// The members of a JSON object that were not taken yet.
 #[derive(Debug)]
 pub(crate) struct JsonObject<'a> {
     members: Vec<(String, &'a RawValue)>,
-    twice: Vec<String>,
+    /// Names that stood more than once; the first of each is a member.
+    repeated: Vec<String>,
 }
 
-/// What a JSON text is.
+/// The type of a JSON text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum JsonKind {
     Text,
     Number,
     Object,
@@ -28,7 +29,8 @@ pub(crate) enum Kind {
     Null,
 }
 
-impl Kind {
+impl JsonKind {
+    /// Returns the type's name, with its article, for error details.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Text => "a string",
@@ -41,23 +43,23 @@ impl Kind {
     }
 }
 
-/// What `raw`, which was parsed before, is.
-pub(crate) fn kind(raw: &RawValue) -> Kind {
+/// Returns the type of `raw`, which is valid JSON.
+pub(crate) fn kind(raw: &RawValue) -> JsonKind {
     match raw.get().as_bytes().first() {
-        Some(b'"') => Kind::Text,
-        Some(b'{') => Kind::Object,
-        Some(b'[') => Kind::Array,
-        Some(b't' | b'f') => Kind::Boolean,
-        Some(b'n') => Kind::Null,
-        _ => Kind::Number,
+        Some(b'"') => JsonKind::Text,
+        Some(b'{') => JsonKind::Object,
+        Some(b'[') => JsonKind::Array,
+        Some(b't' | b'f') => JsonKind::Boolean,
+        Some(b'n') => JsonKind::Null,
+        _ => JsonKind::Number,
     }
 }
 
 impl<'a> JsonObject<'a> {
-    /// Reads a body.
+    /// Parses a body that has to be an object.
     pub(crate) fn read(body: &'a [u8]) -> Result<Self, Problem> {
         let text: &RawValue = serde_json::from_slice(body).map_err(malformed)?;
-        if kind(text) != Kind::Object {
+        if kind(text) != JsonKind::Object {
             return Err(Problem::invalid(vec![FieldError::new(
                 "",
                 FieldCode::WrongType,
@@ -67,31 +69,33 @@ impl<'a> JsonObject<'a> {
         serde_json::from_str(text.get()).map_err(malformed)
     }
 
+    /// Returns whether the member is there and was not taken yet.
     pub(crate) fn has(&self, name: &str) -> bool {
         self.members.iter().any(|(member, _)| member == name)
     }
 
+    /// Takes the member out of the object, if it is there.
     pub(crate) fn take(&mut self, name: &str) -> Option<&'a RawValue> {
         let at = self.members.iter().position(|(member, _)| member == name)?;
         Some(self.members.remove(at).1)
     }
 
-    /// What is wrong with the object itself: members that stand twice, and those that
-    /// nobody took. `known` lists the names that there are.
-    pub(crate) fn complaints(self, known: &'static str) -> impl Iterator<Item = FieldError> {
-        let twice = self
-            .twice
+    /// Returns what is wrong with the object itself: members that stand more than once, and
+    /// members that were not taken. `known` lists the names that there are.
+    pub(crate) fn into_errors(self, known: &'static str) -> impl Iterator<Item = FieldError> {
+        let repeated = self
+            .repeated
             .into_iter()
             .map(|name| FieldError::new(name, FieldCode::DuplicateField, "stands more than once"));
         let unknown = self.members.into_iter().map(move |(name, _)| {
             let detail = format!("is no field of this request; there are {known}");
             FieldError::new(name, FieldCode::UnknownField, detail)
         });
-        twice.chain(unknown)
+        repeated.chain(unknown)
     }
 }
 
-/// Says where, but not what stands there.
+/// Returns a problem that says where the JSON is malformed, but not what stands there.
 #[expect(clippy::needless_pass_by_value, reason = "the form that map_err wants")]
 fn malformed(error: serde_json::Error) -> Problem {
     if error.line() == 0 {
@@ -115,13 +119,13 @@ impl<'de> Deserialize<'de> for JsonObject<'de> {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut object = JsonObject { members: Vec::new(), twice: Vec::new() };
+                let mut object = JsonObject { members: Vec::new(), repeated: Vec::new() };
                 let mut seen = HashSet::new();
                 while let Some((name, value)) = map.next_entry::<String, &RawValue>()? {
                     if seen.insert(name.clone()) {
                         object.members.push((name, value));
                     } else {
-                        object.twice.push(name);
+                        object.repeated.push(name);
                     }
                 }
                 Ok(object)

@@ -1,4 +1,4 @@
-//! What a client is told when a request is not done: RFC 9457, always.
+//! What a client gets when a request is not carried out: RFC 9457, always.
 
 use std::{borrow::Cow, error::Error, sync::Arc, time::Duration};
 
@@ -34,6 +34,8 @@ pub(crate) struct FieldError {
 }
 
 impl FieldError {
+    /// Creates an error; a long name of a field is cut off. `detail` must not repeat what
+    /// was sent.
     pub(crate) fn new(
         field: impl Into<Cow<'static, str>>,
         code: FieldCode,
@@ -47,7 +49,7 @@ impl FieldError {
     }
 }
 
-/// A request that was not done.
+/// A request that was not carried out, and why.
 #[derive(Debug)]
 pub(crate) struct Problem {
     code: ProblemCode,
@@ -58,15 +60,16 @@ pub(crate) struct Problem {
     cause: Option<Arc<str>>,
 }
 
+/// A job that may run although its submission failed.
 #[derive(Debug)]
 struct JobLink {
     id: String,
     url: String,
 }
 
-/// Left on the response for the log line. Never sent.
+/// A problem as the access log needs it: an extension of the response, never sent.
 #[derive(Debug, Clone)]
-pub(crate) struct Logged {
+pub(crate) struct LoggedProblem {
     pub(crate) code: ProblemCode,
     pub(crate) cause: Option<Arc<str>>,
 }
@@ -85,51 +88,53 @@ impl From<ProblemCode> for Problem {
 }
 
 impl Problem {
-    /// Bad input: everything that is wrong with it. What names only things that are not
-    /// the client's is "not found", like an id that is not.
+    /// Creates the problem of bad input, with everything that is wrong with it. Input that
+    /// only names things that are not the client's is "not found", like an id of another
+    /// client.
     pub(crate) fn invalid(mut errors: Vec<FieldError>) -> Self {
-        let not_found = errors.iter().all(|error| error.code == FieldCode::NotFound);
-        let mut problem = Self::from(if not_found && !errors.is_empty() {
+        let all_not_found = errors.iter().all(|error| error.code == FieldCode::NotFound);
+        let code = if all_not_found && !errors.is_empty() {
             ProblemCode::NotFound
         } else {
             ProblemCode::InvalidRequest
-        });
-        let found = errors.len();
-        if found > ERRORS_MAX {
+        };
+        let mut problem = Self::from(code);
+        let count = errors.len();
+        if count > ERRORS_MAX {
             errors.truncate(ERRORS_MAX);
             problem.detail =
-                format!("{found} things in the request are not usable; errors lists the first.")
+                format!("{count} things in the request are not usable; errors lists the first.")
                     .into();
         }
         problem.errors = errors;
         problem
     }
 
-    /// Says more exactly what happened. `detail` must not repeat what was sent.
+    /// Replaces the code's detail by a more exact one, which must not repeat what was sent.
     pub(crate) fn detail(mut self, detail: impl Into<Cow<'static, str>>) -> Self {
         self.detail = detail.into();
         self
     }
 
-    /// Names the job that may run all the same.
+    /// Adds the job that may run all the same.
     pub(crate) fn job(mut self, id: String, url: String) -> Self {
         self.job = Some(Box::new(JobLink { id, url }));
         self
     }
 
-    /// Knows better when it makes sense to try again.
+    /// Replaces the code's `Retry-After`, rounded up to whole seconds.
     pub(crate) fn retry_after(mut self, wait: Duration) -> Self {
         self.retry_after = Some(whole_seconds(wait));
         self
     }
 
-    /// Keeps the cause for the log.
+    /// Attaches the cause, for the log only.
     pub(crate) fn because(mut self, error: &(dyn Error + 'static)) -> Self {
         self.cause = Some(with_causes(error).into());
         self
     }
 
-    /// What happened.
+    /// Returns the code.
     pub(crate) fn code(&self) -> ProblemCode {
         self.code
     }
@@ -153,13 +158,13 @@ impl Problem {
     }
 }
 
-/// Rounded up, and one at least: that is what `Retry-After` can say.
+/// Rounds up to whole seconds, one at least: `Retry-After` can say nothing finer.
 fn whole_seconds(wait: Duration) -> u32 {
     let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
     u32::try_from(seconds.max(1)).unwrap_or(u32::MAX)
 }
 
-/// Why a request was not done (RFC 9457).
+/// Why a request was not carried out (RFC 9457).
 #[derive(Serialize, ToSchema)]
 #[schema(as = Problem)]
 pub(crate) struct ProblemBody<'a> {
@@ -203,7 +208,7 @@ impl IntoResponse for Problem {
         if self.code == ProblemCode::Unauthorized {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
-        response.extensions_mut().insert(Logged { code: self.code, cause: self.cause });
+        response.extensions_mut().insert(LoggedProblem { code: self.code, cause: self.cause });
         response
     }
 }
@@ -219,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_unconfirmed_name_a_job_and_only_bad_input_lists_errors() {
+    fn job_and_errors_stand_only_where_they_apply() {
         let problem = Problem::from(ProblemCode::Unconfirmed).job("job_1".into(), "/x".into());
         assert_eq!(
             body(&problem),
@@ -239,21 +244,21 @@ mod tests {
     }
 
     #[test]
-    fn a_code_has_one_name() {
+    fn code_has_one_name() {
         for code in ProblemCode::ALL {
             assert_eq!(body(&Problem::from(*code))["code"], code.as_str());
         }
     }
 
     #[test]
-    fn a_wait_is_told_in_whole_seconds() {
+    fn retry_after_rounds_up_to_whole_seconds() {
         for (millis, seconds) in [(0, 1), (1, 1), (1000, 1), (1001, 2), (59_999, 60)] {
             assert_eq!(whole_seconds(Duration::from_millis(millis)), seconds, "{millis}");
         }
     }
 
     #[test]
-    fn a_cause_stands_once_and_is_not_sent() {
+    fn cause_is_kept_for_the_log_and_not_sent() {
         #[derive(Debug, thiserror::Error)]
         #[error("outer: {0}")]
         struct Outer(#[source] std::fmt::Error);

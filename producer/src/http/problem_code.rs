@@ -1,4 +1,4 @@
-//! The closed list of problems, and of what can be wrong with a field.
+//! The closed lists of problems and of errors of a field.
 
 use axum::http::StatusCode;
 use serde::Serialize;
@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 
 macro_rules! problem_codes {
     ($($variant:ident = $name:literal, $status:ident, retry $retry:expr, $title:literal, $detail:literal;)*) => {
-        /// Why a request was not done. Names are part of the HTTP contract.
+        /// Why a request was not carried out. Names are part of the HTTP contract.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
         #[serde(rename_all = "snake_case")]
         pub(crate) enum ProblemCode {
@@ -17,27 +17,27 @@ macro_rules! problem_codes {
             #[cfg(test)]
             pub(crate) const ALL: &[Self] = &[$(Self::$variant),*];
 
-            /// The contract's name of it.
+            /// Returns the code's name in the HTTP contract.
             pub(crate) fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $name),* }
             }
 
-            /// The only place that decides on a problem's status.
+            /// Returns the HTTP status. No other place decides on a problem's status.
             pub(crate) fn status(self) -> StatusCode {
                 match self { $(Self::$variant => StatusCode::$status),* }
             }
 
-            /// `Retry-After`, in seconds, for what passes by itself.
+            /// Returns `Retry-After` in seconds, for problems that pass by themselves.
             pub(crate) fn retry_after(self) -> Option<u32> {
                 match self { $(Self::$variant => $retry),* }
             }
 
-            /// A few words, the same every time.
+            /// Returns a few words, the same every time.
             pub(crate) fn title(self) -> &'static str {
                 match self { $(Self::$variant => $title),* }
             }
 
-            /// What it means, where nothing more exact is known.
+            /// Returns the meaning, where nothing more exact is known.
             pub(crate) fn detail(self) -> &'static str {
                 match self { $(Self::$variant => $detail),* }
             }
@@ -94,11 +94,11 @@ problem_codes! {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum FieldCode {
-    /// It is not there, but has to be.
+    /// It is missing, but needed.
     Required,
     /// There is no such field.
     UnknownField,
-    /// It is there twice.
+    /// It stands more than once.
     DuplicateField,
     /// It has another JSON type.
     WrongType,

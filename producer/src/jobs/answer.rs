@@ -10,51 +10,57 @@ use quhao_common::{
     api::job::JobObject,
     domain::{
         answer::{Answer, StoredAnswer},
-        app::AppId,
         callback_status::CallbackState,
         callback_target::CallbackEvent,
-        id::{JobId, JobKey},
+        id::JobKey,
         outcome::Outcome,
     },
-    process::registry::Registry,
 };
 
+use super::job_url::JobRef;
 use crate::{
-    Edge,
     http::{
         auth::Authenticated,
         problem::{Problem, ProblemCode},
     },
+    state::AppState,
 };
 
 const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
 
-/// The job of a stored answer. One that does not open is an operator's matter and may be
-/// readable elsewhere, or here after a change of the configuration: as good as a store
-/// that cannot be read.
+/// Opens a stored answer and returns its job.
+///
+/// An answer that does not open is a matter for the operator, and may be readable elsewhere,
+/// or here after a change of the configuration: the same as a store that cannot be read.
 pub(super) async fn finished(
-    edge: &Edge,
+    state: &AppState,
     caller: &Authenticated,
-    (id, app): (&JobId, &AppId),
+    job: JobRef<'_>,
     stored: &StoredAnswer,
 ) -> Result<JobObject, Problem> {
-    let Registry { id_keys, vault, .. } = &*caller.registry;
     let Some(sealed) = &stored.answer else { return Err(ProblemCode::Gone.into()) };
-    let answer = Answer::open(vault, id.key(), app, sealed)
+    let answer = Answer::open(&caller.registry.vault, job.id.key(), job.app, sealed)
         .map_err(|error| Problem::from(ProblemCode::StoreUnavailable).because(&error))?;
-    // Most jobs have none, and then nobody is asked.
+    // Most jobs have no callback, and then the store is not asked for its state.
     let event = answer.callback.as_ref().map(|_| event_of(&answer.outcome));
-    let object = JobObject::finished(id_keys, id, (&caller.client.name, app), stored, answer);
+    let object = JobObject::finished(
+        &caller.registry.id_keys,
+        job.id,
+        (&caller.client.name, job.app),
+        stored,
+        answer,
+    );
     let Some(event) = event else { return Ok(object) };
-    let callback = callback(edge, id.key(), event)
+    let callback = callback_state(state, job.id.key(), event)
         .await
         .map_err(|error| Problem::from(ProblemCode::StoreUnavailable).because(&error))?;
     Ok(match callback {
-        Some(state) => object.with_callback(&state),
+        Some(callback) => object.with_callback(&callback),
         None => object,
     })
 }
 
+/// Returns the event that notifies of an outcome.
 fn event_of(outcome: &Outcome) -> CallbackEvent {
     match outcome {
         Outcome::Succeeded(_) => CallbackEvent::Succeeded,
@@ -62,20 +68,20 @@ fn event_of(outcome: &Outcome) -> CallbackEvent {
     }
 }
 
-/// How word of `event` gets to its receiver.
-async fn callback(
-    edge: &Edge,
+/// Returns the state of the callback that delivers `event` of a job.
+async fn callback_state(
+    state: &AppState,
     key: JobKey,
     event: CallbackEvent,
 ) -> Result<Option<CallbackState>, StoreError> {
-    /// A job has one of each event at most.
+    /// A job has at most one callback for each event.
     const EVENTS: u32 = 2;
     let filter = CallbackFilter { key: Some(key), max: EVENTS, ..CallbackFilter::default() };
-    let states = edge.backend.store.callbacks(&filter).await?;
-    Ok(states.into_iter().find(|state| state.event == event))
+    let states = state.backend.store.callbacks(&filter).await?;
+    Ok(states.into_iter().find(|callback| callback.event == event))
 }
 
-/// The answer to a wait that was met.
-pub(super) fn applied(object: &JobObject) -> Response {
+/// Returns the response to a request whose wait brought the finished job.
+pub(super) fn preference_applied(object: &JobObject) -> Response {
     ([(PREFERENCE_APPLIED, HeaderValue::from_static("wait"))], Json(object)).into_response()
 }

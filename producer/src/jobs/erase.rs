@@ -10,15 +10,22 @@ use quhao_backend::store::Tombstone;
 use quhao_common::domain::job::DEADLINE_SECONDS;
 use time::OffsetDateTime;
 
-use super::Named;
+use super::job_url::JobUrl;
 use crate::{
-    Edge, Limits,
-    http::problem::{Problem, ProblemCode},
-    openapi::problems::EraseJobProblems,
-    rate_limit::Rated,
+    http::{
+        problem::{Problem, ProblemCode},
+        problem_responses::problem_responses,
+        rate::WithinRate,
+    },
+    state::{AppState, Limits},
 };
 
-/// Erase a job
+problem_responses! {
+    /// Problems that the erasure of a job can be answered with.
+    EraseJobProblems: Unauthorized, NotFound, InvalidRequest, RateLimited, StoreUnavailable
+}
+
+/// Erases a job
 ///
 /// Erases its result, and its callback if none was sent yet. A job without a result is kept
 /// from leaving one; the same submission stays erased. Answers the same when there was
@@ -34,37 +41,39 @@ use crate::{
         ("expires" = Option<i64>, Query, minimum = 0,
             description = "As in the job's `url`: seconds since 1970. Refused when further ahead than any deadline can be."),
     ),
-    responses((status = 204, description = "Nothing of it is left"), EraseJobProblems),
+    responses((status = 204, description = "Nothing of the job is left"), EraseJobProblems),
 )]
 pub(crate) async fn erase(
-    State(edge): State<Arc<Edge>>,
-    Rated(caller): Rated,
+    State(state): State<Arc<AppState>>,
+    WithinRate(caller): WithinRate,
     id: Result<Path<String>, PathRejection>,
     RawQuery(query): RawQuery,
 ) -> Result<StatusCode, Problem> {
     let now = OffsetDateTime::now_utc();
-    let Named { id, app, expires } = super::named(&caller, id, query.as_deref(), now)?;
+    let JobUrl { id, app, expires } = JobUrl::read(&caller, id, query.as_deref(), now)?;
     let tombstone = Tombstone {
         key: id.key(),
         client: caller.client.name.clone(),
         app: app.clone(),
         erased_at: now,
-        purge_at: purge_at(expires, now, &edge.limits),
+        purge_at: purge_at(expires, now, &state.limits),
     };
-    match edge.backend.store.erase_job(&tombstone).await {
+    match state.backend.store.erase_job(&tombstone).await {
         Ok(_) => Ok(StatusCode::NO_CONTENT),
         Err(error) => Err(Problem::from(ProblemCode::StoreUnavailable).because(&error)),
     }
 }
 
-/// Until when a tombstone without a row of its own is kept: for as long as the answer would
-/// have been, so that whoever polls reads "gone" all that time. `expires` is what a client
-/// says; one in the past must not let a late outcome in.
+/// Returns until when a tombstone is kept for a job without a row: for as long as the answer
+/// would have been, so that every poll in that time reads "gone".
+///
+/// `expires` is what the client says. One in the past must not let a late outcome in, so it
+/// counts from `now` at least.
 fn purge_at(
     expires: Option<OffsetDateTime>,
     now: OffsetDateTime,
     limits: &Limits,
 ) -> OffsetDateTime {
-    let latest = now + Duration::from_secs(*DEADLINE_SECONDS.end());
-    expires.unwrap_or(latest).max(now) + limits.retention + limits.grace
+    let latest_deadline = now + Duration::from_secs(*DEADLINE_SECONDS.end());
+    expires.unwrap_or(latest_deadline).max(now) + limits.retention + limits.grace
 }

@@ -10,28 +10,33 @@ use axum::{
 };
 use quhao_common::{
     api::job::JobObject,
-    domain::{answer::StoredAnswer, id::JobId},
+    domain::{answer::StoredAnswer, id::JobKey},
 };
 use time::OffsetDateTime;
 use tokio::time::Instant;
 
 use super::{
-    Named,
-    answer::{applied, finished},
+    answer::{finished, preference_applied},
+    job_url::JobUrl,
+    missing_row::{AfterDeadline, MissingRow},
 };
 use crate::{
-    Edge,
     http::{
         auth::Authenticated,
         headers,
         problem::{Problem, ProblemCode},
+        problem_responses::problem_responses,
     },
-    jobs::missing_row::{Fate, fate},
-    openapi::problems::PollProblems,
-    wait::{Seen, Waiter},
+    state::{AppState, Limits},
+    wait::{Lookup, WaitFor, Waiter},
 };
 
-/// Ask for a job
+problem_responses! {
+    /// Problems that a poll can be answered with.
+    PollProblems: Unauthorized, NotFound, NoResult, Gone, InvalidRequest, StoreUnavailable
+}
+
+/// Returns a job
 ///
 /// Poll the `url` that came with the job: its `expires` says until when a result can
 /// come, and without a result decides between queued, failed and gone.
@@ -55,83 +60,108 @@ use crate::{
     ),
 )]
 pub(crate) async fn poll(
-    State(edge): State<Arc<Edge>>,
+    State(state): State<Arc<AppState>>,
     caller: Authenticated,
     id: Result<Path<String>, PathRejection>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let now = OffsetDateTime::now_utc();
-    let Named { id, app, expires } = super::named(&caller, id, query.as_deref(), now)?;
+    let url = JobUrl::read(&caller, id, query.as_deref(), now)?;
+    let key = url.id.key();
 
-    let wait = headers::prefer_wait(&headers, edge.limits.wait_max)
-        .map(|wait| worth_waiting(&edge, expires, now, wait))
-        .filter(|wait| !wait.is_zero());
-    // URLs round up: this is the earliest deadline that it may stand for.
-    let deadline = expires.map(|at| at - Duration::from_secs(1));
-    let waiter =
-        wait.and_then(|wait| Some((edge.waiters.register(&caller, id.key(), deadline)?, wait)));
-    let (row, in_time) = match waiter {
-        Some((waiter, wait)) => (look_waiting(&edge, &id, waiter, wait).await?, true),
-        None => (look(&edge, &id).await?, false),
+    let waiting = headers::prefer_wait(&headers, state.limits.wait_max)
+        .map(|wait| wait.min(time_for_result(&url, now, &state.limits)))
+        .and_then(|wait| WaitingPoll::begin(&state, &caller, &url, wait));
+    let has_waited = waiting.is_some();
+    let row = match waiting {
+        Some(waiting) => waiting.answer(&state, key).await?,
+        None => read_answer(&state, key).await?,
     };
+
     let now = OffsetDateTime::now_utc();
-    // What a waiter knows may be seconds old; a failure is told only of what is so now.
-    let too_late = expires.is_some_and(|at| now > at + edge.limits.grace);
+    let is_past_grace = url.expires.is_some_and(|at| now > at + state.limits.grace);
     let row = match row {
-        None if in_time && too_late => look(&edge, &id).await?,
+        // What a waiter knows may be seconds old. That the job failed is said only if there
+        // is no result now.
+        None if has_waited && is_past_grace => read_answer(&state, key).await?,
         row => row,
     };
-    let purged = row.as_ref().is_some_and(|row| row.purge_at <= now);
-    // That an earlier copy came too late is no answer as long as this one's can come.
-    let outlived = |row: &StoredAnswer| {
-        !too_late && deadline.is_some_and(|deadline| !row.validity.covers(deadline))
+    let is_purged = row.as_ref().is_some_and(|row| row.purge_at <= now);
+    let is_answer = |row: &StoredAnswer| {
+        // That an earlier copy of the job was too late is no answer while a result of this
+        // one can come.
+        let holds = url.earliest_deadline().is_none_or(|deadline| row.validity.covers(deadline));
+        !is_purged && (holds || is_past_grace)
     };
-    if let Some(stored) = row.filter(|row| !purged && !outlived(row)) {
-        let object = finished(&edge, &caller, (&id, app), &stored).await?;
-        return Ok(if in_time { applied(&object) } else { Json(object).into_response() });
+    if let Some(stored) = row.filter(is_answer) {
+        let object = finished(&state, &caller, url.job(), &stored).await?;
+        return Ok(if has_waited {
+            preference_applied(&object)
+        } else {
+            Json(object).into_response()
+        });
     }
-    let Some(expires) = expires else {
-        return Err(if purged { ProblemCode::Gone } else { ProblemCode::NoResult }.into());
+    let Some(expires) = url.expires else {
+        return Err(if is_purged { ProblemCode::Gone } else { ProblemCode::NoResult }.into());
     };
-    match fate(expires, now, edge.limits.grace, edge.limits.retention) {
-        Fate::Queued => Ok(Json(JobObject::queued(&id, expires)).into_response()),
-        Fate::Expired => Ok(Json(JobObject::expired(&id, expires)).into_response()),
-        Fate::Gone => Err(ProblemCode::Gone.into()),
+    let Limits { grace, retention, .. } = state.limits;
+    match MissingRow::of(expires, now, AfterDeadline { grace, retention }) {
+        MissingRow::Queued => Ok(Json(JobObject::queued(&url.id, expires)).into_response()),
+        MissingRow::Expired => Ok(Json(JobObject::expired(&url.id, expires)).into_response()),
+        MissingRow::Gone => Err(ProblemCode::Gone.into()),
     }
 }
 
-/// How much of `wait` can bring a result: none can come after the grace.
-fn worth_waiting(
-    edge: &Edge,
-    expires: Option<OffsetDateTime>,
-    now: OffsetDateTime,
-    wait: Duration,
-) -> Duration {
-    expires.map_or(wait, |expires| {
-        let left = expires + edge.limits.grace - now;
-        wait.min(left.try_into().unwrap_or(Duration::ZERO))
-    })
+/// Returns how long from `now` a result can come: until the grace is over, or without a limit
+/// if the URL has no deadline.
+fn time_for_result(url: &JobUrl<'_>, now: OffsetDateTime, limits: &Limits) -> Duration {
+    let Some(expires) = url.expires else { return Duration::MAX };
+    (expires + limits.grace - now).try_into().unwrap_or(Duration::ZERO)
 }
 
-async fn look(edge: &Edge, id: &JobId) -> Result<Option<StoredAnswer>, Problem> {
-    match edge.backend.store.answers(&[id.key()]).await {
+/// Reads the answer from the store.
+async fn read_answer(state: &AppState, key: JobKey) -> Result<Option<StoredAnswer>, Problem> {
+    match state.backend.store.answers(&[key]).await {
         Ok(answers) => Ok(answers.into_iter().next()),
         Err(error) => Err(Problem::from(ProblemCode::StoreUnavailable).because(&error)),
     }
 }
 
-async fn look_waiting(
-    edge: &Edge,
-    id: &JobId,
+/// A poll that waits for its result.
+struct WaitingPoll {
     waiter: Waiter,
     wait: Duration,
-) -> Result<Option<StoredAnswer>, Problem> {
-    match waiter.wait(Instant::now() + wait).await {
-        Seen::Answer(stored) => Ok(Some(StoredAnswer::clone(&stored))),
-        Seen::Nothing => Ok(None),
-        Seen::Unreadable => Err(ProblemCode::StoreUnavailable.into()),
-        // Woken before the first query: this process is about to end.
-        Seen::NotYet => look(edge, id).await,
+}
+
+impl WaitingPoll {
+    /// Begins to wait, unless `wait` is zero or too many requests wait already.
+    fn begin(
+        state: &AppState,
+        caller: &Authenticated,
+        url: &JobUrl<'_>,
+        wait: Duration,
+    ) -> Option<Self> {
+        if wait.is_zero() {
+            return None;
+        }
+        let waiter = state.waiters.register(WaitFor {
+            client: &caller.client.name,
+            is_only_client: caller.is_only_client(),
+            key: url.id.key(),
+            deadline: url.earliest_deadline(),
+        })?;
+        Some(Self { waiter, wait })
+    }
+
+    /// Waits for the answer and returns it, if there is one by then.
+    async fn answer(self, state: &AppState, key: JobKey) -> Result<Option<StoredAnswer>, Problem> {
+        match self.waiter.wait(Instant::now() + self.wait).await {
+            Lookup::Answer(stored) => Ok(Some(StoredAnswer::clone(&stored))),
+            Lookup::NoAnswer => Ok(None),
+            Lookup::Unreadable => Err(ProblemCode::StoreUnavailable.into()),
+            // Woken before the first query: this process is about to end.
+            Lookup::NotAsked => read_answer(state, key).await,
+        }
     }
 }

@@ -13,9 +13,7 @@ use quhao_common::{
     api::{self, job::JobObject},
     domain::{
         answer::StoredAnswer,
-        app::AppId,
-        id::JobId,
-        job::{self, Job},
+        job::{IdInput, Job},
     },
     envelope,
     process::{metrics, registry::Registry},
@@ -23,21 +21,32 @@ use quhao_common::{
 use time::OffsetDateTime;
 use tokio::time::Instant;
 
-use super::answer::{applied, finished};
+use super::{
+    answer::{finished, preference_applied},
+    job_url::JobRef,
+};
 use crate::{
-    Edge,
     http::{
         auth::Authenticated,
-        body::RatedJson,
+        body::JsonWithinRate,
         headers,
-        problem::{Logged, Problem, ProblemCode},
+        problem::{LoggedProblem, Problem, ProblemCode},
+        problem_responses::problem_responses,
     },
-    openapi::{problems::SubmitProblems, submission::SubmitBody},
-    submission::{Repairs, Submission},
-    wait::Seen,
+    state::AppState,
+    submission::{Submission, SubmissionContext, submit_body::SubmitBody},
+    wait::{Lookup, WaitFor},
 };
 
-/// Submit a job
+problem_responses! {
+    /// Problems that a submission can be answered with.
+    SubmitProblems:
+        MalformedJson, IncompleteBody, Unauthorized, NotFound, RequestTimeout, Gone, BodyTooLarge,
+        UnsupportedMediaType, InvalidRequest, RateLimited, Overloaded, WouldExpire,
+        BrokerUnavailable, Unconfirmed
+}
+
+/// Submits a job
 ///
 /// Takes what a mini-program has of a guest and answers as soon as the queue has it. The
 /// same submission again (all fields but `deadline_seconds`, and the `Idempotency-Key`) is
@@ -69,95 +78,91 @@ use crate::{
     ),
 )]
 pub(crate) async fn submit(
-    State(edge): State<Arc<Edge>>,
+    State(state): State<Arc<AppState>>,
     headers: HeaderMap,
-    RatedJson(caller, body): RatedJson,
+    JsonWithinRate { caller, body }: JsonWithinRate,
 ) -> Result<Response, Problem> {
-    let (job, repairs) = {
-        let (key, wrong) = match headers::idempotency_key(&headers) {
-            Ok(key) => (key, None),
-            Err(wrong) => (None, Some(wrong)),
-        };
-        let plain_http = edge.limits.callbacks_plain_http;
-        let submission = Submission::read(&body, &caller, plain_http, wrong)?;
-        drop(body);
-        accept(&caller, submission, key, headers::traceparent(&headers))
-    };
-    for (field, repair) in repairs {
-        metrics::repaired(field, repair.as_str());
-    }
+    let job = read_job(&state, &caller, &headers, &body)?;
+    // The job has what is needed of it, and the request may wait for long.
+    drop(body);
 
-    // A copy of a job that has an answer may be among those: nobody asks the store here.
-    edge.admission.judge((job.expires_at - job.created_at).unsigned_abs())?;
+    // Even if an identical job has an answer already: the store is not asked here.
+    state
+        .admission
+        .admit((job.expires_at - job.created_at).unsigned_abs())
+        .map_err(|retry_after| Problem::from(ProblemCode::WouldExpire).retry_after(retry_after))?;
 
     // Before the publish, so that no answer can come in between.
-    let wait = headers::prefer_wait(&headers, edge.limits.wait_max);
+    let wait = headers::prefer_wait(&headers, state.limits.wait_max);
     let waiter = wait.and_then(|wait| {
-        let waiter = edge.waiters.register(&caller, job.id.key(), Some(job.expires_at))?;
+        let waiter = state.waiters.register(WaitFor {
+            client: &caller.client.name,
+            is_only_client: caller.is_only_client(),
+            key: job.id.key(),
+            deadline: Some(job.expires_at),
+        })?;
         Some((waiter, Instant::now() + wait))
     });
-    publish(&edge, &caller.registry, &job).await?;
-    edge.admission.accepted();
+    publish(&state, &caller.registry, &job).await?;
+    state.admission.count_accepted();
     metrics::submitted("accepted");
-    // Who waits keeps what the answer needs, not code and ciphertext.
+    // A request that waits keeps what the answer needs, not code and ciphertext.
     let object = JobObject::accepted(&job);
     let Job { id, app, .. } = job;
 
     if let Some((waiter, until)) = waiter
-        && let Seen::Answer(stored) = waiter.wait(until).await
-        // Boxed: whoever waits, and whoever does not, carries no room for it.
-        && let Some(response) = Box::pin(answered(&edge, &caller, (&id, &app), &stored)).await
+        && let Lookup::Answer(stored) = waiter.wait(until).await
     {
-        return Ok(response);
+        let job = JobRef { id: &id, app: &app };
+        // Boxed, so that no waiting request holds room for it.
+        let answered = Box::pin(respond_with_answer(&state, &caller, job, &stored)).await;
+        if let Some(response) = answered {
+            return Ok(response);
+        }
     }
     let location = [(header::LOCATION, object.url.clone())];
     let retry = [(header::RETRY_AFTER, HeaderValue::from_static("1"))];
     Ok((StatusCode::ACCEPTED, location, retry, Json(object)).into_response())
 }
 
-/// What a request that waited is told of its job's answer; nothing if it cannot be read.
-async fn answered(
-    edge: &Edge,
+/// Reads headers and body of a submission and makes it a job. Counts what was repaired.
+fn read_job(
+    state: &AppState,
     caller: &Authenticated,
-    (id, app): (&JobId, &AppId),
-    stored: &StoredAnswer,
-) -> Option<Response> {
-    match finished(edge, caller, (id, app), stored).await {
-        Ok(object) => Some(applied(&object)),
-        Err(problem) if problem.code() == ProblemCode::Gone => Some(told(problem)),
-        // The job is taken, whatever became of its answer: unreadable, it is for a poll.
-        Err(problem) => {
-            tracing::warn!(job = %id, ?problem, "an answer cannot be read");
-            None
-        }
+    headers: &HeaderMap,
+    body: &[u8],
+) -> Result<Job, Problem> {
+    let (idempotency_key, header_error) = match headers::idempotency_key(headers) {
+        Ok(key) => (key, None),
+        Err(error) => (None, Some(error)),
+    };
+    let allows_plain_http = state.limits.allows_plain_http_callbacks;
+    let context = SubmissionContext { caller, allows_plain_http, header_error };
+    let submission = Submission::read(body, context)?;
+    for repaired in &submission.repairs {
+        metrics::repaired(repaired.field, repaired.repair.as_str());
     }
+    Ok(new_job(caller, submission, idempotency_key, headers::traceparent(headers)))
 }
 
-/// The answer to a submission that counts as accepted already.
-fn told(problem: Problem) -> Response {
-    let mut response = problem.into_response();
-    response.extensions_mut().remove::<Logged>();
-    response
-}
-
-/// Makes a job of what was asked for.
-fn accept(
+/// Creates the job of a submission, accepted now.
+fn new_job(
     caller: &Authenticated,
     submission: Submission,
     idempotency_key: Option<&str>,
     traceparent: Option<&str>,
-) -> (Job, Repairs) {
-    let Submission { app, work, metadata, callback_url, deadline, repairs } = submission;
-    // Which is what queue and store keep.
+) -> Job {
+    let Submission { app, work, metadata, callback_url, deadline, repairs: _ } = submission;
+    // Milliseconds are what queue and store keep.
     let created_at = OffsetDateTime::now_utc().truncate_to_millisecond();
-    let submission = job::Submission {
+    let id_input = IdInput {
         work: &work,
         metadata: metadata.as_ref(),
         callback_url: callback_url.as_ref(),
         idempotency_key,
     };
-    let id = submission.id(&caller.registry.id_keys, &caller.client.name, &app.id);
-    let job = Job {
+    let id = id_input.id(&caller.registry.id_keys, &caller.client.name, &app.id);
+    Job {
         id,
         client: caller.client.name.clone(),
         app: app.id.clone(),
@@ -167,18 +172,18 @@ fn accept(
         metadata,
         callback_url,
         traceparent: traceparent.map(str::to_owned),
-    };
-    (job, repairs)
+    }
 }
 
-async fn publish(edge: &Edge, registry: &Registry, job: &Job) -> Result<(), Problem> {
+/// Seals the job and publishes it.
+async fn publish(state: &AppState, registry: &Registry, job: &Job) -> Result<(), Problem> {
     let message = Message {
         id: job.id,
         body: envelope::job::seal(&registry.vault, job),
         expires_at: job.expires_at,
         traceparent: job.traceparent.clone(),
     };
-    edge.backend.queue.publish(message).await.map_err(|error| {
+    state.backend.queue.publish(message).await.map_err(|error| {
         let problem = match error {
             PublishError::Full => Problem::from(ProblemCode::Overloaded),
             PublishError::Unavailable => Problem::from(ProblemCode::BrokerUnavailable),
@@ -187,4 +192,33 @@ async fn publish(edge: &Edge, registry: &Registry, job: &Job) -> Result<(), Prob
         };
         problem.because(&error)
     })
+}
+
+/// Returns the response to a submission whose wait brought the answer; nothing if the answer
+/// cannot be read.
+async fn respond_with_answer(
+    state: &AppState,
+    caller: &Authenticated,
+    job: JobRef<'_>,
+    stored: &StoredAnswer,
+) -> Option<Response> {
+    match finished(state, caller, job, stored).await {
+        Ok(object) => Some(preference_applied(&object)),
+        Err(problem) if problem.code() == ProblemCode::Gone => {
+            let mut response = problem.into_response();
+            // The submission has been counted as accepted; the access log would count it as
+            // gone, too.
+            response.extensions_mut().remove::<LoggedProblem>();
+            Some(response)
+        }
+        // The job was accepted, whatever became of its answer: an unreadable one is left to
+        // a poll.
+        Err(problem) => {
+            tracing::warn!(
+                job = %job.id, ?problem,
+                "the stored answer cannot be read; the submission was answered as queued"
+            );
+            None
+        }
+    }
 }

@@ -1,4 +1,4 @@
-//! The description of callbacks, which the worker sends: requests to the client's server.
+//! The description of callbacks: requests of the worker to the client's server.
 
 use quhao_common::{
     api::event::{EVENTS, EventObject},
@@ -14,32 +14,52 @@ use utoipa::{
     },
 };
 
-/// What operations about callbacks are sorted by.
+/// The tag of operations about callbacks.
 pub(super) const TAG: &str = "callbacks";
 
-/// The headers with which a callback proves where it comes from.
-const HEADERS: [(&str, &str); 3] = [
-    ("webhook-id", "The job's id and `_succeeded` or `_failed`: the same at every attempt."),
-    ("webhook-timestamp", "When this attempt was made, in seconds since 1970."),
-    (
-        "webhook-signature",
-        "`v1,` and base64 of the HMAC-SHA256 of id, timestamp and body, parted by dots. Several, \
-         parted by blanks, while a secret is rotated: one that holds is enough.",
-    ),
+/// A header of a callback.
+struct HeaderText {
+    name: &'static str,
+    description: &'static str,
+}
+
+/// The headers that prove where a callback comes from.
+const HEADERS: [HeaderText; 3] = [
+    HeaderText {
+        name: "webhook-id",
+        description: "The job's id and `_succeeded` or `_failed`: the same at every attempt.",
+    },
+    HeaderText {
+        name: "webhook-timestamp",
+        description: "When this attempt was made, in seconds since 1970.",
+    },
+    HeaderText {
+        name: "webhook-signature",
+        description: "`v1,` and base64 of the HMAC-SHA256 of id, timestamp and body, joined by \
+                      dots. While a secret is rotated there are several, separated by blanks: \
+                      one valid signature is enough.",
+    },
 ];
 
-/// What the receiver may answer, and what follows.
-const ANSWERS: [(&str, &str); 3] = [
-    ("2XX", "You have it: it is not sent again."),
-    ("410", "You want no more of it: it is not sent again."),
-    (
-        "default",
-        "It is sent again, with growing pauses, until its time or its attempts are over. With \
-         429, 502, 503 and 504 `Retry-After` counts. Redirects are not followed.",
-    ),
+/// A response of the receiver.
+struct ResponseText {
+    status: &'static str,
+    consequence: &'static str,
+}
+
+/// What the receiver may answer.
+const RESPONSES: [ResponseText; 3] = [
+    ResponseText { status: "2XX", consequence: "You have it: it is not sent again." },
+    ResponseText { status: "410", consequence: "You want no more of it: it is not sent again." },
+    ResponseText {
+        status: "default",
+        consequence: "It is sent again, with growing pauses, until its time or its attempts are \
+                      over. With 429, 502, 503 and 504 `Retry-After` counts. Redirects are not \
+                      followed.",
+    },
 ];
 
-/// One description for each word of a job.
+/// Returns one description for each event of a job.
 pub(super) fn webhooks() -> Paths {
     let all = EVENTS.into_iter().fold(PathsBuilder::new(), |all, event| {
         all.path(event.type_name(), PathItem::new(HttpMethod::Post, operation(event)))
@@ -47,14 +67,15 @@ pub(super) fn webhooks() -> Paths {
     all.build()
 }
 
+/// Returns the request that notifies of `event`.
 fn operation(event: CallbackEvent) -> Operation {
     let (id, summary) = match event {
-        CallbackEvent::Succeeded => ("job_succeeded", "Word that a job succeeded"),
-        CallbackEvent::Failed => ("job_failed", "Word that a job failed"),
+        CallbackEvent::Succeeded => ("job_succeeded", "A job succeeded"),
+        CallbackEvent::Failed => ("job_failed", "A job failed"),
     };
     let about = "Sent to the job's `callback_url`, at least once, signed with the client's webhook \
-                 secrets as Standard Webhooks say. Sort out what has come before by `webhook-id`. \
-                 A late success may replace a failure: word of both may come.";
+                 secrets as Standard Webhooks say. Recognise repeated events by `webhook-id`. \
+                 A late success may replace a failure: then both events may come.";
     let event = Content::new(Some(Ref::from_schema_name(EventObject::name())));
     let body = RequestBodyBuilder::new()
         .content("application/json", event)
@@ -65,20 +86,21 @@ fn operation(event: CallbackEvent) -> Operation {
         .operation_id(Some(id))
         .summary(Some(summary))
         .description(Some(about))
-        .parameters(Some(HEADERS.map(header)))
+        .parameters(Some(HEADERS.iter().map(header)))
         .request_body(Some(body.build()));
-    let answered = ANSWERS.into_iter().fold(operation, |operation, (status, follows)| {
-        operation.response(status, Response::new(follows))
+    let with_responses = RESPONSES.into_iter().fold(operation, |operation, text| {
+        operation.response(text.status, Response::new(text.consequence))
     });
-    answered.build()
+    with_responses.build()
 }
 
-fn header((name, about): (&str, &str)) -> Parameter {
+/// Returns the description of a header that every callback has.
+fn header(text: &HeaderText) -> Parameter {
     let parameter = ParameterBuilder::new()
-        .name(name)
+        .name(text.name)
         .parameter_in(ParameterIn::Header)
         .required(Required::True)
-        .description(Some(about))
+        .description(Some(text.description))
         .schema(Some(ObjectBuilder::new().schema_type(Type::String)));
     parameter.build()
 }
@@ -90,7 +112,7 @@ mod tests {
     use crate::openapi_json;
 
     #[test]
-    fn every_word_is_described_with_what_proves_it_and_what_it_says() {
+    fn every_event_is_described_with_headers_and_body() {
         let api: Value = serde_json::from_str(&openapi_json()).expect("JSON");
         let webhooks = api["webhooks"].as_object().expect("webhooks");
         let names: Vec<&String> = webhooks.keys().collect();

@@ -1,7 +1,7 @@
-//! Input repair: what transports do to base64 on its way, undone once at the HTTP edge.
+//! Repair of base64 that transports damaged on its way, once, when a submission is read.
 //!
-//! `docs/integrate/api.md` lists the accidents. What cannot be undone
-//! without guessing is refused.
+//! `docs/integrate/api.md` lists the kinds of damage. What cannot be repaired without
+//! guessing is refused.
 
 use std::borrow::Cow;
 
@@ -10,8 +10,11 @@ use base64::{
     engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
 };
 
-/// PHP and JavaScript producers leave bits set in the last character; no decoder of
-/// theirs minds.
+#[cfg(test)]
+mod tests;
+
+/// A decoder that ignores bits set in the last character: encoders in PHP and JavaScript
+/// leave some there, and decoders in these languages accept them.
 const LENIENT: GeneralPurpose = GeneralPurpose::new(
     &alphabet::STANDARD,
     GeneralPurposeConfig::new()
@@ -19,15 +22,15 @@ const LENIENT: GeneralPurpose = GeneralPurpose::new(
         .with_decode_padding_mode(DecodePaddingMode::RequireNone),
 );
 
-/// One thing that had to be undone. Counted, so that an operator can tell a caller that
+/// A kind of damage that was repaired. Counted, so that an operator can tell a caller that
 /// their client is broken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Repair {
-    /// `%2B` and the like: encoded once too often.
+    /// `%2B` and the like: percent-encoded once too often.
     PercentEncoding,
-    /// `\/`: a JSON string that was never decoded.
+    /// `\/`: the text of a JSON string that was never decoded.
     EscapedSlash,
-    /// CR, LF or TAB inside.
+    /// CR, LF or TAB in the text.
     LineBreaks,
     /// Blanks that do not belong there.
     Blanks,
@@ -35,12 +38,12 @@ pub enum Repair {
     PlusFromBlank,
     /// `-` and `_` of the URL-safe alphabet.
     UrlSafeAlphabet,
-    /// `=` missing or too many.
+    /// `=` missing, or too many.
     Padding,
 }
 
 impl Repair {
-    /// The value of its metric label.
+    /// Returns the value of the metric's label.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::PercentEncoding => "percent_encoding",
@@ -54,71 +57,75 @@ impl Repair {
     }
 }
 
-/// Why a text was refused. Says nothing of its content.
+/// Why a text was refused. Never says anything of its content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum RepairError {
-    /// Empty, `undefined` or `null`: the user refused, or the client has a bug.
+    /// It is empty, `undefined` or `null`: the user declined, or the client has a bug.
     #[error("is empty, \"undefined\" or \"null\": the mini-program got no data to send")]
     Missing,
-    /// Characters that no known accident explains.
+    /// It has characters that no known damage explains.
     #[error("is not base64")]
     NotBase64,
-    /// Decodes, but not to a length that this field can have.
+    /// It decodes, but not to a length that this field can have.
     #[error("has a length that this field cannot have; was a \"+\" lost on the way?")]
     Length,
 }
 
-/// Bytes, and what had to be undone to get them.
+/// A decoded value, and what was repaired to decode it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Repaired<T> {
     /// The value.
     pub value: T,
-    /// Each kind at most once.
+    /// The damage; each kind at most once.
     pub repairs: Vec<Repair>,
 }
 
-/// `encrypted_data`: a positive multiple of 16 bytes.
+/// Decodes `encrypted_data`: a positive multiple of 16 bytes.
 pub fn ciphertext(text: &str) -> Result<Repaired<Vec<u8>>, RepairError> {
-    base64(text, |bytes| bytes > 0 && bytes.is_multiple_of(16))
+    decode_repaired(text, |bytes| bytes > 0 && bytes.is_multiple_of(16))
 }
 
-/// `iv`: 16 bytes.
+/// Decodes `iv`: 16 bytes.
 pub fn iv(text: &str) -> Result<Repaired<[u8; 16]>, RepairError> {
-    let Repaired { value, repairs } = base64(text, |bytes| bytes == 16)?;
+    let Repaired { value, repairs } = decode_repaired(text, |bytes| bytes == 16)?;
     let value = value.try_into().map_err(|_| RepairError::Length)?;
     Ok(Repaired { value, repairs })
 }
 
-fn base64(text: &str, fits: fn(usize) -> bool) -> Result<Repaired<Vec<u8>>, RepairError> {
+/// Repairs and decodes `text`. `fits` says whether a number of bytes is possible.
+fn decode_repaired(text: &str, fits: fn(usize) -> bool) -> Result<Repaired<Vec<u8>>, RepairError> {
     if matches!(text.trim(), "" | "undefined" | "null") {
         return Err(RepairError::Missing);
     }
     let mut repairs = Vec::new();
-    let text = undo(text, &mut repairs)?;
+    let text = repair_unambiguous(text, &mut repairs)?;
     if !text.contains(' ') {
         let value = decode(&text, fits, &mut repairs)?;
         return Ok(Repaired { value, repairs });
     }
-    // A blank is either noise or had been a "+", and a "+" may well stand first or last.
+    // A blank is either noise or was a "+" once, and a "+" may stand first or last.
     let readings = [
         (text.replace(' ', ""), Repair::Blanks),
         (text.replace(' ', "+"), Repair::PlusFromBlank),
         (text.trim_matches(' ').replace(' ', "+"), Repair::PlusFromBlank),
     ];
-    let mut refused = RepairError::NotBase64;
+    let mut last_error = RepairError::NotBase64;
     for (reading, repair) in readings {
-        let mut with_it = repairs.clone();
-        with_it.push(repair);
-        match decode(&reading, fits, &mut with_it) {
-            Ok(value) => return Ok(Repaired { value, repairs: with_it }),
-            Err(error) => refused = error,
+        let mut repairs = repairs.clone();
+        repairs.push(repair);
+        match decode(&reading, fits, &mut repairs) {
+            Ok(value) => return Ok(Repaired { value, repairs }),
+            Err(error) => last_error = error,
         }
     }
-    Err(refused)
+    Err(last_error)
 }
 
-/// Undoes everything that has only one reading.
-fn undo<'a>(text: &'a str, repairs: &mut Vec<Repair>) -> Result<Cow<'a, str>, RepairError> {
+/// Repairs the damage that allows only one reading.
+fn repair_unambiguous<'a>(
+    text: &'a str,
+    repairs: &mut Vec<Repair>,
+) -> Result<Cow<'a, str>, RepairError> {
     let mut text = Cow::Borrowed(text);
     if text.contains('%') {
         text = Cow::Owned(percent_decoded(&text).ok_or(RepairError::NotBase64)?);
@@ -139,28 +146,31 @@ fn undo<'a>(text: &'a str, repairs: &mut Vec<Repair>) -> Result<Cow<'a, str>, Re
     Ok(text)
 }
 
+/// Decodes `text`, whatever its padding.
 fn decode(
     text: &str,
     fits: fn(usize) -> bool,
     repairs: &mut Vec<Repair>,
 ) -> Result<Vec<u8>, RepairError> {
-    let bare = text.trim_end_matches('=');
-    if text.len() - bare.len() != (4 - bare.len() % 4) % 4 {
+    let unpadded = text.trim_end_matches('=');
+    if text.len() - unpadded.len() != (4 - unpadded.len() % 4) % 4 {
         repairs.push(Repair::Padding);
     }
-    // Padding aside, a length of 4n + 1 is no base64 at all, but what a lost "+" leaves.
-    if bare.len() % 4 == 1 && bare.bytes().all(is_standard) {
+    // Without its padding, a length of 4n + 1 is no base64 at all, but what a lost "+" leaves.
+    if unpadded.len() % 4 == 1 && unpadded.bytes().all(is_standard) {
         return Err(RepairError::Length);
     }
-    let bytes = LENIENT.decode(bare).map_err(|_| RepairError::NotBase64)?;
+    let bytes = LENIENT.decode(unpadded).map_err(|_| RepairError::NotBase64)?;
     if fits(bytes.len()) { Ok(bytes) } else { Err(RepairError::Length) }
 }
 
+/// Returns whether a byte belongs to the standard alphabet.
 fn is_standard(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'+' || byte == b'/'
 }
 
-/// `None` unless every `%` starts two hex digits and the result is ASCII.
+/// Decodes percent-encoded text; fails unless every `%` starts two hex digits and the result
+/// is ASCII.
 fn percent_decoded(text: &str) -> Option<String> {
     let mut out = String::with_capacity(text.len());
     let mut bytes = text.bytes();

@@ -1,20 +1,24 @@
-//! Where word of the result should go, and whether it may.
+//! Where a job's events go, and whether they may.
 
 use quhao_common::domain::{
     app::{App, Client},
     callback_target::{CallbackUrl, CallbackUrlError},
 };
 
-use crate::http::{auth::Authenticated, fields::Fields, problem::FieldCode};
+use crate::http::{fields::Fields, problem::FieldCode};
 
-/// `callback_url`, if it is there. Every rule that it breaks is named; it is never repeated.
-pub(super) fn read(
-    fields: &mut Fields<'_>,
-    caller: &Authenticated,
-    app: Option<&App>,
-    plain_http: bool,
-) -> Option<CallbackUrl> {
-    let text = fields.text("callback_url")?;
+/// The rules that a callback URL is checked against.
+pub(super) struct CallbackRules<'a> {
+    pub(super) client: &'a Client,
+    /// The job's app; without it, which is an error of its own, its rules are not checked.
+    pub(super) app: Option<&'a App>,
+    pub(super) allows_plain_http: bool,
+}
+
+/// Reads `callback_url`, if it is there. Records every rule that it breaks, and never
+/// repeats it.
+pub(super) fn read(fields: &mut Fields<'_>, rules: &CallbackRules<'_>) -> Option<CallbackUrl> {
+    let text = fields.take_text("callback_url")?;
     let url = match CallbackUrl::parse(&text) {
         Ok(url) => url,
         Err(error) => {
@@ -26,35 +30,33 @@ pub(super) fn read(
             return None;
         }
     };
-    let broken = broken_rules(&url, &caller.client, app, plain_http);
+    let broken = rules.broken_by(&url);
     for detail in &broken {
         fields.refuse("callback_url", FieldCode::NotAllowed, *detail);
     }
     broken.is_empty().then_some(url)
 }
 
-fn broken_rules(
-    url: &CallbackUrl,
-    client: &Client,
-    app: Option<&App>,
-    plain_http: bool,
-) -> Vec<&'static str> {
-    let mut broken = Vec::new();
-    if url.is_plain_http() && !plain_http {
-        broken.push("must be https: this installation sends nothing in the clear");
-    }
-    if client.webhook_secrets.is_empty() {
-        broken.push("needs a webhook_secret, and this client has none");
-    }
-    match app {
-        Some(app) if app.callback_allow.is_empty() => {
-            broken.push("is not allowed: callback_allow of this app names no address");
+impl CallbackRules<'_> {
+    /// Returns the rules that `url` breaks, as error details.
+    fn broken_by(&self, url: &CallbackUrl) -> Vec<&'static str> {
+        let mut broken = Vec::new();
+        if url.is_plain_http() && !self.allows_plain_http {
+            broken.push("must be https: this installation sends nothing in the clear");
         }
-        Some(app) if !app.allows_callback(url) => broken.push(
-            "is not allowed: no entry in callback_allow of this app has its scheme, host, port \
-             and the beginning of its path",
-        ),
-        _ => {}
+        if self.client.webhook_secrets.is_empty() {
+            broken.push("needs a webhook_secret, and this client has none");
+        }
+        match self.app {
+            Some(app) if app.callback_allow.is_empty() => {
+                broken.push("is not allowed: callback_allow of this app names no address");
+            }
+            Some(app) if !app.allows_callback(url) => broken.push(
+                "is not allowed: no entry in callback_allow of this app has its scheme, host, \
+                 port and the beginning of its path",
+            ),
+            _ => {}
+        }
+        broken
     }
-    broken
 }

@@ -1,6 +1,3 @@
-use std::sync::Arc;
-
-use crate::submission::base64_repair::Repair;
 use quhao_common::{
     crypto::{
         keyring::{Keyring, Secret32},
@@ -16,7 +13,7 @@ use quhao_common::{
     process::registry::Registry,
 };
 
-use super::*;
+use super::{base64_repair::Repair, *};
 use crate::http::problem::{FieldCode, ProblemCode};
 
 mod callback_url;
@@ -67,7 +64,11 @@ fn read(body: &str) -> Result<Submission, Problem> {
 }
 
 fn read_as(caller: &Authenticated, body: &str) -> Result<Submission, Problem> {
-    Submission::read(body.as_bytes(), caller, false, None)
+    Submission::read(body.as_bytes(), context(caller))
+}
+
+fn context(caller: &Authenticated) -> SubmissionContext<'_> {
+    SubmissionContext { caller, allows_plain_http: false, header_error: None }
 }
 
 /// Field and code of every error, sorted.
@@ -90,7 +91,7 @@ fn error(body: &str) -> (String, FieldCode) {
 }
 
 #[test]
-fn everything_wrong_is_said_at_once() {
+fn all_errors_are_reported_at_once() {
     let body = r#"{"app_id":7,"code":["c"],"encrypted_data":"%%","iv":null,"expect":"x",
         "deadline_seconds":1.5,"metadata":[],"session":"ses_x","callback_url":"here","expect":"phone",
         "surprise":1}"#;
@@ -112,7 +113,7 @@ fn everything_wrong_is_said_at_once() {
 }
 
 #[test]
-fn the_app_is_the_clients_own() {
+fn app_must_be_the_clients_own() {
     let read = |body: &str, apps: &[&str]| {
         read_as(&caller(apps), body)
             .map(|submission| submission.app.id.as_str().to_owned())
@@ -124,9 +125,9 @@ fn the_app_is_the_clients_own() {
     assert_eq!(read(r#"{"code":"c"}"#, &two), missing);
     assert_eq!(read(r#"{"code":"c"}"#, &[]), missing);
     let foreign = Err((ProblemCode::NotFound, FieldCode::NotFound));
-    for nobodys in ["wx3", "", "取", "x y"] {
-        let body = format!(r#"{{"code":"c","app_id":"{nobodys}"}}"#);
-        assert_eq!(read(&body, &two), foreign, "{nobodys}");
+    for foreign_app in ["wx3", "", "取", "x y"] {
+        let body = format!(r#"{{"code":"c","app_id":"{foreign_app}"}}"#);
+        assert_eq!(read(&body, &two), foreign, "{foreign_app}");
     }
     // With anything else wrong it is a bad request.
     let both = Err((ProblemCode::InvalidRequest, FieldCode::NotFound));
@@ -134,12 +135,12 @@ fn the_app_is_the_clients_own() {
 }
 
 #[test]
-fn what_is_no_object_is_refused_without_quoting_it() {
+fn body_that_is_no_object_is_refused() {
     for body in ["", "{", "{}x", "\u{feff}{}", "{\"a\":tru}", "{\"\\ud800\":1}", "nul"] {
         let problem = read(body).expect_err(body);
         assert_eq!(problem.code(), ProblemCode::MalformedJson, "{body}");
     }
-    let not_utf8 = Submission::read(b"{\"code\":\"\xff\"}", &caller(&["wx1"]), false, None);
+    let not_utf8 = Submission::read(b"{\"code\":\"\xff\"}", context(&caller(&["wx1"])));
     assert_eq!(not_utf8.expect_err("not UTF-8").code(), ProblemCode::MalformedJson);
     for body in ["[]", "1", "\"x\"", "null", " true "] {
         assert_eq!(error(body), (String::new(), FieldCode::WrongType), "{body}");
@@ -171,7 +172,7 @@ fn no_error_repeats_a_value() {
 }
 
 #[test]
-fn the_list_of_errors_is_bounded() {
+fn list_of_errors_is_bounded() {
     let fields: Vec<_> = (0..5000).map(|at| format!("\"{at}\":0")).collect();
     let problem = read(&format!("{{{}}}", fields.join(","))).expect_err("unknown fields");
     assert_eq!(problem.errors().len(), 32);

@@ -1,8 +1,8 @@
-//! Asking the store on behalf of all who wait: when there is news, when somebody has begun to
-//! wait, and now and then, since news may be lost. What news tell of the queue is passed on to
-//! `admission.rs`.
+//! Looks up jobs on behalf of all waiting requests: when a commit notifies of them, when a
+//! request begins to wait, and once a second, since notifications may be lost. What
+//! notifications say of the queue is passed on to `admission.rs`.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use futures_util::FutureExt;
 use quhao_backend::store::{FinishedJobs, Notification, Notifications, Store};
@@ -11,85 +11,92 @@ use time::OffsetDateTime;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-use crate::Edge;
+use super::waiters::{Due, Waiters};
+use crate::admission::Admission;
 
-/// How often all keys are asked for, whatever the news.
-const TICK: Duration = Duration::from_secs(1);
-/// How long the first of some new waiters waits for others to share its query.
+/// Time between two look-ups of all keys, whatever the notifications.
+const LOOKUP_INTERVAL: Duration = Duration::from_secs(1);
+/// Time that the first of some new waiters waits for others to share its query.
 const GATHER: Duration = Duration::from_millis(5);
-/// Keys in one query.
+/// Most keys in one query.
 const KEYS_MAX: usize = 1000;
-/// Pieces of news that share one query.
-const NEWS_MAX: usize = 64;
+/// Most notifications that share one query, beside the first.
+const NOTIFICATIONS_MAX: usize = 64;
 
-/// Which keys it is worth asking for.
-#[derive(Debug)]
-pub(super) enum Due {
-    All,
-    /// These, and whoever has just arrived.
-    Some(Vec<JobKey>),
-}
-
-/// Asks the store until `stop`.
-pub(crate) async fn watch_store(edge: Arc<Edge>, stop: CancellationToken) {
-    let (waiters, store) = (&edge.waiters, &edge.backend.store);
-    let mut feed = store.listen();
-    let mut tick = interval(TICK);
+/// Looks up what `waiters` wait for, until `stop`.
+pub(crate) async fn watch_store(
+    waiters: &Waiters,
+    admission: &Admission,
+    store: &Store,
+    stop: CancellationToken,
+) {
+    let mut notifications = store.listen();
+    let mut tick = interval(LOOKUP_INTERVAL);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut readable = true;
-    // When those who have just arrived are asked for, unless news come first.
-    let mut gathered = None::<Instant>;
+    let mut is_readable = true;
+    // When new waiters are looked up, unless a notification comes first.
+    let mut gathered_at = None::<Instant>;
     loop {
         let due = tokio::select! {
             () = stop.cancelled() => return,
             _ = tick.tick() => Due::All,
-            news = feed.next() => {
-                let news = gather_news(news, &mut feed);
-                edge.admission.hear(&news);
-                match news.finished {
-                    FinishedJobs::Keys(keys) => Due::Some(keys),
+            first = notifications.next() => {
+                let notification = gather(first, &mut notifications);
+                admission.observe(&notification);
+                match notification.finished {
+                    FinishedJobs::Keys(keys) => Due::Keys(keys),
                     FinishedJobs::Unknown => Due::All,
                 }
             }
-            () = waiters.0.arrivals.notified(), if gathered.is_none() => {
-                gathered = Some(Instant::now() + GATHER);
+            () = waiters.arrival(), if gathered_at.is_none() => {
+                gathered_at = Some(Instant::now() + GATHER);
                 continue;
             }
-            () = sleep_until(gathered.unwrap_or_else(Instant::now)),
-                if gathered.is_some() => Due::Some(Vec::new()),
+            () = sleep_until(gathered_at.unwrap_or_else(Instant::now)),
+                if gathered_at.is_some() => Due::Keys(Vec::new()),
         };
-        gathered = None;
-        let asking = async {
+        gathered_at = None;
+        let look_up = async {
             for keys in waiters.keys(&due).chunks(KEYS_MAX) {
-                let answers = ask(store, keys, &mut readable).await;
-                waiters.tell(keys, answers, OffsetDateTime::now_utc());
+                let answers = query(store, keys, &mut is_readable).await;
+                waiters.notify(keys, answers, OffsetDateTime::now_utc());
             }
         };
         tokio::select! {
             () = stop.cancelled() => return,
-            () = asking => {}
+            () = look_up => {}
         }
     }
 }
 
-/// What has been told up to now, for one query.
-fn gather_news(first: Notification, feed: &mut Notifications) -> Notification {
-    let more = std::iter::from_fn(|| feed.next().now_or_never());
-    more.take(NEWS_MAX).fold(first, Notification::then)
+/// Merges `first` with the notifications that have come in by now, for one query.
+fn gather(first: Notification, notifications: &mut Notifications) -> Notification {
+    let ready = std::iter::from_fn(|| notifications.next().now_or_never());
+    ready.take(NOTIFICATIONS_MAX).fold(first, Notification::then)
 }
 
-/// `None` if the store cannot be read, which is logged once per outage.
-async fn ask(store: &Store, keys: &[JobKey], readable: &mut bool) -> Option<Vec<StoredAnswer>> {
+/// Queries the answers of `keys`; `None` if the store cannot be read, which is logged once
+/// per outage.
+async fn query(
+    store: &Store,
+    keys: &[JobKey],
+    is_readable: &mut bool,
+) -> Option<Vec<StoredAnswer>> {
     match store.answers(keys).await {
         Ok(answers) => {
-            if !std::mem::replace(readable, true) {
+            if !*is_readable {
                 tracing::info!("the store can be read again");
+                *is_readable = true;
             }
             Some(answers)
         }
         Err(error) => {
-            if std::mem::replace(readable, false) {
-                tracing::warn!(%error, "the store cannot be read; requests keep waiting");
+            if *is_readable {
+                tracing::warn!(
+                    %error,
+                    "the store cannot be read; waiting requests get no answers until it can"
+                );
+                *is_readable = false;
             }
             None
         }

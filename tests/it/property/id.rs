@@ -6,7 +6,7 @@ use quhao_common::{
     domain::{
         app::{AppId, ClientName},
         id::{IdKeys, JobId, parse_for_operator},
-        job::{Expect, Metadata, Submission, Work},
+        job::{Expect, IdInput, Metadata, Work},
         phone::{Encrypted, LoginCode},
     },
 };
@@ -29,7 +29,7 @@ fn login(code: &str) -> Work {
 }
 
 fn id_of(keys: &IdKeys, work: &Work, idempotency_key: Option<&str>) -> JobId {
-    Submission { work, metadata: None, callback_url: None, idempotency_key }.id(
+    IdInput { work, metadata: None, callback_url: None, idempotency_key }.id(
         keys,
         &client("orders"),
         &app("wx1"),
@@ -79,7 +79,7 @@ proptest! {
             expect,
         };
         let metadata = Metadata::new(serde_json::value::to_raw_value(&other).unwrap());
-        let with_metadata = Submission {
+        let with_metadata = IdInput {
             work: &login(&code), metadata: Some(&metadata), callback_url: None,
             idempotency_key: None,
         }.id(&keys, &client("orders"), &app("wx1"));

@@ -1,13 +1,18 @@
-use super::{fleet::Fleet, *};
+use super::*;
+use crate::admission::{
+    fleet::Fleet,
+    throughput::{RECENT, SAMPLE_TTL},
+};
 
 const S: Duration = Duration::from_secs(1);
 const MS: Duration = Duration::from_millis(1);
 
-fn heard(at: Instant, jobs: u32, waited: Duration) -> ObservedThroughput {
+fn sample(at: Instant, jobs: u32, waited: Duration) -> ObservedThroughput {
     ObservedThroughput { at, throughput: Throughput { jobs, waited, worked: 100 * MS } }
 }
 
-/// Share of the capacity that was used in time, and share of the accepted that were late.
+/// Returns the share of the capacity that was used in time, and the share of the accepted jobs
+/// that were late.
 fn shares(fleet: &mut Fleet, load: f64, time: Duration) -> (f64, f64) {
     let capacity = fleet.capacity();
     let counts = fleet.run(load * capacity, time);
@@ -17,16 +22,17 @@ fn shares(fleet: &mut Fleet, load: f64, time: Duration) -> (f64, f64) {
 }
 
 #[test]
-fn nothing_heard_takes_everything() {
-    let (now, mut estimate) = (Instant::now(), Estimate::default());
+fn every_job_is_admitted_without_reports() {
+    let now = Instant::now();
+    let mut estimate = Estimate::default();
     assert_eq!(estimate.expected(now), None);
-    assert_eq!(estimate.judge(now, S), Ok(()));
-    estimate.measure(now, estimate.marks(), 1_000_000);
-    assert_eq!(estimate.judge(now, S), Ok(()), "a depth alone tells of no speed");
+    assert_eq!(estimate.admit(now, S), Ok(()));
+    estimate.add_depth(now, estimate.totals(), 1_000_000);
+    assert_eq!(estimate.admit(now, S), Ok(()), "a depth alone says nothing of the speed");
 }
 
 #[test]
-fn a_load_that_can_be_borne_is_never_refused() {
+fn sustainable_load_is_never_refused() {
     for (slots, service) in [(8, 100 * MS), (64, 2 * S), (1, 50 * MS)] {
         let mut fleet = Fleet::new(2, slots, service, 10 * S);
         let counts = fleet.run(0.9 * fleet.capacity(), 60 * S);
@@ -35,7 +41,7 @@ fn a_load_that_can_be_borne_is_never_refused() {
 }
 
 #[test]
-fn three_times_the_capacity_fills_it_and_few_come_late() {
+fn triple_load_fills_the_capacity_with_few_late() {
     for producers in [1, 3] {
         for (slots, service, life) in [
             (8, 100 * MS, 5 * S),
@@ -54,7 +60,7 @@ fn three_times_the_capacity_fills_it_and_few_come_late() {
 }
 
 #[test]
-fn ten_times_the_capacity_fills_it_too() {
+fn tenfold_load_fills_the_capacity() {
     let mut fleet = Fleet::new(3, 8, 100 * MS, 5 * S);
     fleet.run(fleet.capacity() / 2.0, 10 * S);
     shares(&mut fleet, 10.0, 10 * S);
@@ -63,18 +69,18 @@ fn ten_times_the_capacity_fills_it_too() {
 }
 
 #[test]
-fn so_it_does_while_the_platform_is_slow() {
+fn triple_load_on_a_slow_platform_fills_it() {
     let mut fleet = Fleet::new(2, 64, 10 * S, 60 * S);
     fleet.run(0.3 * fleet.capacity(), 30 * S);
-    // Nothing is heard of the first of many for ten seconds.
+    // The first jobs of many are reported after ten seconds.
     fleet.run(3.0 * fleet.capacity(), 120 * S);
     let (used, late) = shares(&mut fleet, 3.0, 90 * S);
-    // It takes five seconds for some and fifteen for others, which nobody can foresee.
+    // Some take five seconds and others fifteen, which cannot be foreseen.
     assert!(used > 0.9 && late < 0.08, "{used} {late}");
 }
 
 #[test]
-fn what_the_workers_can_do_may_change() {
+fn estimate_follows_a_change_of_speed() {
     let mut fleet = Fleet::new(2, 16, 100 * MS, 10 * S);
     shares(&mut fleet, 2.0, 30 * S);
     fleet.service = 200 * MS;
@@ -88,7 +94,7 @@ fn what_the_workers_can_do_may_change() {
 }
 
 #[test]
-fn a_burst_on_an_idle_system_is_taken_if_it_can_be_done() {
+fn feasible_burst_on_an_idle_system_is_admitted() {
     for producers in [1, 3] {
         let mut fleet = Fleet::new(producers, 8, 100 * MS, 10 * S);
         fleet.run(1.0, 20 * S);
@@ -102,7 +108,7 @@ fn a_burst_on_an_idle_system_is_taken_if_it_can_be_done() {
 }
 
 #[test]
-fn after_the_rush_everybody_is_taken_again_at_once() {
+fn jobs_are_admitted_again_after_an_overload() {
     let mut fleet = Fleet::new(2, 8, 100 * MS, 5 * S);
     fleet.run(3.0 * fleet.capacity(), 30 * S);
     let counts = fleet.run(0.5 * fleet.capacity(), 2 * S);
@@ -112,73 +118,78 @@ fn after_the_rush_everybody_is_taken_again_at_once() {
 }
 
 #[test]
-fn workers_that_fall_silent_close_nothing_for_long() {
+fn silent_workers_block_admission_only_briefly() {
     let mut fleet = Fleet::new(1, 8, 100 * MS, 5 * S);
     fleet.run(3.0 * fleet.capacity(), 20 * S);
     fleet.slots = 0;
-    fleet.run(10.0, HEARD_COUNTS + S);
+    fleet.run(10.0, SAMPLE_TTL + S);
     let counts = fleet.run(10.0, S);
     assert_eq!(counts.refused, 0);
 }
 
 #[test]
-fn each_life_is_judged_by_its_own_thresholds() {
-    let (start, mut estimate) = (Instant::now(), Estimate::default());
-    let judge = |estimate: &mut Estimate, now, seconds: f64| {
-        estimate.judge(now, Duration::from_secs_f64(seconds)).is_ok()
+fn each_deadline_has_its_own_thresholds() {
+    let start = Instant::now();
+    let mut estimate = Estimate::default();
+    let admits = |estimate: &mut Estimate, now, seconds: f64| {
+        estimate.admit(now, Duration::from_secs_f64(seconds)).is_ok()
     };
-    // No depth: what was heard is what is expected.
-    estimate.hear(heard(start, 1, 6_900 * MS));
-    assert!(!judge(&mut estimate, start, 8.0) && judge(&mut estimate, start, 8.5));
-    assert!(judge(&mut estimate, start, 290.0) && !judge(&mut estimate, start, 8.0));
-    // Down to six seconds: between the thresholds, whoever was refused still is.
-    let later = start + LATELY + MS;
-    estimate.hear(heard(later, 1, 5_900 * MS));
-    assert!(!judge(&mut estimate, later, 8.0) && judge(&mut estimate, later, 8.6));
-    let later = later + LATELY + MS;
-    estimate.hear(heard(later, 1, 5_500 * MS));
-    assert!(judge(&mut estimate, later, 8.05));
-    // Up again: whoever was taken still is.
-    let later = later + LATELY + MS;
-    estimate.hear(heard(later, 1, 6_600 * MS));
-    assert!(judge(&mut estimate, later, 8.0) && !judge(&mut estimate, later, 7.8));
+    // Without a depth, the reported wait is what is expected.
+    estimate.add(sample(start, 1, 6_900 * MS));
+    assert!(!admits(&mut estimate, start, 8.0) && admits(&mut estimate, start, 8.5));
+    assert!(admits(&mut estimate, start, 290.0) && !admits(&mut estimate, start, 8.0));
+    // Down to six seconds: between the thresholds, jobs that were refused still are.
+    let later = start + RECENT + MS;
+    estimate.add(sample(later, 1, 5_900 * MS));
+    assert!(!admits(&mut estimate, later, 8.0) && admits(&mut estimate, later, 8.6));
+    let later = later + RECENT + MS;
+    estimate.add(sample(later, 1, 5_500 * MS));
+    assert!(admits(&mut estimate, later, 8.05));
+    // Up again: jobs that were admitted still are.
+    let later = later + RECENT + MS;
+    estimate.add(sample(later, 1, 6_600 * MS));
+    assert!(admits(&mut estimate, later, 8.0) && !admits(&mut estimate, later, 7.8));
 }
 
 #[test]
-fn whoever_is_turned_away_hears_when_it_would_do() {
-    let (now, mut estimate) = (Instant::now(), Estimate::default());
-    estimate.hear(heard(now, 1, 19_900 * MS));
-    assert_eq!(estimate.judge(now, 10 * S), Err(13 * S));
-    // Then there is room, if nobody else takes it.
+fn refusal_says_when_to_try_again() {
+    let now = Instant::now();
+    let mut estimate = Estimate::default();
+    estimate.add(sample(now, 1, 19_900 * MS));
+    assert_eq!(estimate.admit(now, 10 * S), Err(13 * S));
+    // By then there is room, if no other job takes it.
     let later = now + 3 * S;
-    assert_eq!(estimate.judge(later, 10 * S), Err(10 * S));
+    assert_eq!(estimate.admit(later, 10 * S), Err(10 * S));
 }
 
 #[test]
-fn clocks_that_disagree_close_nothing_while_the_queue_is_empty() {
-    let (start, mut estimate) = (Instant::now(), Estimate::default());
+fn clock_skew_is_harmless_while_the_queue_is_empty() {
+    let start = Instant::now();
+    let mut estimate = Estimate::default();
     for second in 0..20 {
         let now = start + second * S;
-        estimate.hear(heard(now, 1, 4 * S));
-        estimate.measure(now, estimate.marks(), 0);
-        assert_eq!(estimate.judge(now, 2 * S), Ok(()));
+        estimate.add(sample(now, 1, 4 * S));
+        estimate.add_depth(now, estimate.totals(), 0);
+        assert_eq!(estimate.admit(now, 2 * S), Ok(()));
     }
 }
 
 #[test]
-fn what_may_have_been_missed_counts_for_nothing() {
-    let (now, mut estimate) = (Instant::now(), Estimate::default());
-    estimate.hear(heard(now, 100, 60 * S));
-    assert!(estimate.judge(now, 10 * S).is_err());
+fn reports_before_a_gap_are_forgotten() {
+    let now = Instant::now();
+    let mut estimate = Estimate::default();
+    estimate.add(sample(now, 100, 60 * S));
+    assert!(estimate.admit(now, 10 * S).is_err());
     estimate.forget();
-    assert_eq!(estimate.judge(now, 10 * S), Ok(()));
+    assert_eq!(estimate.admit(now, 10 * S), Ok(()));
 }
 
 #[test]
-fn memory_is_bounded_by_time() {
-    let (start, mut estimate) = (Instant::now(), Estimate::default());
+fn samples_are_bounded_by_time() {
+    let start = Instant::now();
+    let mut estimate = Estimate::default();
     for number in 0..100_000 {
-        estimate.hear(heard(start + number * MS, 1, S));
+        estimate.add(sample(start + number * MS, 1, S));
     }
-    assert!(estimate.slices.len() <= 51, "{}", estimate.slices.len());
+    assert!(estimate.throughput.len() <= 51, "{}", estimate.throughput.len());
 }

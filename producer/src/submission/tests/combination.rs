@@ -31,10 +31,9 @@ fn every_combination_of_the_contract_is_read() {
     assert!(matches!(&known.work, Work::PhoneCode { openid: Some(openid), .. } if openid == "o"));
 }
 
-/// Every set of the fields that make a combination: exactly those of the contract are
-/// possible, and every other names a field.
+/// Tries every set of the fields that make a combination.
 #[test]
-fn every_other_combination_is_refused_and_says_which_are_possible() {
+fn other_combinations_are_refused_with_advice() {
     let caller = caller(&["wx1"]);
     let handle = session(&caller, "wx1");
     let fields = [
@@ -87,14 +86,14 @@ fn ciphertext_and_vector_belong_together() {
 }
 
 #[test]
-fn open_data_need_a_ciphertext() {
+fn open_data_needs_a_ciphertext() {
     let wrong = ("expect".to_owned(), FieldCode::InvalidValue);
     assert_eq!(error(r#"{"code":"c","expect":"open_data"}"#), wrong);
     assert_eq!(error(r#"{"phone_code":"p","expect":"open_data"}"#), wrong);
 }
 
 #[test]
-fn a_session_is_one_that_was_made_here_for_this_client_and_app() {
+fn session_must_be_made_for_this_client_and_app() {
     let caller = caller(&["wx1", "wx2"]);
     let mut stranger = super::caller(&["wx1", "wx2"]);
     let elsewhere = ClientName::new("elsewhere").expect("a name");
@@ -123,14 +122,14 @@ fn a_session_is_one_that_was_made_here_for_this_client_and_app() {
         let refused = with(app, handle).expect_err(handle);
         assert_eq!(refused, [("session".to_owned(), FieldCode::InvalidValue)], "{app} {handle}");
     }
-    // Whose app is in doubt, the handle is judged all the same.
+    // Without a valid app_id the handle is checked all the same.
     let body = format!(r#"{{"session":"{own}","encrypted_data":"{DATA}","iv":"{DATA}"}}"#);
     let refused = errors_of(&read_as(&caller, &body).expect_err("which app?"));
     assert_eq!(refused, [("app_id".to_owned(), FieldCode::Required)]);
 }
 
 #[test]
-fn apps_of_a_third_party_platform_redeem_no_phone_codes() {
+fn third_party_platform_apps_take_no_phone_codes() {
     let component = Arc::new(Component {
         app_id: AppId::new("wxc").expect("an appid"),
         token: ComponentToken::File("token".into()),

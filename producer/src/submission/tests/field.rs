@@ -1,14 +1,16 @@
 use super::*;
 
 #[test]
-fn transport_damage_is_undone_and_said() {
+fn transport_damage_is_repaired_and_recorded() {
     let body = format!(r#"{{"code":"c","encrypted_data":"{DATA}","iv":"{}"}}"#, &DATA[..22]);
-    assert_eq!(read(&body).expect("repairable").repairs, [("iv", Repair::Padding)]);
+    let repair = FieldRepair { field: "iv", repair: Repair::Padding };
+    assert_eq!(read(&body).expect("repairable").repairs, [repair]);
 }
 
 #[test]
 fn both_codes_have_the_same_rules() {
-    let (long, longest) = ("c".repeat(513), "c".repeat(512));
+    let longest = "c".repeat(512);
+    let long = "c".repeat(513);
     for field in ["code", "phone_code"] {
         for (code, expected) in [
             ("", FieldCode::Empty),
@@ -29,9 +31,10 @@ fn both_codes_have_the_same_rules() {
 }
 
 #[test]
-fn an_openid_is_short_and_visible() {
+fn openid_is_short_and_visible() {
     let with = |openid: &str| format!(r#"{{"phone_code":"p","openid":"{openid}"}}"#);
-    let (long, longest) = ("o".repeat(129), "o".repeat(128));
+    let longest = "o".repeat(128);
+    let long = "o".repeat(129);
     for (openid, expected) in [
         ("", FieldCode::Empty),
         ("a b", FieldCode::InvalidCharacters),
@@ -44,7 +47,7 @@ fn an_openid_is_short_and_visible() {
 }
 
 #[test]
-fn numbers_and_names_have_their_rules() {
+fn deadline_and_aliases_have_their_rules() {
     let with = |rest: &str| error(&format!(r#"{{"code":"c",{rest}}}"#));
     for number in ["0", "291", "-1", "-0", "99999999999999999999999999"] {
         let field = with(&format!(r#""deadline_seconds":{number}"#));

@@ -1,4 +1,4 @@
-//! What bodies consist of.
+//! Schemas of bodies.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,16 +6,17 @@ use serde_json::Value;
 
 use super::markup::{code, described, element, escaped, link, list, table};
 
-/// What links to the schema called `name` lead to.
+/// Returns the anchor that links to the schema `name` lead to.
 pub(super) fn anchor(name: &str) -> String {
     format!("schema-{name}")
 }
 
-/// A schema with a name of its own.
+/// Returns everything that the page says of a named schema.
 pub(super) fn section(name: &str, schema: &Value) -> String {
     format!("<h3 id=\"{}\">{}</h3>\n{}", escaped(&anchor(name)), code(name), body(schema))
 }
 
+/// Returns what stands below the heading of a schema.
 fn body(schema: &Value) -> String {
     let mut out = described(schema["description"].as_str().unwrap_or_default());
     let alternatives = members(schema, "oneOf");
@@ -25,7 +26,7 @@ fn body(schema: &Value) -> String {
     }
     out.push_str(&element("p", &kind(schema)));
     out.push_str(&rules(schema));
-    out.push_str(&of_members(&alternatives));
+    out.push_str(&descriptions(&alternatives));
     for part in members(schema, "allOf") {
         out.push_str(&fields(part));
     }
@@ -33,16 +34,17 @@ fn body(schema: &Value) -> String {
     out
 }
 
-/// What is said of each alternative beside its own name.
-fn of_members(alternatives: &[&Value]) -> String {
-    let said = alternatives.iter().filter_map(|one| {
+/// Returns the descriptions of the alternatives that have one.
+fn descriptions(alternatives: &[&Value]) -> String {
+    let texts = alternatives.iter().filter_map(|one| {
         let about = described(one["description"].as_str()?);
         Some(format!("{}: {about}", kind(one)))
     });
-    list(said)
+    list(texts)
 }
 
-/// Alternatives that are objects: which fields each needs, and then every field once.
+/// Returns, for alternatives that are objects, which fields each needs, and a table of all
+/// fields.
 fn combinations(alternatives: &[&Value]) -> String {
     let needs = alternatives.iter().map(|one| {
         let title = one["title"].as_str().unwrap_or("One");
@@ -75,7 +77,7 @@ fn combinations(alternatives: &[&Value]) -> String {
     list(needs) + &table(&["field", "type", "goes with", "meaning"], rows)
 }
 
-/// A field of several alternatives, each of which may narrow it down.
+/// A field of several alternatives, each of which may restrict it.
 #[derive(Default)]
 struct Combined {
     goes_with: Vec<String>,
@@ -83,7 +85,7 @@ struct Combined {
     meanings: BTreeSet<String>,
 }
 
-/// The fields of an object, if it is one.
+/// Returns the table of an object's fields, if the schema is one.
 fn fields(schema: &Value) -> String {
     let properties = schema["properties"].as_object().into_iter().flatten();
     let rows: Vec<Vec<String>> = properties
@@ -95,9 +97,10 @@ fn fields(schema: &Value) -> String {
     table(&["field", "type", "always there", "meaning"], rows)
 }
 
+/// Returns what a field means.
 fn meaning(field: &Value) -> String {
     let mut out = described(field["description"].as_str().unwrap_or_default());
-    // What may be null has its description beside the name of what else it may be.
+    // A field that may be null has its description in the alternative that is not null.
     for part in members(field, "oneOf") {
         out.push_str(&described(part["description"].as_str().unwrap_or_default()));
     }
@@ -106,7 +109,7 @@ fn meaning(field: &Value) -> String {
     out
 }
 
-/// What a value is, with a link where that has a name.
+/// Returns the type of a value, with a link where the type has a name.
 pub(super) fn kind(schema: &Value) -> String {
     if let Some(name) = schema["$ref"].as_str().and_then(|path| path.rsplit('/').next()) {
         return link(&anchor(name), name);
@@ -130,7 +133,7 @@ pub(super) fn kind(schema: &Value) -> String {
     if words.is_empty() { "any".to_owned() } else { words.join(" or ") }
 }
 
-/// What values are bound to, such as lengths and lists of words.
+/// Returns the rules that values follow, such as lengths and lists of words.
 pub(super) fn rules(schema: &Value) -> String {
     const WORDS: [(&str, &str); 8] = [
         ("format", "format"),
@@ -159,11 +162,12 @@ pub(super) fn rules(schema: &Value) -> String {
     format!("<p class=\"rules\">{}</p>", parts.join("; "))
 }
 
-/// An example that stands beside a schema.
+/// Returns an example that stands beside a schema.
 pub(super) fn example(value: &Value) -> String {
     format!("<p class=\"rules\">for example {}</p>", shown(value))
 }
 
+/// Returns a value as code.
 fn shown(value: &Value) -> String {
     match value {
         Value::String(text) => code(text),
@@ -171,10 +175,12 @@ fn shown(value: &Value) -> String {
     }
 }
 
+/// Returns the schemas listed under `key`.
 fn members<'a>(schema: &'a Value, key: &str) -> Vec<&'a Value> {
     schema[key].as_array().map(|members| members.iter().collect()).unwrap_or_default()
 }
 
+/// Returns the names of the fields that an object needs.
 fn required(schema: &Value) -> impl Iterator<Item = &str> {
     schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str)
 }

@@ -1,8 +1,8 @@
-//! The description of an erasure's body, which `erasures` reads.
+//! The description of an erasure's body, which `erasures.rs` reads.
 
 use utoipa::ToSchema;
 
-/// Whom to erase.
+/// The person to erase.
 #[expect(dead_code, reason = "a description: never made, never read")]
 #[derive(serde::Deserialize, ToSchema)]
 #[serde(untagged)]
@@ -27,7 +27,7 @@ pub(crate) struct OpenidErasure {
     openid: String,
 }
 
-/// Whoever gave a number.
+/// All guests with this number.
 #[expect(dead_code, reason = "a description: never made, never read")]
 #[derive(serde::Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]

@@ -1,6 +1,6 @@
-//! HTML out of texts. Everything that goes into the page goes through here.
+//! Texts as HTML. Every text of the page goes through here.
 
-/// `text` as it may stand in HTML, in attributes too.
+/// Escapes `text` for HTML, attributes included.
 pub(super) fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
@@ -16,12 +16,12 @@ pub(super) fn escaped(text: &str) -> String {
     out
 }
 
-/// `text` as code.
+/// Marks `text` up as code.
 pub(super) fn code(text: &str) -> String {
     format!("<code>{}</code>", escaped(text))
 }
 
-/// A line of a description: what stands in backticks is code.
+/// Marks up a line of a description: what stands in backticks is code.
 pub(super) fn inline(text: &str) -> String {
     let mut parts = text.split('`');
     let mut out = escaped(parts.next().unwrap_or_default());
@@ -31,36 +31,36 @@ pub(super) fn inline(text: &str) -> String {
                 out.push_str(&code(inside));
                 out.push_str(&escaped(after));
             }
-            // A backtick that nothing closes is one.
+            // A backtick that is not closed stands for itself.
             None => out.push_str(&escaped(&format!("`{inside}"))),
         }
     }
     out
 }
 
-/// An element around HTML.
+/// Wraps HTML in an element.
 pub(super) fn element(name: &str, inside: &str) -> String {
     format!("<{name}>{inside}</{name}>")
 }
 
-/// An element around each piece of HTML.
+/// Wraps each piece of HTML in an element.
 pub(super) fn elements(name: &str, inside: impl IntoIterator<Item = String>) -> String {
     let all: Vec<_> = inside.into_iter().map(|inside| element(name, &inside)).collect();
     all.join("\n")
 }
 
-/// A list of pieces of HTML, unless it would be empty.
+/// Returns a list of pieces of HTML, or nothing for no pieces.
 pub(super) fn list(items: impl IntoIterator<Item = String>) -> String {
     let items = elements("li", items);
     if items.is_empty() { items } else { element("ul", &items) }
 }
 
-/// A link to another place of the page.
+/// Links to another part of the page.
 pub(super) fn link(anchor: &str, text: &str) -> String {
     format!("<a href=\"#{}\">{}</a>", escaped(anchor), escaped(text))
 }
 
-/// A description: paragraphs, and lines that begin with `- ` as a list.
+/// Marks up a description: paragraphs, and lines that begin with `- ` as a list.
 pub(super) fn described(text: &str) -> String {
     let mut out = String::new();
     for block in text.split("\n\n").filter(|block| !block.trim().is_empty()) {
@@ -74,7 +74,7 @@ pub(super) fn described(text: &str) -> String {
     out
 }
 
-/// A table, unless it would be empty. Cells are HTML already.
+/// Returns a table, or nothing for no rows. Cells are HTML already.
 pub(super) fn table(heads: &[&str], rows: Vec<Vec<String>>) -> String {
     if rows.is_empty() {
         return String::new();
@@ -91,14 +91,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_gets_out_of_its_place() {
+    fn texts_cannot_break_out_of_their_element() {
         assert_eq!(escaped(r#"<a href="x">'&'"#), "&lt;a href=&quot;x&quot;&gt;&#39;&amp;&#39;");
         assert_eq!(inline("a `<b>` c"), "a <code>&lt;b&gt;</code> c");
         assert_eq!(inline("a `<b> c"), "a `&lt;b&gt; c");
     }
 
     #[test]
-    fn a_description_has_paragraphs_and_lists() {
+    fn description_has_paragraphs_and_lists() {
         assert_eq!(described("a\nb\n\nc"), "<p>a b</p><p>c</p>");
         assert_eq!(
             described("a\n- `b`\n- c"),
