@@ -1,5 +1,5 @@
-//! What a worker does beside its jobs.
+//! What a worker does besides its jobs.
 
-pub mod clock_check;
-pub mod purge;
-pub mod queue_depth;
+pub(crate) mod clock_check;
+pub(crate) mod purge;
+pub(crate) mod queue_depth;

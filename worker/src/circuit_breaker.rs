@@ -14,12 +14,11 @@ use std::{
 };
 
 use quhao_common::{domain::app::AppId, process::metrics};
-use time::OffsetDateTime;
 use tokio::{sync::watch, time::sleep};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use crate::platform::Call;
+use crate::{minute::into_minute, platform::Call};
 use call_result::{Cause, Signal};
 use state::{Moment, Next, State, Ticket};
 
@@ -158,12 +157,6 @@ pub async fn watch(circuits: Arc<Circuits>, stop: CancellationToken) {
         circuits.clear();
         let _ = stop.run_until_cancelled(sleep(CLEAR_EVERY)).await;
     }
-}
-
-/// How far the wall clock is into its minute.
-pub(crate) fn into_minute() -> Duration {
-    let now = OffsetDateTime::now_utc();
-    Duration::from_millis(u64::from(now.second()) * 1000 + u64::from(now.millisecond()))
 }
 
 /// Does `act` with the circuit of `place`, if there is one, and what follows from it.

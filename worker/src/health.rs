@@ -15,114 +15,119 @@ use tokio::{
 use tracing::info;
 
 /// How long a worker keeps what it has fetched while it cannot reach the store. Others may
-/// be able to, and each return counts towards the delivery limit on RabbitMQ before 4.3.
-pub const STORE_BLIP_MAX: Duration = Duration::from_secs(2);
-/// Different obstacles that are told; further ones stop the worker as well.
-const OBSTACLES_MAX: usize = 8;
+/// be able to, and each requeue counts towards the delivery limit on RabbitMQ before 4.3.
+pub(crate) const STORE_BLIP_MAX: Duration = Duration::from_secs(2);
+/// Different blockers that are reported; further ones do not block less.
+const BLOCKERS_MAX: usize = 8;
 
-/// What is known besides the queue's link.
+/// What is known of a worker besides its link to the queue.
 #[derive(Debug, Default)]
 pub struct Health {
     store_down: watch::Sender<StoreDown>,
-    stuck: watch::Sender<Stuck>,
+    blocked: watch::Sender<Blocked>,
     draining: AtomicBool,
 }
 
-/// What is asked of the store. One may work and the other not: a read-only or a full
+/// What the store is used for. One use may work and the other not: a read-only or a full
 /// database answers every question and takes nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StoreUse {
-    /// Which jobs have an answer.
-    Look,
-    /// The commit of outcomes.
+    /// To look up which jobs have an answer.
+    Lookup,
+    /// To commit outcomes.
     Commit,
 }
 
-/// Since when the store has been out of reach, for each use.
+/// The times since which the store has been out of reach, for each use.
 #[derive(Debug, Default)]
 struct StoreDown {
-    look: Option<Instant>,
+    lookup: Option<Instant>,
     commit: Option<Instant>,
 }
 
 impl StoreDown {
-    fn of(&mut self, of: StoreUse) -> &mut Option<Instant> {
-        match of {
-            StoreUse::Look => &mut self.look,
+    fn since_mut(&mut self, store_use: StoreUse) -> &mut Option<Instant> {
+        match store_use {
+            StoreUse::Lookup => &mut self.lookup,
             StoreUse::Commit => &mut self.commit,
         }
     }
 
+    /// Returns since when any use has failed.
     fn since(&self) -> Option<Instant> {
-        self.look.into_iter().chain(self.commit).min()
+        match (self.lookup, self.commit) {
+            (Some(lookup), Some(commit)) => Some(lookup.min(commit)),
+            (lookup, commit) => lookup.or(commit),
+        }
     }
 }
 
 /// What keeps the worker from taking jobs although the store answers.
 #[derive(Debug, Default)]
-struct Stuck {
-    clock: Clock,
-    /// Why jobs that it met cannot be worked on here.
-    obstacles: BTreeSet<String>,
+struct Blocked {
+    clock: ClockState,
+    /// The reasons why jobs that it received cannot run here.
+    blockers: BTreeSet<String>,
 }
 
-impl Stuck {
-    fn is_stuck(&self) -> bool {
-        self.clock != Clock::Right || !self.obstacles.is_empty()
+impl Blocked {
+    fn is_blocked(&self) -> bool {
+        self.clock != ClockState::Right || !self.blockers.is_empty()
     }
 }
 
-/// How this machine's clock stands.
+/// How this machine's clock compares with the store's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Clock {
-    /// The store has not been asked yet.
+pub enum ClockState {
+    /// They have not been compared yet.
     #[default]
     Unknown,
-    /// Near enough to the store's.
+    /// They are near enough.
     Right,
-    /// So far off.
+    /// They are this far apart.
     Off(Duration),
 }
 
-/// What `/readyz` tells.
+/// What `/readyz` returns.
 #[derive(Debug, PartialEq, Eq, Serialize)]
-pub struct Readiness {
+pub(crate) struct Readiness {
     /// Whether jobs are being taken.
-    pub ready: bool,
-    /// Why not.
-    pub reasons: Vec<String>,
+    pub(crate) ready: bool,
+    /// The reasons why not.
+    pub(crate) reasons: Vec<String>,
 }
 
 impl Health {
-    /// The store does not do what was asked of it. True if that is news.
-    pub fn store_fails(&self, at: StoreUse) -> bool {
+    /// Records that the store failed. Returns whether it worked until now, and so whether to
+    /// log it.
+    pub fn store_failed(&self, store_use: StoreUse) -> bool {
         self.store_down.send_if_modified(|down| {
-            let news = down.since().is_none();
-            down.of(at).get_or_insert_with(Instant::now);
-            news
+            let was_up = down.since().is_none();
+            down.since_mut(store_use).get_or_insert_with(Instant::now);
+            was_up
         })
     }
 
-    /// Whether the store has been out of reach for longer than a blip.
+    /// Records that the store did what was asked of it.
+    pub fn store_answered(&self, store_use: StoreUse) {
+        let is_back = self.store_down.send_if_modified(|down| {
+            let was_down = down.since().is_some();
+            *down.since_mut(store_use) = None;
+            was_down && down.since().is_none()
+        });
+        if is_back {
+            info!("store available again");
+        }
+    }
+
+    /// Returns whether the store has been out of reach for longer than a blip.
     pub fn is_store_lost(&self) -> bool {
         self.store_down.borrow().since().is_some_and(|since| since.elapsed() > STORE_BLIP_MAX)
     }
 
-    /// Whether outcomes cannot be committed at the moment.
+    /// Returns whether outcomes cannot be committed now.
     pub fn commits_fail(&self) -> bool {
         self.store_down.borrow().commit.is_some()
-    }
-
-    /// The store did what was asked of it.
-    pub fn store_answers(&self, at: StoreUse) {
-        let is_back = self.store_down.send_if_modified(|down| {
-            let was_down = down.since().is_some();
-            *down.of(at) = None;
-            was_down && down.since().is_none()
-        });
-        if is_back {
-            info!("the store is back");
-        }
     }
 
     /// Waits until the store has been out of reach for longer than a blip.
@@ -138,54 +143,61 @@ impl Health {
         }
     }
 
-    /// The worker met a job that it must not touch, for this `reason`. True if that is worth
-    /// telling.
-    pub fn obstacle(&self, reason: &str) -> bool {
-        self.stuck.send_if_modified(|stuck| {
-            stuck.obstacles.len() < OBSTACLES_MAX && stuck.obstacles.insert(reason.to_owned())
+    /// Blocks the worker for `reason`: it received a job that it must not touch. Returns whether
+    /// the reason is a new one, and so whether to log it.
+    pub fn block(&self, reason: &str) -> bool {
+        self.blocked.send_if_modified(|blocked| {
+            blocked.blockers.len() < BLOCKERS_MAX && blocked.blockers.insert(reason.to_owned())
         })
     }
 
-    /// Such jobs are to be tried again. The clock is another matter.
-    pub fn forget_obstacles(&self) {
-        self.stuck.send_modify(|stuck| stuck.obstacles.clear());
+    /// Clears what [`Health::block`] recorded, so that such jobs are tried again. The clock is
+    /// another matter.
+    pub fn clear_blockers(&self) {
+        self.blocked.send_modify(|blocked| blocked.blockers.clear());
     }
 
-    /// Whether the worker met a job that it must not touch.
-    pub fn has_obstacles(&self) -> bool {
-        !self.stuck.borrow().obstacles.is_empty()
+    /// Returns whether the worker received a job that it must not touch.
+    pub fn has_blockers(&self) -> bool {
+        !self.blocked.borrow().blockers.is_empty()
     }
 
-    /// How the clock stands now; returns how it stood.
-    pub fn clock(&self, now: Clock) -> Clock {
+    /// Records how the clock compares now. Returns how it compared before.
+    pub fn set_clock(&self, now: ClockState) -> ClockState {
         let mut before = now;
-        self.stuck.send_modify(|stuck| before = std::mem::replace(&mut stuck.clock, now));
+        self.blocked.send_modify(|blocked| before = std::mem::replace(&mut blocked.clock, now));
         before
     }
 
-    /// Whether the clock is known to be near enough to the store's.
-    pub fn is_clock_right(&self) -> bool {
-        self.stuck.borrow().clock == Clock::Right
+    /// Returns whether the clock is known to be near enough to the store's.
+    pub(crate) fn is_clock_right(&self) -> bool {
+        self.blocked.borrow().clock == ClockState::Right
     }
 
-    /// Whether the worker must take no jobs now.
-    pub fn is_stuck(&self) -> bool {
-        self.stuck.borrow().is_stuck()
+    /// Returns whether the worker must take no jobs now.
+    pub fn is_blocked(&self) -> bool {
+        self.blocked.borrow().is_blocked()
     }
 
-    /// Waits until the worker must take no jobs, or, if `stuck` is false, until it may.
-    pub async fn until(&self, stuck: bool) {
+    /// Waits until the worker must take no jobs.
+    pub async fn blocked(&self) {
         // The sender lives as long as this.
-        let _ = self.stuck.subscribe().wait_for(|now| now.is_stuck() == stuck).await;
+        let _ = self.blocked.subscribe().wait_for(Blocked::is_blocked).await;
     }
 
-    /// The worker has begun to drain.
-    pub fn drain(&self) {
+    /// Waits until the worker may take jobs.
+    pub async fn unblocked(&self) {
+        // The sender lives as long as this.
+        let _ = self.blocked.subscribe().wait_for(|blocked| !blocked.is_blocked()).await;
+    }
+
+    /// Records that the worker has begun to drain.
+    pub(crate) fn drain(&self) {
         self.draining.store(true, Ordering::Relaxed);
     }
 
-    /// Whether jobs reach this worker and get done.
-    pub fn readiness(&self, queue: &Queue) -> Readiness {
+    /// Returns whether jobs reach this worker and get done.
+    pub(crate) fn readiness(&self, queue: &Queue) -> Readiness {
         let mut reasons = Vec::new();
         if let LinkStatus::Down(reason) = queue.consuming() {
             reasons.push(reason.to_owned());
@@ -194,21 +206,21 @@ impl Health {
         Readiness { ready: reasons.is_empty(), reasons }
     }
 
-    /// Why jobs are not done, but for the queue's reasons.
+    /// Returns the reasons why jobs are not done, but for the queue's.
     pub fn reasons(&self) -> Vec<String> {
         let mut reasons = Vec::new();
         {
-            let stuck = self.stuck.borrow();
-            match stuck.clock {
-                Clock::Right => {}
-                Clock::Unknown => reasons.push(
+            let blocked = self.blocked.borrow();
+            match blocked.clock {
+                ClockState::Right => {}
+                ClockState::Unknown => reasons.push(
                     "this machine's clock has not been compared with the store's yet".to_owned(),
                 ),
-                Clock::Off(off) => {
+                ClockState::Off(off) => {
                     reasons.push(format!("this machine's clock is {off:.1?} off the store's"));
                 }
             }
-            reasons.extend(stuck.obstacles.iter().cloned());
+            reasons.extend(blocked.blockers.iter().cloned());
         }
         if self.store_down.borrow().since().is_some() {
             reasons.push("the store is out of reach".to_owned());

@@ -1,11 +1,12 @@
 //! What is done for one job, from its slot to its outcome.
 
-pub mod run;
-pub mod pipeline;
-pub mod call;
-pub mod exchange;
-pub mod redeem;
+pub(crate) mod run;
+pub(crate) mod received;
+pub(crate) mod stop;
+mod pipeline;
+mod call;
 pub mod retry;
-pub mod duplicate;
+mod duplicate;
+mod stored_session;
 pub mod session_key;
-pub mod outcome_row;
+pub(crate) mod outcome_row;

@@ -12,15 +12,12 @@ use quhao_common::{
         metrics::Exporter,
     },
 };
-use tokio::{
-    sync::mpsc,
-    task::{JoinHandle, JoinSet},
-};
+use tokio::{sync::mpsc, task::JoinSet, time::timeout};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{error, info, warn};
 
 pub mod consumer;
-pub mod context;
+mod context;
 pub mod slots;
 pub mod job;
 pub mod platform;
@@ -28,28 +25,32 @@ pub mod circuit_breaker;
 pub mod writer;
 pub mod settlement;
 pub mod callback;
-pub mod background;
+mod background;
 pub mod health;
 pub mod drain;
-pub mod ops;
+mod minute;
+mod ops;
+mod tasks;
 
+use background::{clock_check, purge, queue_depth};
 use callback::Callbacks;
-use consumer::{Consumer, quarantine::Suspects};
+use consumer::{Consumer, quarantine::Quarantine};
 use context::Context;
 use drain::Drain;
 use health::Health;
 use job::run::Starter;
 use platform::{Platforms, wechat};
 use slots::Slots;
+use tasks::Tasks;
 use writer::Writer;
 
-/// How many deliveries a worker with these settings holds unsettled: those in working
-/// slots and those in the side lists.
+/// Returns how many deliveries a worker with these settings holds unsettled: those of jobs in
+/// working slots, of jobs that wait outside, and of outcomes.
 pub fn prefetch_max(settings: &config::Worker) -> u16 {
-    u16::try_from(slots::held_max(settings.concurrency)).unwrap_or(u16::MAX)
+    u16::try_from(slots::unsettled_max(settings.concurrency)).unwrap_or(u16::MAX)
 }
 
-/// The platforms of this build, as `config` sets them up.
+/// Creates the platforms of this build, as `config` sets them up.
 pub fn platforms(config: &Config) -> Result<Platforms, reqwest::Error> {
     let wechat = wechat::Wechat::new(&config.wechat, config.worker.concurrency)?;
     Ok(Platforms::default().with(wechat::NAME, Arc::new(wechat)))
@@ -61,9 +62,9 @@ pub struct Worker {
     context: Arc<Context>,
     callbacks: Callbacks,
     settings: config::Worker,
-    /// A commit that takes longer is slow.
+    /// The time after which a commit is slow.
     slow: Duration,
-    ops_listener: Listener,
+    listener: Listener,
     metrics_address: SocketAddr,
     exporter: Exporter,
 }
@@ -77,8 +78,9 @@ impl Worker {
         platforms: Platforms,
         exporter: Exporter,
     ) -> std::io::Result<Self> {
-        let (listen, header_timeout) = (config.worker.metrics_listen, config.http.header_timeout);
-        let ops_listener = Listener::bind(listen, OPS_CONNECTIONS_MAX, header_timeout).await?;
+        let address = config.worker.metrics_listen;
+        let header_timeout = config.http.header_timeout;
+        let listener = Listener::bind(address, OPS_CONNECTIONS_MAX, header_timeout).await?;
         let callbacks = Callbacks::new(config, Arc::clone(&backend.store));
         Ok(Self {
             callbacks: callbacks.map_err(std::io::Error::other)?,
@@ -86,25 +88,25 @@ impl Worker {
             backend,
             settings: config.worker.clone(),
             slow: config.store.statement_timeout,
-            metrics_address: ops_listener.address(),
-            ops_listener,
+            metrics_address: listener.address(),
+            listener,
             exporter,
         })
     }
 
-    /// Where metrics and readiness are served.
+    /// Returns the address where metrics and readiness are served.
     pub fn metrics_address(&self) -> SocketAddr {
         self.metrics_address
     }
 
-    /// Works until `shutdown`, then drains: takes no more, ends what it has, commits or hands
+    /// Runs until `shutdown`, then drains: takes no more, ends what it has, commits or hands
     /// over, settles. Returns within `limit` in any case; what is not committed by then stays
     /// unsettled and is delivered again.
     pub async fn run(self, shutdown: CancellationToken, limit: Duration) {
         info!(metrics = %self.metrics_address, "worker running");
         let health = Arc::new(Health::default());
         let drain = Arc::new(Drain::new(limit, self.backend.queue.can_hand_over()));
-        let (sender, items) = mpsc::channel(slots::outcomes_max(self.settings.concurrency));
+        let (sender, outcomes) = mpsc::channel(slots::outcomes_max(self.settings.concurrency));
         let jobs = TaskTracker::new();
         let starter = Starter {
             context: Arc::clone(&self.context),
@@ -114,62 +116,51 @@ impl Worker {
         };
         let writer = self.writer(&starter, &health, &drain);
         let slots = Slots::new(self.settings.concurrency, shutdown.clone());
-        let suspects = Arc::new(Suspects::default());
+        let quarantine = Arc::new(Quarantine::default());
         let consumer = Consumer {
             queue: Arc::clone(&self.backend.queue),
             starter: starter.clone(),
             slots: Arc::clone(&slots),
-            suspects: Arc::clone(&suspects),
+            quarantine: Arc::clone(&quarantine),
             health: Arc::clone(&health),
         };
-        let callbacks = self.callbacks.run(Arc::clone(&health), shutdown.clone());
+        let mut tasks = Tasks {
+            writer: tokio::spawn(writer.run(outcomes)),
+            consumer: tokio::spawn(consumer.run(shutdown.clone())),
+            quarantine: tokio::spawn(quarantine.run(starter, slots, shutdown.clone())),
+            callbacks: tokio::spawn(self.callbacks.run(Arc::clone(&health), shutdown.clone())),
+        };
+        let Backend { queue, store } = self.backend;
         let ended = CancellationToken::new();
-        let mut ops = JoinSet::new();
-        let (queue, for_ops) = (Arc::clone(&self.backend.queue), Arc::clone(&health));
-        ops.spawn(ops::serve(self.ops_listener, for_ops, queue, self.exporter, ended.clone()));
-        ops.spawn(circuit_breaker::watch(Arc::clone(&self.context.circuits), ended.clone()));
-        let store = Arc::clone(&self.backend.store);
-        ops.spawn(background::clock_check::watch(
-            Arc::clone(&store),
+        let mut background = JoinSet::new();
+        background.spawn(ops::serve(
+            self.listener,
             Arc::clone(&health),
-            shutdown.clone(),
+            Arc::clone(&queue),
+            self.exporter,
+            ended.clone(),
         ));
-        ops.spawn(background::purge::run(store, shutdown.clone()));
-        ops.spawn(background::queue_depth::watch(self.backend.queue, shutdown.clone()));
-        let mut writer = tokio::spawn(writer.run(items));
-        let mut suspects = tokio::spawn(suspects.run(starter, slots, shutdown.clone()));
-        let mut consumer = tokio::spawn(consumer.run(shutdown.clone()));
-        let mut callbacks = tokio::spawn(callbacks);
+        background.spawn(circuit_breaker::watch(Arc::clone(&self.context.circuits), ended.clone()));
+        let clock_check =
+            clock_check::run(Arc::clone(&store), Arc::clone(&health), shutdown.clone());
+        background.spawn(clock_check);
+        background.spawn(purge::run(store, shutdown.clone()));
+        background.spawn(queue_depth::run(queue, shutdown.clone()));
 
         tokio::select! {
             () = shutdown.cancelled() => {}
-            // There is a sender left, so it has broken.
-            _ = &mut writer => return error!("the writer broke; this worker ends"),
-            () = broken(&mut suspects) => return error!("the suspects broke; this worker ends"),
-            () = broken(&mut consumer) => return error!("the consumer broke; this worker ends"),
-            () = broken(&mut callbacks) => return error!("the callbacks broke; this worker ends"),
+            task = tasks.first_failure() => {
+                return error!(task, "a task panicked: this worker exits");
+            }
         }
         drain.begin(health.is_store_lost());
         health.drain();
-        let drained = async {
-            over(&mut suspects).await;
-            over(&mut consumer).await;
-            jobs.close();
-            jobs.wait().await;
-            // All of them have dropped their senders by now.
-            let _ = (&mut writer).await;
-            over(&mut callbacks).await;
-        };
-        if tokio::time::timeout(limit, drained).await.is_err() {
-            warn!("the drain took too long; what is not committed will be delivered again");
-            // In this order: slots that the writer frees must not start another job.
-            consumer.abort();
-            suspects.abort();
-            writer.abort();
-            callbacks.abort();
+        if timeout(limit, tasks.finish(&jobs)).await.is_err() {
+            warn!("drain timed out: what is not committed is delivered again");
+            tasks.abort();
         }
         ended.cancel();
-        ops.join_all().await;
+        background.join_all().await;
     }
 
     fn writer(&self, starter: &Starter, health: &Arc<Health>, drain: &Arc<Drain>) -> Writer {
@@ -183,20 +174,5 @@ impl Worker {
             batch_max: self.settings.batch_max,
             slow: self.slow,
         }
-    }
-}
-
-/// Waits until `task` has broken. One that took its leave is no reason to end: it says why,
-/// and what was taken is still worked on.
-async fn broken(task: &mut JoinHandle<()>) {
-    if task.await.is_ok() {
-        std::future::pending::<()>().await;
-    }
-}
-
-/// Waits until `task` has ended, unless that was waited for before.
-async fn over(task: &mut JoinHandle<()>) {
-    if !task.is_finished() {
-        let _ = task.await;
     }
 }

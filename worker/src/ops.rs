@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use crate::health::Health;
 
 /// Serves until `shutdown`.
-pub async fn serve(
+pub(crate) async fn serve(
     listener: Listener,
     health: Arc<Health>,
     queue: Arc<Queue>,

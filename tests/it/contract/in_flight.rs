@@ -10,6 +10,7 @@ use quhao_common::domain::{
 };
 use quhao_tests::{config::Mode, in_both_modes};
 use quhao_worker::settlement::{
+    self, CommitResult,
     answered::{self, AnsweredDuplicate},
     in_flight::InFlight,
 };
@@ -51,22 +52,23 @@ async fn copies_share_the_fate_of_the_one_that_is_worked_on(mode: Mode) {
 
     // Too late for the first: the one that lives longer comes again, alone.
     let (first, again, longer) = copies().await;
-    let first = in_flight.enter(key, soon, first).expect("nobody works on it yet");
-    assert!(in_flight.enter(key, soon, again).is_none());
-    assert!(in_flight.enter(key, later, longer).is_none());
-    in_flight.settle_alone(key, first, Disposition::Ack);
+    let first = settlement::enter(&in_flight, key, soon, first).expect("nobody works on it yet");
+    assert!(settlement::enter(&in_flight, key, soon, again).is_none());
+    assert!(settlement::enter(&in_flight, key, later, longer).is_none());
+    settlement::ack_expired_job(&in_flight, key, first);
     let longer = take_one(queue).await;
     assert_eq!(longer.body, b"later");
-    let longer = in_flight.enter(key, later, longer).expect("nobody works on it any more");
-    in_flight.settle(key, longer, Disposition::Ack);
+    let longer = settlement::enter(&in_flight, key, later, longer).expect("nobody works on it any more");
+    let done = Finished { key, ..finished(FinalState::Succeeded) };
+    settlement::settle_job(&in_flight, &done, longer, CommitResult::Committed);
     assert_empty(queue).await;
 
     // Committed: all are gone.
     let (first, again, longer) = copies().await;
-    let first = in_flight.enter(key, soon, first).expect("nobody works on it");
-    assert!(in_flight.enter(key, soon, again).is_none());
-    assert!(in_flight.enter(key, later, longer).is_none());
-    in_flight.settle(key, first, Disposition::Ack);
+    let first = settlement::enter(&in_flight, key, soon, first).expect("nobody works on it");
+    assert!(settlement::enter(&in_flight, key, soon, again).is_none());
+    assert!(settlement::enter(&in_flight, key, later, longer).is_none());
+    settlement::settle_job(&in_flight, &done, first, CommitResult::Committed);
     assert_empty(queue).await;
     close(&backend).await;
 }
@@ -89,10 +91,10 @@ async fn that_a_deadline_passed_is_no_answer_for_a_copy_that_follows(mode: Mode)
         let first = take_one(queue).await;
         publish(queue, b"later").await;
         let later = take_one(queue).await;
-        let delivery = in_flight.enter(key, expires_at, first).expect("nobody works on it");
-        assert!(in_flight.enter(key, future + Duration::from_secs(1), later).is_none());
+        let delivery = settlement::enter(&in_flight, key, expires_at, first).expect("nobody works on it");
+        assert!(settlement::enter(&in_flight, key, future + Duration::from_secs(1), later).is_none());
         let copies = vec![AnsweredDuplicate { key, expires_at, delivery }];
-        answered::settle(store, Duration::from_hours(1), &in_flight, copies).await;
+        answered::settle_jobs(store, Duration::from_hours(1), &in_flight, copies).await;
         if comes_again {
             let later = take_one(queue).await;
             assert_eq!(later.body, b"later");
@@ -113,7 +115,7 @@ async fn a_copy_that_was_set_aside_waits_for_the_one_that_is_worked_on() {
     publish(queue, b"dead").await;
     take_one(queue).await.settle(Disposition::DeadLetter);
     publish(queue, b"live").await;
-    for disposition in [Disposition::Requeue, Disposition::Ack] {
+    for is_committed in [false, true] {
         let mut copies = Vec::new();
         while copies.len() < 2 {
             copies.extend(take(queue, 2 - copies.len()).await);
@@ -122,9 +124,13 @@ async fn a_copy_that_was_set_aside_waits_for_the_one_that_is_worked_on() {
         let [live, dead] = copies.try_into().expect("two");
         assert_eq!(dead.lane, Lane::DeadLetters(DeadLetterReason::Rejected));
         let dead = in_flight.follow(job.key, dead).expect("nobody works on it");
-        let live = in_flight.enter(job.key, job.expires_at, live).expect("nobody works on it");
+        let live = settlement::enter(&in_flight, job.key, job.expires_at, live).expect("nobody works on it");
         assert!(in_flight.follow(job.key, dead).is_none());
-        in_flight.settle(job.key, live, disposition);
+        if is_committed {
+            settlement::settle_job(&in_flight, &job, live, CommitResult::Committed);
+        } else {
+            settlement::requeue_job(&in_flight, job.key, live);
+        }
     }
     assert_empty(queue).await;
     close(&backend).await;

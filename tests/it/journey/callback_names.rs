@@ -36,7 +36,7 @@ use quhao_tests::{
 };
 use quhao_worker::{
     callback::{Callbacks, resolver::Lookup, sender::Sender},
-    health::{Clock, Health},
+    health::{ClockState, Health},
 };
 use time::OffsetDateTime;
 use tokio::sync::{Semaphore, watch};
@@ -155,7 +155,7 @@ async fn names_that_nobody_answers_for_leave_room_for_others(mode: Mode) {
     let callbacks = Callbacks::sent_by(sender, &config, Arc::clone(&store));
     let (due, stop) = (callbacks.due(), CancellationToken::new());
     let health = Arc::new(Health::default());
-    health.clock(Clock::Right);
+    health.set_clock(ClockState::Right);
     let running = tokio::spawn(callbacks.run(health, stop.clone()));
 
     let dead = format!("http://{DEAD}:{port}/");

@@ -113,8 +113,8 @@ async fn what_was_set_aside_and_cannot_be_read_yet_is_kept_until_it_can_be() {
     // Version, id, no appid, and a box that was sealed with k9, or so it says.
     let body = [&[2][..], &[1; 17], &[0, 9], &[7; 40]].concat();
     broker::publish(&url, &dead, &body).await;
-    let said = "what was set aside cannot be read here, for want of a key or of a newer build; it \
-                is left to others";
+    let said = "dead letters cannot be read here, for want of a key or of a newer build: left to \
+                others, or read after a reload (SIGHUP)";
     world.workers[0].process.wait_for_log(said, PATIENCE).await;
     let job = world.client().submit_and_wait(&phone_job(&world.guest()), 10).await;
     assert_eq!(job.text_at("/status"), "succeeded", "{}", job.text);

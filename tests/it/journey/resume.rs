@@ -77,7 +77,7 @@ async fn ends_and_hands_over(world: &mut World) {
     let status = worker.process.wait_exit(PATIENCE).await;
     assert!(status.success(), "{status}");
     assert_eq!(depths(world).await, [Some(0), Some(JOBS), Some(0)], "outcomes, and no job");
-    let handed_over = worker.process.log_fields("outcomes were handed over, for others to commit");
+    let handed_over = worker.process.log_fields("handed outcomes over, for other workers to commit");
     assert!(handed_over.is_some(), "{}", worker.process.log());
 }
 
@@ -158,7 +158,7 @@ async fn outcomes_that_nobody_takes_end_session_lost() {
     let mut worker = world.workers.remove(0);
     worker.process.terminate();
     assert!(worker.process.wait_exit(PATIENCE).await.success());
-    let lost = "outcomes are lost: neither the store nor the queue takes them";
+    let lost = "lost outcomes: neither the store nor the queue took them in time";
     let lost = worker.process.log_fields(lost).expect("it says so");
     assert_eq!(lost["outcomes"], JOBS);
 

@@ -1,10 +1,10 @@
-//! What becomes of what was set aside, for every way to get there.
+//! What becomes of dead letters, for every way to get there.
 
 use quhao_backend::queue::DeadLetterReason;
 use quhao_common::domain::failure::FailureCode;
-use quhao_worker::settlement::dead_letter::{Burial, judge};
+use quhao_worker::settlement::dead_letter::{DeadLetter, DeadLetterAction};
 
-const DEATHS: [DeadLetterReason; 4] = [
+const REASONS: [DeadLetterReason; 4] = [
     DeadLetterReason::Expired,
     DeadLetterReason::DeliveryLimit,
     DeadLetterReason::Rejected,
@@ -12,19 +12,24 @@ const DEATHS: [DeadLetterReason; 4] = [
 ];
 
 #[test]
-fn every_job_that_was_set_aside_has_an_answer_by_now_or_by_its_deadline() {
-    for death in DEATHS {
-        for (over, told) in [(false, false), (false, true), (true, false), (true, true)] {
-            let expected = match (death, over, told) {
+fn dead_letter_has_answer_now_or_by_its_deadline() {
+    let expired = DeadLetterAction::RecordFailure(FailureCode::DeadlineExceeded);
+    let dead_lettered = DeadLetterAction::RecordFailure(FailureCode::DeadLettered);
+    for reason in REASONS {
+        for (deadline_passed, must_notify) in
+            [(false, false), (false, true), (true, false), (true, true)]
+        {
+            let expected = match (reason, deadline_passed, must_notify) {
                 (DeadLetterReason::Expired, _, false) | (DeadLetterReason::Other, true, false) => {
-                    Burial::Forget
+                    DeadLetterAction::Drop
                 }
                 (DeadLetterReason::Expired, _, true) | (DeadLetterReason::Other, true, true) => {
-                    Burial::Record(FailureCode::DeadlineExceeded)
+                    expired
                 }
-                _ => Burial::Record(FailureCode::DeadLettered),
+                _ => dead_lettered,
             };
-            assert_eq!(judge(death, over, told), expected, "{death:?} {over} {told}");
+            let letter = DeadLetter { reason, deadline_passed, must_notify };
+            assert_eq!(letter.action(), expected, "{letter:?}");
         }
     }
 }

@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use proptest::prelude::*;
-use quhao_worker::{drain::Moment, writer::batch_size::BatchSize};
+use quhao_worker::{drain::DrainState, writer::batch_size::BatchSize};
 
-fn moments() -> impl Strategy<Value = Moment> {
+fn moments() -> impl Strategy<Value = DrainState> {
     (10..600_000_u64, 0.0..1.2_f64, any::<bool>(), any::<bool>()).prop_map(
-        |(limit_ms, part, store_was_lost, hands_over)| {
+        |(limit_ms, part, store_was_lost, can_hand_over)| {
             let limit = Duration::from_millis(limit_ms);
-            Moment { limit, elapsed: limit.mul_f64(part), store_was_lost, hands_over }
+            DrainState { limit, elapsed: limit.mul_f64(part), store_was_lost, can_hand_over }
         },
     )
 }
@@ -22,7 +22,7 @@ proptest! {
         prop_assert!(end >= elapsed);
         prop_assert!(end <= limit.max(elapsed));
         let left = limit.saturating_sub(elapsed);
-        if moment.hands_over {
+        if moment.can_hand_over {
             let rest = limit.max(elapsed).saturating_sub(end);
             prop_assert!(rest >= left / 2, "half of it is for handing over");
         } else {
@@ -32,8 +32,8 @@ proptest! {
 
     #[test]
     fn a_store_that_was_lost_is_not_waited_for(moment in moments()) {
-        let lost = Moment { store_was_lost: true, hands_over: true, ..moment };
-        let kept = Moment { store_was_lost: false, hands_over: true, ..moment };
+        let lost = DrainState { store_was_lost: true, can_hand_over: true, ..moment };
+        let kept = DrainState { store_was_lost: false, can_hand_over: true, ..moment };
         prop_assert!(lost.gives_up_at() <= kept.gives_up_at());
         prop_assert!(lost.gives_up_at() <= lost.elapsed + Duration::from_secs(2));
     }
@@ -48,9 +48,9 @@ proptest! {
             prop_assert!((1..=max).contains(&part));
             if part <= takes {
                 rows -= part;
-                size.went_through(part);
+                size.committed(part);
             } else {
-                size.took_too_long(part);
+                size.timed_out(part);
             }
             tries += 1;
         }

@@ -5,18 +5,18 @@ use std::{future::pending, sync::Arc};
 use quhao_common::domain::app::AppId;
 use quhao_worker::{
     platform::Call,
-    slots::{List, NoWait, Slots, held_max, waiting_max, waiting_max_per_app},
+    slots::{Draining, Slots, WaitFor, unsettled_max, waiting_max, waiting_max_per_app},
 };
 use tokio::task::{JoinHandle, yield_now};
 use tokio_util::sync::CancellationToken;
 
 const CONCURRENCY: usize = 16;
-const LATER: List = List::Later(Call::Exchange);
+const LATER: WaitFor = WaitFor::Call(Call::Exchange);
 
 struct Worker {
     slots: Arc<Slots>,
     draining: CancellationToken,
-    waiting: Vec<JoinHandle<Result<(), NoWait>>>,
+    waiting: Vec<JoinHandle<Result<Option<()>, Draining>>>,
 }
 
 impl Worker {
@@ -26,17 +26,17 @@ impl Worker {
         Self { slots, draining, waiting: Vec::new() }
     }
 
-    /// Has jobs of `app` wait in `list` until there is no more room for them; how many do.
-    async fn crowd(&mut self, app: &str, list: List) -> usize {
+    /// Has jobs of `app` wait for `wait_for` until there is no more room for them; how many do.
+    async fn crowd(&mut self, app: &str, wait_for: WaitFor) -> usize {
         let app = AppId::new(app).unwrap();
         for count in 0..=CONCURRENCY {
             let (mut slot, app) = (self.slots.take().await, app.clone());
-            let job = tokio::spawn(async move { slot.wait_until(list, &app, pending()).await });
-            while !job.is_finished() && self.slots.free().await < CONCURRENCY {
+            let job = tokio::spawn(async move { slot.wait_outside(wait_for, &app, pending()).await });
+            while !job.is_finished() && self.slots.wait_for_free().await < CONCURRENCY {
                 yield_now().await;
             }
             if job.is_finished() {
-                assert_eq!(job.await.unwrap(), Err(NoWait::Crowded));
+                assert_eq!(job.await.unwrap(), Ok(None));
                 return count;
             }
             self.waiting.push(job);
@@ -58,15 +58,15 @@ async fn an_app_has_a_quarter_at_most_and_the_more_crowd_it_the_fewer_of_each() 
     assert!(counts.iter().all(|count| *count >= 1), "another finds room: {counts:?}");
     assert!(counts.iter().sum::<usize>() < waiting_max(CONCURRENCY), "{counts:?}");
     // None of them takes room from those that wait for a credential, nor any slot.
-    assert_eq!(worker.crowd("a", List::Credential).await, quarter);
-    assert_eq!(worker.slots.free().await, CONCURRENCY);
+    assert_eq!(worker.crowd("a", WaitFor::Credential).await, quarter);
+    assert_eq!(worker.slots.wait_for_free().await, CONCURRENCY);
 }
 
 #[tokio::test]
 async fn one_kind_of_call_takes_no_room_from_the_other() {
     let mut worker = Worker::new();
     let quarter = waiting_max_per_app(CONCURRENCY);
-    assert_eq!(worker.crowd("a", List::Later(Call::Redeem)).await, quarter);
+    assert_eq!(worker.crowd("a", WaitFor::Call(Call::Redeem)).await, quarter);
     assert_eq!(worker.crowd("a", LATER).await, quarter);
     assert_eq!(worker.crowd("a", LATER).await, 0);
 }
@@ -77,14 +77,14 @@ async fn a_drain_ends_every_wait() {
     worker.crowd("a", LATER).await;
     worker.draining.cancel();
     for job in worker.waiting.drain(..) {
-        assert_eq!(job.await.unwrap(), Err(NoWait::Draining));
+        assert_eq!(job.await.unwrap(), Err(Draining));
     }
 }
 
 #[test]
 fn what_waits_leaves_enough_to_work_on() {
     for concurrency in 1..=2000 {
-        let (held, waiting) = (held_max(concurrency), 2 * waiting_max(concurrency));
+        let (held, waiting) = (unsettled_max(concurrency), 2 * waiting_max(concurrency));
         let room = held - waiting;
         assert!(room >= concurrency.min(1000), "{concurrency}: {room} with full lists");
         assert!(held <= 2000, "a quorum queue hands out no more to one consumer");

@@ -5,7 +5,7 @@ use std::ops::Range;
 use proptest::prelude::*;
 use quhao_backend::queue::{DeadLetterReason, Lane};
 use quhao_common::domain::id::JobKey;
-use quhao_worker::consumer::quarantine::{SUSPECT_AFTER, at_once, is_suspect, turn};
+use quhao_worker::consumer::quarantine::{QUARANTINE_AFTER, concurrency_after, is_quarantined, order};
 use rand::{Rng, SeedableRng, rngs::StdRng};
 
 fn keys(count: Range<usize>) -> impl Strategy<Value = Vec<JobKey>> {
@@ -17,11 +17,11 @@ fn keys(count: Range<usize>) -> impl Strategy<Value = Vec<JobKey>> {
 /// times. Everything was there from the first crash on. What is left.
 fn left_after(crashes: u32, keys: &[JobKey], is_culprit: impl Fn(JobKey) -> bool) -> Vec<JobKey> {
     let mut left = keys.to_vec();
-    for unsettled in SUSPECT_AFTER..SUSPECT_AFTER + crashes {
-        left.sort_by_key(|key| turn(*key, unsettled));
+    for unsettled in QUARANTINE_AFTER..QUARANTINE_AFTER + crashes {
+        left.sort_by_key(|key| order(*key, unsettled));
         let culprit = left.iter().position(|key| is_culprit(*key)).unwrap_or(left.len());
         // It begins with so many of those before it.
-        let with = (0..=culprit).find(|done| done + at_once(*done) > culprit).unwrap_or(culprit);
+        let with = (0..=culprit).find(|done| done + concurrency_after(*done) > culprit).unwrap_or(culprit);
         left.drain(..with);
     }
     left
@@ -66,7 +66,7 @@ proptest! {
     fn those_that_do_no_harm_soon_go_as_fast_as_all_others(count in 1..2000_usize) {
         let (mut done, mut rounds) = (0, 0);
         while done < count {
-            done += at_once(done).min(count - done);
+            done += concurrency_after(done).min(count - done);
             rounds += 1;
         }
         prop_assert!(rounds <= 60, "{rounds} times as long as one job for {count}");
@@ -76,14 +76,14 @@ proptest! {
     fn who_was_there_less_often_goes_first(
         keys in keys(1..300), fewer in 0..40_u32, more in 1..40_u32) {
         for pair in keys.windows(2) {
-            prop_assert!(turn(pair[0], fewer) < turn(pair[1], fewer + more));
+            prop_assert!(order(pair[0], fewer) < order(pair[1], fewer + more));
         }
     }
 
     #[test]
     fn only_jobs_are_suspect(unsettled in 0..9_u32) {
-        prop_assert_eq!(is_suspect(Lane::Jobs { unsettled }), unsettled >= SUSPECT_AFTER);
-        prop_assert!(!is_suspect(Lane::Outcomes));
-        prop_assert!(!is_suspect(Lane::DeadLetters(DeadLetterReason::DeliveryLimit)));
+        prop_assert_eq!(is_quarantined(Lane::Jobs { unsettled }), unsettled >= QUARANTINE_AFTER);
+        prop_assert!(!is_quarantined(Lane::Outcomes));
+        prop_assert!(!is_quarantined(Lane::DeadLetters(DeadLetterReason::DeliveryLimit)));
     }
 }

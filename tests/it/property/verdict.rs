@@ -5,12 +5,12 @@ use std::time::Duration;
 use proptest::prelude::*;
 use quhao_common::domain::failure::FailureCode;
 use quhao_worker::{
-    job::retry::{History, Moment, Step, decide},
+    job::retry::{History, Next, RetryInput, decide},
     platform::Trouble,
 };
 
-fn moment(remaining_seconds: u64) -> Moment {
-    Moment {
+fn input(remaining_seconds: u64) -> RetryInput {
+    RetryInput {
         remaining: Duration::from_secs(remaining_seconds),
         into_minute: Duration::from_secs(50),
         chance: 0.5,
@@ -18,18 +18,18 @@ fn moment(remaining_seconds: u64) -> Moment {
 }
 
 /// Judges a run of troubles, each after the one before; gives the last step.
-fn after(troubles: &[Trouble], redelivered: bool, remaining_seconds: u64) -> Step {
+fn after(troubles: &[Trouble], redelivered: bool, remaining_seconds: u64) -> Next {
     let mut history = History { redelivered, ..History::default() };
     let mut step = None;
     for trouble in troubles {
-        history.note(*trouble);
-        step = Some(decide(*trouble, &history, moment(remaining_seconds)));
+        history.record(*trouble);
+        step = Some(decide(*trouble, &history, input(remaining_seconds)));
     }
     step.unwrap()
 }
 
-fn is_retry(step: Step) -> bool {
-    matches!(step, Step::Again { .. })
+fn is_retry(step: Next) -> bool {
+    matches!(step, Next::Retry { .. })
 }
 
 #[test]
@@ -48,7 +48,7 @@ fn calls_are_repeated_as_often_as_the_code_allows() {
         let step = after(&troubles, false, 200);
         assert_eq!(is_retry(step), again, "{troubles:?}: {step:?}");
         if !again {
-            assert_eq!(step, Step::End(FailureCode::PlatformUnavailable));
+            assert_eq!(step, Next::Fail(FailureCode::PlatformUnavailable));
         }
     }
 }
@@ -56,26 +56,26 @@ fn calls_are_repeated_as_often_as_the_code_allows() {
 #[test]
 fn the_minute_quota_waits_for_the_next_minute_or_ends() {
     let step = after(&[Trouble::MinuteQuota], false, 200);
-    let Step::Again { after: pause, .. } = step else { panic!("{step:?}") };
+    let Next::Retry { after: pause, .. } = step else { panic!("{step:?}") };
     assert!((10..14).contains(&pause.as_secs()), "{pause:?}");
     assert_eq!(
         after(&[Trouble::MinuteQuota], false, 5),
-        Step::End(FailureCode::PlatformRateLimited)
+        Next::Fail(FailureCode::PlatformRateLimited)
     );
 }
 
 #[test]
 fn a_spent_code_is_blamed_on_whoever_may_have_spent_it() {
     use Trouble::{Busy, CodeInvalid, CodeUsed, NotSent, Unanswered};
-    let look = |otherwise| Step::LookForSibling { otherwise };
+    let look = |otherwise| Next::CheckDuplicates { otherwise };
     for (troubles, redelivered, step) in [
         (vec![CodeUsed], false, look(FailureCode::CodeAlreadyUsed)),
         (vec![CodeUsed], true, look(FailureCode::SessionLost)),
         (vec![Busy, CodeUsed], false, look(FailureCode::SessionLost)),
         (vec![Unanswered, CodeUsed], false, look(FailureCode::SessionLost)),
         (vec![NotSent, CodeUsed], false, look(FailureCode::CodeAlreadyUsed)),
-        (vec![CodeInvalid], false, Step::End(FailureCode::CodeInvalid)),
-        (vec![NotSent, CodeInvalid], false, Step::End(FailureCode::CodeInvalid)),
+        (vec![CodeInvalid], false, Next::Fail(FailureCode::CodeInvalid)),
+        (vec![NotSent, CodeInvalid], false, Next::Fail(FailureCode::CodeInvalid)),
         (vec![CodeInvalid], true, look(FailureCode::SessionLost)),
         (vec![Unanswered, CodeInvalid], false, look(FailureCode::SessionLost)),
     ] {
@@ -98,32 +98,32 @@ fn a_missing_credential_is_waited_for_and_a_refused_one_is_tried_once_more() {
         let step = after(&troubles, false, 200);
         assert_eq!(is_retry(step), again, "{troubles:?}: {step:?}");
         if !again {
-            assert_eq!(step, Step::End(FailureCode::AppMisconfigured));
+            assert_eq!(step, Next::Fail(FailureCode::AppMisconfigured));
         }
     }
     // A platform that knows its new token already is not called sooner than it must.
     let step = after(&[CredentialRefused], false, 200);
-    let Step::Again { after: pause, .. } = step else { panic!("{step:?}") };
+    let Next::Retry { after: pause, .. } = step else { panic!("{step:?}") };
     assert!((200..1000).contains(&pause.as_millis()), "{pause:?}");
     // No time to try again says nothing about the app.
     for trouble in [NoCredential, CredentialRefused] {
-        assert_eq!(after(&[trouble], false, 0), Step::End(FailureCode::PlatformUnavailable));
+        assert_eq!(after(&[trouble], false, 0), Next::Fail(FailureCode::PlatformUnavailable));
     }
     // Neither has spent the code.
     for trouble in [NoCredential, CredentialRefused] {
         let step = after(&[trouble, CodeInvalid], false, 200);
-        assert_eq!(step, Step::End(FailureCode::CodeInvalid));
+        assert_eq!(step, Next::Fail(FailureCode::CodeInvalid));
         let step = after(&[trouble, CodeUsed], false, 200);
-        assert_eq!(step, Step::LookForSibling { otherwise: FailureCode::CodeAlreadyUsed });
+        assert_eq!(step, Next::CheckDuplicates { otherwise: FailureCode::CodeAlreadyUsed });
         let step = after(&[trouble, Unanswered, CodeUsed], false, 200);
-        assert_eq!(step, Step::LookForSibling { otherwise: FailureCode::SessionLost });
+        assert_eq!(step, Next::CheckDuplicates { otherwise: FailureCode::SessionLost });
     }
 }
 
 #[test]
 fn what_another_call_cannot_change_ends_at_once() {
     for code in FailureCode::ALL {
-        assert_eq!(after(&[Trouble::Final(*code)], true, 200), Step::End(*code));
+        assert_eq!(after(&[Trouble::Final(*code)], true, 200), Next::Fail(*code));
     }
 }
 
@@ -149,9 +149,9 @@ proptest! {
         let remaining = Duration::from_millis(remaining_ms);
         let into_minute = Duration::from_millis(into_minute_ms);
         for trouble in troubles {
-            history.note(trouble);
-            let step = decide(trouble, &history, Moment { remaining, into_minute, chance });
-            if let Step::Again { after, .. } = step {
+            history.record(trouble);
+            let step = decide(trouble, &history, RetryInput { remaining, into_minute, chance });
+            if let Next::Retry { after, .. } = step {
                 prop_assert!(after < remaining && after < Duration::from_secs(64));
             }
         }
@@ -163,9 +163,9 @@ proptest! {
         let mut may_have_spent = 0;
         for trouble in troubles {
             may_have_spent += u32::from(matches!(trouble, Trouble::Busy | Trouble::Unanswered));
-            history.note(trouble);
+            history.record(trouble);
             prop_assert_eq!(history.may_have_spent_the_code(), may_have_spent > 0);
-            let moment = Moment { chance, ..moment(200) };
+            let moment = RetryInput { chance, ..input(200) };
             if !is_retry(decide(trouble, &history, moment)) {
                 break;
             }

@@ -1,5 +1,6 @@
-//! Deadlines are judged by this process's clock. One that is off does harm silently, so
-//! it is compared with the store's: before the first job, and then every half minute.
+//! Compares this machine's clock with the store's: before the first job, and then every half
+//! minute. Deadlines are judged by this process's clock, and one that is off does harm
+//! silently.
 
 use std::{sync::Arc, time::Duration};
 
@@ -8,26 +9,27 @@ use time::OffsetDateTime;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
-use crate::health::{Clock, Health};
+use crate::health::{ClockState, Health};
 
-const EVERY: Duration = Duration::from_secs(30);
-/// Between two tries while the store does not answer.
-const AGAIN: Duration = Duration::from_millis(500);
-/// Between two comparisons while the clock is wrong.
-const WRONG: Duration = Duration::from_secs(5);
+/// The pause between two comparisons.
+const INTERVAL: Duration = Duration::from_secs(30);
+/// The pause between two tries while the store does not answer.
+const STORE_RETRY: Duration = Duration::from_millis(500);
+/// The pause between two comparisons while the clock is wrong.
+const WRONG_INTERVAL: Duration = Duration::from_secs(5);
 
-/// Compares the clocks until `draining`, and tells `health`.
-pub async fn watch(store: Arc<Store>, health: Arc<Health>, draining: CancellationToken) {
+/// Compares the clocks until `draining`, and records the result in `health`.
+pub(crate) async fn run(store: Arc<Store>, health: Arc<Health>, draining: CancellationToken) {
     loop {
         let before = OffsetDateTime::now_utc();
         let pause = match store.now().await {
             // A store that is out of reach says nothing about the clock.
-            Err(_) => AGAIN,
+            Err(_) => STORE_RETRY,
             Ok(theirs) => {
                 let off = off_by(before, theirs, OffsetDateTime::now_utc());
-                let clock = off.map_or(Clock::Right, Clock::Off);
-                tell(health.clock(clock), clock);
-                if clock == Clock::Right { EVERY } else { WRONG }
+                let clock = off.map_or(ClockState::Right, ClockState::Off);
+                log_change(health.set_clock(clock), clock);
+                if clock == ClockState::Right { INTERVAL } else { WRONG_INTERVAL }
             }
         };
         tokio::select! {
@@ -37,13 +39,13 @@ pub async fn watch(store: Arc<Store>, health: Arc<Health>, draining: Cancellatio
     }
 }
 
-/// Says so when the clock has become wrong or right.
-fn tell(before: Clock, now: Clock) {
+/// Logs that the clock has become wrong or right.
+fn log_change(before: ClockState, now: ClockState) {
     match (before, now) {
-        (Clock::Off(_), Clock::Right) => info!("this machine's clock is right again"),
-        (Clock::Unknown | Clock::Right, Clock::Off(off)) => error!(
+        (ClockState::Off(_), ClockState::Right) => info!("this machine's clock is right again"),
+        (ClockState::Unknown | ClockState::Right, ClockState::Off(off)) => error!(
             off_seconds = off.as_secs_f64(),
-            "this machine's clock is off the store's; until it is right no more jobs are taken"
+            "paused: this machine's clock is off the store's; no jobs are taken until it is right"
         ),
         _ => {}
     }

@@ -1,4 +1,4 @@
-//! Retention: what is past its time leaves the store.
+//! Deletes from the store what is past its retention.
 
 use std::{sync::Arc, time::Duration};
 
@@ -7,14 +7,15 @@ use quhao_common::process::metrics;
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
-const EVERY: Duration = Duration::from_mins(1);
+/// The mean pause between two purges.
+const INTERVAL: Duration = Duration::from_mins(1);
 /// Rows of a table in one transaction: more would hold up the commits of outcomes.
 const ROWS_MAX: u32 = 500;
-/// Between two transactions, while there is more.
-const BREATH: Duration = Duration::from_millis(100);
+/// The pause between two transactions while there is more to delete.
+const MORE_PAUSE: Duration = Duration::from_millis(100);
 
 /// Purges every minute, until `draining`. Any number of workers may.
-pub async fn run(store: Arc<Store>, draining: CancellationToken) {
+pub(crate) async fn run(store: Arc<Store>, draining: CancellationToken) {
     loop {
         let pause = match store.purge(ROWS_MAX).await {
             Ok(purged) => {
@@ -22,13 +23,14 @@ pub async fn run(store: Arc<Store>, draining: CancellationToken) {
                 metrics::purged("sessions", purged.sessions);
                 metrics::purged("callbacks", purged.callbacks);
                 metrics::purged("erasures", purged.erasures);
-                let most = purged.answers.max(purged.sessions).max(purged.callbacks);
-                let more = most.max(purged.erasures) >= u64::from(ROWS_MAX);
-                if more { BREATH } else { EVERY.mul_f64(0.5 + rand::random::<f64>()) }
+                let counts = [purged.answers, purged.sessions, purged.callbacks, purged.erasures];
+                let has_more = counts.iter().any(|count| *count >= u64::from(ROWS_MAX));
+                // Workers that began together do not purge together for ever.
+                if has_more { MORE_PAUSE } else { INTERVAL.mul_f64(0.5 + rand::random::<f64>()) }
             }
             Err(error) => {
                 debug!(%error, "nothing could be purged");
-                EVERY
+                INTERVAL
             }
         };
         tokio::select! {

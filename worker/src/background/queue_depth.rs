@@ -1,4 +1,4 @@
-//! How much waits in the queue, for whoever scales workers and for whoever is to look.
+//! Measures how much waits in the queue, for whoever scales workers and for whoever is to look.
 
 use std::{sync::Arc, time::Duration};
 
@@ -7,10 +7,11 @@ use quhao_common::process::metrics;
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
-const EVERY: Duration = Duration::from_secs(5);
+/// The pause between two questions.
+const INTERVAL: Duration = Duration::from_secs(5);
 
-/// Asks the queue every few seconds, until `draining`.
-pub async fn watch(queue: Arc<Queue>, draining: CancellationToken) {
+/// Asks the queue for its depths every few seconds, until `draining`.
+pub(crate) async fn run(queue: Arc<Queue>, draining: CancellationToken) {
     loop {
         match queue.depths().await {
             Ok(Depths { jobs, unrouted, resume, dead }) => {
@@ -19,10 +20,10 @@ pub async fn watch(queue: Arc<Queue>, draining: CancellationToken) {
                 metrics::queue_depth("resume", resume);
                 metrics::queue_depth("dead", dead);
             }
-            Err(error) => debug!(%error, "the queue does not tell its depth"),
+            Err(error) => debug!(%error, "the queue did not report its depths"),
         }
         tokio::select! {
-            () = tokio::time::sleep(EVERY) => {}
+            () = tokio::time::sleep(INTERVAL) => {}
             () = draining.cancelled() => return,
         }
     }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use quhao_common::{domain::id::JobKey, process::backoff::Backoff};
 
 use super::call_result::{Cause, Signal};
-use crate::job::retry::{MINUTE, MINUTE_SPREAD};
+use crate::minute::{MINUTE, MINUTE_SPREAD};
 
 /// Failed calls in a row, no answer between them, that open a circuit. One job alone makes
 /// three at most in a short time, so it takes several.

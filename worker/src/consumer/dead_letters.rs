@@ -1,165 +1,143 @@
-//! What comes from the queue with nothing to be worked on: outcomes that others could not
-//! commit, and what was set aside.
+//! Dead letters: each job gets an answer, unless it has one.
 
 use std::collections::{HashMap, HashSet};
 
-use quhao_backend::queue::{DeadLetterReason, Delivery, Disposition};
+use quhao_backend::queue::{DeadLetterReason, Delivery};
 use quhao_common::{
-    domain::{
-        failure::FailureCode,
-        finished::Finished,
-        id::{JobId, JobKey},
-        job::Job,
-    },
+    domain::{failure::FailureCode, id::JobKey},
     envelope,
     process::{metrics, registry::Registry},
 };
 use time::OffsetDateTime;
 use tokio_util::sync::CancellationToken;
-use tracing::{error, info, warn};
+use tracing::{error, warn};
 
-use super::{Consumer, Dead, Sorted, must_tell};
+use super::{
+    Consumer, must_notify,
+    sorted::{DeadJob, Sorted},
+};
 use crate::{
-    context::Context,
+    job::outcome_row,
     settlement::{
+        self,
         answered::{self, AnsweredDuplicate},
-        dead_letter::{self, Burial, Remains},
+        dead_letter::{self, DeadLetter, DeadLetterAction, DeadLetterBody},
     },
-    writer::{Aside, Held, Item, Place},
 };
 
 impl Consumer {
-    /// Has an outcome committed that another worker could not. Nobody is called for it.
-    pub(super) fn resume(&self, registry: &Registry, delivery: Delivery, sorted: &mut Sorted) {
-        match envelope::outcome::open(&registry.vault, &delivery.body) {
-            Ok((id, finished)) => {
-                info!(%id, "an outcome that another worker handed over is committed");
-                self.commit(id, finished, delivery, Aside::Resumed);
-            }
-            Err(error) if error.is_ours_to_mend() => {
-                self.get_stuck(&error.to_string());
-                sorted.left.push(delivery);
-            }
-            Err(error) => {
-                error!(%error, "an outcome is unreadable and is set aside");
-                metrics::outcome_resumed("damaged");
-                delivery.settle(Disposition::DeadLetter);
-            }
-        }
-    }
-
-    /// Sorts out what was set aside.
-    pub(super) fn open_dead(
+    /// Sorts a dead letter.
+    pub(super) fn sort_dead_letter(
         &self,
         registry: &Registry,
-        death: DeadLetterReason,
+        reason: DeadLetterReason,
         delivery: Delivery,
         sorted: &mut Sorted,
     ) {
         match dead_letter::open(&registry.vault, &delivery.body) {
-            Ok(Remains::Job(job)) => sorted.dead.push(Dead { job, death, delivery }),
-            Ok(Remains::Outcome(id, finished)) => {
-                warn!(%id, death = death.as_str(), "an outcome was set aside; it is committed");
-                metrics::dead_letter(death.as_str(), "recorded");
-                self.commit(id, *finished, delivery, Aside::Buried);
+            Ok(DeadLetterBody::Job(job)) => {
+                sorted.dead_jobs.push(DeadJob { job, reason, delivery });
             }
-            Err(error) if error.is_ours_to_mend() => sorted.unread.push(delivery),
+            Ok(DeadLetterBody::Outcome(id, row)) => {
+                warn!(%id, reason = reason.as_str(), "committing an outcome that was dead-lettered");
+                metrics::dead_letter(reason.as_str(), "recorded");
+                self.commit_dead_letter(id, *row, delivery);
+            }
+            Err(error) if error.is_ours_to_mend() => sorted.unreadable.push(delivery),
             Err(error) => {
-                // Whoever rejected it has said so.
-                if death != DeadLetterReason::Rejected {
+                // Whoever rejected it has logged that.
+                if reason != DeadLetterReason::Rejected {
                     let id = envelope::job::claimed_id(&delivery.body).map(|id| id.to_string());
-                    error!(id, %error, death = death.as_str(), "what was set aside is unreadable");
+                    let reason = reason.as_str();
+                    error!(id, %error, reason, "a dead letter cannot be read and is dropped");
                 }
-                metrics::dead_letter(death.as_str(), "unreadable");
-                delivery.settle(Disposition::Ack);
+                settlement::ack_unreadable_dead_letter(delivery, reason);
             }
         }
     }
 
-    /// Sees to the end of jobs that were set aside. Of those that shared a message with one
-    /// that is to blame, most have had their answers for long.
-    pub(super) async fn bury(
+    /// Records the end of dead-lettered jobs. Of those that shared a message with the one that
+    /// is to blame, most have had their answers for long.
+    pub(super) async fn record_dead_jobs(
         &self,
         registry: &Registry,
-        dead: Vec<Dead>,
+        dead_jobs: Vec<DeadJob>,
         draining: &CancellationToken,
     ) {
-        // First, since a job that is worked on is committed before it is in flight no more:
-        // then the store knows it.
+        // First, since a running job is committed before it is in flight no more: then the
+        // store knows its answer.
         let mut idle = Vec::new();
-        for Dead { job, death, delivery } in dead {
-            if let Some(delivery) = self.starter.in_flight.follow(job.id.key(), delivery) {
-                idle.push(Dead { job, death, delivery });
+        for DeadJob { job, reason, delivery } in dead_jobs {
+            if let Some(delivery) = self.in_flight().follow(job.id.key(), delivery) {
+                idle.push(DeadJob { job, reason, delivery });
             }
         }
         if idle.is_empty() {
             return;
         }
-        let Context { store, retention, .. } = &**self.context();
-        let known = match draining.run_until_cancelled(store.answered(&latest(&idle))).await {
-            Some(Ok(known)) => known,
-            // All are buried then: nothing is lost by that, since a burial waits for its
-            // commit, and the better answer stays. What is returned instead would come again
-            // at once, and the broker may count that.
+        let context = self.context();
+        let latest = latest_deadlines(&idle);
+        let asking = context.store.answered(&latest);
+        let answered = match draining.run_until_cancelled(asking).await {
+            Some(Ok(answered)) => answered,
+            // All are recorded then: nothing is lost by that, since a record waits for its
+            // commit, and the better answer stays. What is requeued instead would come again at
+            // once, and the broker may count that.
             Some(Err(error)) => {
-                warn!(%error, "jobs that were set aside are buried, whether they have answers or not");
+                warn!(
+                    %error,
+                    "dead-lettered jobs are recorded as failed without checking for answers: the \
+                     store is unavailable"
+                );
                 HashSet::new()
             }
-            None => {
-                for dead in idle {
-                    dead.delivery.settle(Disposition::Requeue);
-                }
-                return;
-            }
+            None => return settlement::requeue(idle.into_iter().map(|dead| dead.delivery)),
         };
-        let mut answered = Vec::new();
-        for Dead { job, death, delivery } in idle {
-            let (key, expires_at) = (job.id.key(), job.expires_at);
-            if known.contains(&key) {
-                answered.push(AnsweredDuplicate { key, expires_at, delivery });
+        let mut duplicates = Vec::new();
+        for dead in idle {
+            let key = dead.job.id.key();
+            if answered.contains(&key) {
+                let expires_at = dead.job.expires_at;
+                duplicates.push(AnsweredDuplicate { key, expires_at, delivery: dead.delivery });
             } else {
-                self.bury_job(registry, death, &job, delivery);
+                self.record_dead_job(registry, dead);
             }
         }
-        answered::settle_dead(store, *retention, answered).await;
+        answered::settle_dead_letters(&context.store, context.retention, duplicates).await;
     }
 
-    fn bury_job(
-        &self,
-        registry: &Registry,
-        death: DeadLetterReason,
-        job: &Job,
-        delivery: Delivery,
-    ) {
+    fn record_dead_job(&self, registry: &Registry, dead: DeadJob) {
+        let DeadJob { job, reason, delivery } = dead;
         let now = OffsetDateTime::now_utc();
-        let (id, over) = (job.id, job.remaining(now).is_zero());
-        let Burial::Record(code) = dead_letter::judge(death, over, must_tell(registry, job)) else {
-            metrics::dead_letter(death.as_str(), "forgotten");
-            return delivery.settle(Disposition::Ack);
+        let letter = DeadLetter {
+            reason,
+            deadline_passed: job.remaining(now).is_zero(),
+            must_notify: must_notify(registry, &job),
         };
+        let code = match letter.action() {
+            DeadLetterAction::RecordFailure(code) => code,
+            DeadLetterAction::Drop => {
+                return settlement::ack_dropped_dead_letter(delivery, reason);
+            }
+        };
+        let id = job.id;
         if code == FailureCode::DeadLettered {
-            error!(%id, death = death.as_str(), "a job was set aside: it ends dead_lettered");
+            error!(%id, reason = reason.as_str(), "a job was dead-lettered: it fails with dead_lettered");
         }
-        metrics::dead_letter(death.as_str(), "recorded");
+        metrics::dead_letter(reason.as_str(), "recorded");
         metrics::job_failed(code);
-        let times = (self.context().grace, self.context().retention);
-        let finished = dead_letter::failed(&registry.vault, job, code, times, now);
-        self.commit(id, finished, delivery, Aside::Buried);
-    }
-
-    fn commit(&self, id: JobId, finished: Finished, delivery: Delivery, aside: Aside) {
-        let place = Place::Aside(aside);
-        self.starter.commit(Item { finished, held: Held { id, delivery, place } });
+        let row = outcome_row::failed(self.context(), &registry.vault, &job, code, now);
+        self.commit_dead_letter(id, row, delivery);
     }
 }
 
-/// The jobs, each with the latest deadline of its copies: an answer that holds for that one
-/// holds for all.
-fn latest(dead: &[Dead]) -> Vec<(JobKey, OffsetDateTime)> {
+/// Returns the jobs, each with the latest deadline of its duplicates: an answer that holds for
+/// that one holds for all.
+fn latest_deadlines(dead_jobs: &[DeadJob]) -> Vec<(JobKey, OffsetDateTime)> {
     let mut latest = HashMap::new();
-    for Dead { job, .. } in dead {
-        let at = latest.entry(job.id.key()).or_insert(job.expires_at);
-        *at = job.expires_at.max(*at);
+    for DeadJob { job, .. } in dead_jobs {
+        let deadline = latest.entry(job.id.key()).or_insert(job.expires_at);
+        *deadline = job.expires_at.max(*deadline);
     }
     latest.into_iter().collect()
 }

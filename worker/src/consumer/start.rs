@@ -1,93 +1,106 @@
-//! What becomes of jobs that a worker can work on: those that have an answer need nothing,
-//! the others begin.
+//! Starts jobs that have no answer yet, and settles those that have one.
 
 use std::{collections::HashSet, time::Instant};
 
-use quhao_backend::queue::{Delivery, Disposition};
 use quhao_common::domain::id::JobKey;
 use time::OffsetDateTime;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
-use super::{Consumer, STORE_PAUSE};
+use super::{Consumer, STORE_PAUSE, quarantine::is_quarantined};
 use crate::{
-    consumer::quarantine::is_suspect,
-    context::{Context, Taken},
     health::{STORE_BLIP_MAX, StoreUse},
-    settlement::answered::{self, AnsweredDuplicate},
+    job::received::ReceivedJob,
+    settlement::{
+        self,
+        answered::{self, AnsweredDuplicate},
+    },
+    slots::Slot,
 };
 
+/// The store does not answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct StoreLost;
+
 impl Consumer {
-    /// Settles what has an answer already, and starts the rest; gives it back and returns
-    /// false if the store does not tell, or what is left of it once the store is lost.
-    pub(super) async fn start_unknown(
+    /// Settles the jobs that have an answer, and starts the others. Requeues all if the store
+    /// does not say which, or what is left once the store is lost; then it fails.
+    pub(super) async fn start_unanswered(
         &self,
-        taken: Vec<(Taken, Delivery)>,
+        jobs: Vec<ReceivedJob>,
         draining: &CancellationToken,
-    ) -> bool {
-        let copy = |(taken, _): &(Taken, _)| (taken.job.id.key(), taken.job.expires_at);
-        let all: Vec<_> = taken.iter().map(copy).collect();
-        let known = draining.run_until_cancelled(self.answered(&all)).await.flatten();
-        if known.is_none() {
-            // First, or what goes back would come again at once.
+    ) -> Result<(), StoreLost> {
+        let in_flight = self.in_flight();
+        let keys: Vec<_> =
+            jobs.iter().map(|received| (received.job.id.key(), received.job.expires_at)).collect();
+        let answered = draining.run_until_cancelled(self.answered(&keys)).await.flatten();
+        let Some(answered) = answered else {
+            // First, or what is requeued would come again at once.
             self.queue.pause_consuming().await;
-        }
-        let mut reachable = known.is_some();
-        let in_flight = &self.starter.in_flight;
-        let mut copies = Vec::new();
-        for (taken, delivery) in taken {
-            let key = taken.job.id.key();
-            match &known {
-                None => in_flight.settle(key, delivery, Disposition::Requeue),
-                // Its slot may be kept by an outcome that cannot be committed.
-                Some(_) if draining.is_cancelled() => {
-                    in_flight.settle(key, delivery, Disposition::Requeue);
-                }
-                Some(known) if known.contains(&key) => {
-                    copies.push(AnsweredDuplicate {
-                        key,
-                        expires_at: taken.job.expires_at,
-                        delivery,
-                    });
-                }
-                Some(_) if is_suspect(delivery.lane) => self.suspects.admit(taken, delivery),
-                Some(_) if !reachable => in_flight.settle(key, delivery, Disposition::Requeue),
-                Some(_) => {
-                    // There was a free one a moment ago; jobs from the side list may have
-                    // been quicker, and give it back soon.
-                    tokio::select! {
-                        slot = self.slots.take() => self.starter.start(taken, delivery, slot),
-                        // Then slots may be kept by outcomes that cannot be committed.
-                        () = self.health.store_lost() => {
-                            self.queue.pause_consuming().await;
-                            reachable = false;
-                            in_flight.settle(key, delivery, Disposition::Requeue);
-                        }
-                        () = draining.cancelled() => {
-                            in_flight.settle(key, delivery, Disposition::Requeue);
-                        }
-                    }
-                }
+            for received in jobs {
+                settlement::requeue_job(in_flight, received.job.id.key(), received.delivery);
+            }
+            return Err(StoreLost);
+        };
+        let mut store = Ok(());
+        let mut duplicates = Vec::new();
+        for received in jobs {
+            let key = received.job.id.key();
+            if draining.is_cancelled() {
+                // Slots may be kept by outcomes that cannot be committed.
+                settlement::requeue_job(in_flight, key, received.delivery);
+            } else if answered.contains(&key) {
+                let expires_at = received.job.expires_at;
+                duplicates.push(AnsweredDuplicate { key, expires_at, delivery: received.delivery });
+            } else if is_quarantined(received.delivery.lane) {
+                self.quarantine.admit(received);
+            } else if let Some(slot) = self.take_slot(&mut store, draining).await {
+                self.starter.start(received, slot);
+            } else {
+                settlement::requeue_job(in_flight, key, received.delivery);
             }
         }
-        let Context { store, retention, .. } = &**self.context();
-        answered::settle(store, *retention, in_flight, copies).await;
-        reachable
+        let context = self.context();
+        answered::settle_jobs(&context.store, context.retention, in_flight, duplicates).await;
+        store
     }
 
-    /// Which of `copies`, each with its deadline, have an answer; `None` if the store does not
-    /// say in time.
-    async fn answered(&self, copies: &[(JobKey, OffsetDateTime)]) -> Option<HashSet<JobKey>> {
+    /// Takes a slot. There was a free one a moment ago; jobs that waited outside may have been
+    /// quicker, and release it soon. Returns `None` if the worker drains, or once the `store` is
+    /// lost: then slots may be kept by outcomes that cannot be committed.
+    async fn take_slot(
+        &self,
+        store: &mut Result<(), StoreLost>,
+        draining: &CancellationToken,
+    ) -> Option<Slot> {
+        if store.is_err() {
+            return None;
+        }
+        tokio::select! {
+            slot = self.slots.take() => Some(slot),
+            () = self.health.store_lost() => {
+                // First, or what is requeued would come again at once.
+                self.queue.pause_consuming().await;
+                *store = Err(StoreLost);
+                None
+            }
+            () = draining.cancelled() => None,
+        }
+    }
+
+    /// Returns which of `jobs`, each with its deadline, have an answer. Returns `None` if the
+    /// store does not say in time.
+    async fn answered(&self, jobs: &[(JobKey, OffsetDateTime)]) -> Option<HashSet<JobKey>> {
         let began = Instant::now();
         loop {
-            match self.context().store.answered(copies).await {
-                Ok(known) => {
-                    self.health.store_answers(StoreUse::Look);
-                    return Some(known);
+            match self.context().store.answered(jobs).await {
+                Ok(answered) => {
+                    self.health.store_answered(StoreUse::Lookup);
+                    return Some(answered);
                 }
                 Err(error) => {
-                    if self.health.store_fails(StoreUse::Look) {
-                        warn!(%error, "no jobs are started until the store is back");
+                    if self.health.store_failed(StoreUse::Lookup) {
+                        warn!(%error, "store unavailable: not starting jobs");
                     }
                 }
             }

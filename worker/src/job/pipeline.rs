@@ -15,64 +15,55 @@ use time::OffsetDateTime;
 use tracing::warn;
 
 use crate::{
-    context::{Context, Taken},
+    context::Context,
     job::{
-        duplicate::{self, Looked},
-        exchange::{Exchanged, exchange},
-        redeem::{Redemption, redeem},
+        call::{LoginSession, exchange, redeem},
+        received::ReceivedJob,
         session_key,
+        stop::Stop,
+        stored_session,
     },
     platform::{Decrypted, Payload, Session},
     slots::Slot,
 };
 
-/// What became of a job.
+/// An outcome with what has to be committed beside it.
 #[derive(Debug)]
-pub enum Worked {
-    /// It has an outcome, to be committed.
-    Done(Box<Done>),
-    /// A sibling has answered it.
-    Answered,
-    /// Its deadline passed before the first call.
-    TooLate,
-    /// The worker is draining or cannot reach the store; another should have the job.
-    HandBack,
+pub(crate) struct Completed {
+    /// The outcome.
+    pub(crate) outcome: Outcome,
+    /// The guest's openid, as far as it is known.
+    pub(crate) openid: Option<String>,
+    /// The session, if this job exchanged the code.
+    pub(crate) session: Option<Session>,
 }
 
-impl Worked {
-    /// It ended with `failure`, and nothing is known of the guest.
-    pub fn failed(failure: Failure) -> Self {
-        let outcome = Outcome::Failed(failure);
-        Self::Done(Box::new(Done { outcome, openid: None, session: None }))
+impl Completed {
+    /// Creates the end with `failure` of a job of whose guest nothing is known.
+    pub(crate) fn failed(failure: Failure) -> Self {
+        Self { outcome: Outcome::Failed(failure), openid: None, session: None }
     }
 }
 
-/// An outcome with what has to be committed beside it.
-#[derive(Debug)]
-pub struct Done {
-    /// The outcome.
-    pub outcome: Outcome,
-    /// Who the guest is, as far as it is known.
-    pub openid: Option<String>,
-    /// The session, if the exchange was ours.
-    pub session: Option<Session>,
-}
-
-/// Works on `taken` in `slot`. What few jobs need is boxed, so that the others are not moved
+/// Runs `received` in `slot`. What few jobs need is boxed, so that the others are not moved
 /// about with room for it.
-pub async fn work(context: &Context, taken: &Taken, slot: &mut Slot) -> Worked {
-    match &taken.job.work {
-        Work::Login { code } => login(context, taken, code, None, slot).await,
+pub(crate) async fn run(
+    context: &Context,
+    received: &ReceivedJob,
+    slot: &mut Slot,
+) -> Result<Completed, Stop> {
+    match &received.job.work {
+        Work::Login { code } => login(context, received, code, None, slot).await,
         Work::LoginAndDecrypt { code, encrypted, expect } => {
             let payload = Payload { encrypted, expect: *expect };
-            login(context, taken, code, Some(payload), slot).await
+            login(context, received, code, Some(payload), slot).await
         }
         Work::StoredSession { handle, encrypted, expect } => {
             let payload = Payload { encrypted, expect: *expect };
-            Box::pin(with_session(context, taken, *handle, payload, slot)).await
+            Box::pin(with_stored_session(context, received, *handle, payload, slot)).await
         }
         Work::PhoneCode { code, openid } => {
-            Box::pin(with_phone_code(context, taken, code, openid.as_deref(), slot)).await
+            Box::pin(with_phone_code(context, received, code, openid.as_deref(), slot)).await
         }
     }
 }
@@ -80,62 +71,46 @@ pub async fn work(context: &Context, taken: &Taken, slot: &mut Slot) -> Worked {
 /// Exchanges `code`, then opens `payload` if there is one.
 async fn login(
     context: &Context,
-    taken: &Taken,
+    received: &ReceivedJob,
     code: &LoginCode,
     payload: Option<Payload<'_>>,
     slot: &mut Slot,
-) -> Worked {
-    let guest = match exchange(context, taken, code, slot).await {
-        Exchanged::Fresh(session) => Guest::Fresh(session),
-        Exchanged::Stored(session) => Guest::Stored(session),
-        Exchanged::Answered => return Worked::Answered,
-        Exchanged::TooLate => return Worked::TooLate,
-        Exchanged::HandBack => return Worked::HandBack,
-        Exchanged::Failed(failure) => return Worked::failed(failure),
-    };
+) -> Result<Completed, Stop> {
+    let session = exchange(context, received, code, slot).await?;
     let decrypted = match payload {
         None => Ok(Decrypted { opened: Opened::Nothing, watermark_at: None }),
-        Some(payload) => open(context, taken, slot, &guest, payload).await,
+        Some(payload) => open(context, received, slot, &session, payload).await,
     };
-    Worked::Done(Box::new(done(guest, decrypted)))
+    Ok(completed(session, decrypted))
 }
 
 /// Opens `payload` with a session from an earlier login. Calls nobody.
-async fn with_session(
+async fn with_stored_session(
     context: &Context,
-    taken: &Taken,
+    received: &ReceivedJob,
     handle: HandleKey,
     payload: Payload<'_>,
     slot: &mut Slot,
-) -> Worked {
-    match duplicate::session_of_handle(context, taken, handle, slot).await {
-        Looked::Found(session) => {
-            let guest = Guest::Stored(session);
-            let decrypted = open(context, taken, slot, &guest, payload).await;
-            Worked::Done(Box::new(done(guest, decrypted)))
-        }
-        Looked::None => Worked::failed(FailureCode::SessionUnknown.into()),
-        Looked::TooLate => Worked::TooLate,
-        Looked::Elsewhere | Looked::Draining => Worked::HandBack,
-    }
+) -> Result<Completed, Stop> {
+    let stored = stored_session::of_handle(context, received, handle, slot).await?;
+    let Some(session) = stored else {
+        return Err(Stop::Fail(FailureCode::SessionUnknown.into()));
+    };
+    let session = LoginSession::Stored(session);
+    let decrypted = open(context, received, slot, &session, payload).await;
+    Ok(completed(session, decrypted))
 }
 
-/// Has the platform tell the number.
+/// Redeems `code` for the guest's number.
 async fn with_phone_code(
     context: &Context,
-    taken: &Taken,
+    received: &ReceivedJob,
     code: &PhoneCode,
     openid: Option<&str>,
     slot: &mut Slot,
-) -> Worked {
-    let redeemed = match redeem(context, taken, code, openid, slot).await {
-        Redemption::Fresh(redeemed) => redeemed,
-        Redemption::Answered => return Worked::Answered,
-        Redemption::TooLate => return Worked::TooLate,
-        Redemption::HandBack => return Worked::HandBack,
-        Redemption::Failed(failure) => return Worked::failed(failure),
-    };
-    // Who taps is not told; but the platform has checked whom the caller named.
+) -> Result<Completed, Stop> {
+    let redeemed = redeem(context, received, code, openid, slot).await?;
+    // The platform does not say who tapped; but it has checked the guest whom the caller named.
     let openid = openid.map(str::to_owned);
     let outcome = Outcome::Succeeded(Success {
         openid: openid.clone(),
@@ -143,87 +118,77 @@ async fn with_phone_code(
         opened: Opened::Phone(redeemed.phone),
         watermark_at: redeemed.watermark_at,
     });
-    Worked::Done(Box::new(Done { outcome, openid, session: None }))
+    Ok(Completed { outcome, openid, session: None })
 }
 
-/// Whose payload it is, and where the session came from.
-enum Guest {
-    Fresh(Session),
-    Stored(StoredSession),
-}
-
-impl Guest {
-    fn openid(&self) -> &str {
-        match self {
-            Self::Fresh(session) => &session.openid,
-            Self::Stored(session) => &session.openid,
-        }
-    }
-}
-
-/// Tries the fresh key, then the stored ones: `wx.login` inside the button's callback
-/// gives a new key for a payload that was encrypted under the old one.
+/// Opens `payload` with the fresh key, then with the stored ones: `wx.login` inside the
+/// button's callback gives a new key for a payload that was encrypted under the old one.
 async fn open(
     context: &Context,
-    taken: &Taken,
+    received: &ReceivedJob,
     slot: &mut Slot,
-    guest: &Guest,
+    session: &LoginSession,
     payload: Payload<'_>,
 ) -> Result<Decrypted, FailureCode> {
-    let stored = match guest {
-        Guest::Stored(session) => keys(taken, session),
-        Guest::Fresh(session) => {
-            let result = decrypt(taken, &session.key, payload);
+    let keys = match session {
+        LoginSession::Stored(session) => stored_keys(received, session),
+        LoginSession::Fresh(session) => {
+            let result = decrypt(received, &session.key, payload);
             if !matches!(result, Err(FailureCode::DecryptFailed)) {
                 return result;
             }
-            let stored = duplicate::stored_session(context, taken, slot, &session.openid);
-            Box::pin(stored).await.map(|stored| keys(taken, &stored)).unwrap_or_default()
+            let looking = stored_session::of_guest(context, received, &session.openid, slot);
+            match Box::pin(looking).await {
+                Some(stored) => stored_keys(received, &stored),
+                None => Vec::new(),
+            }
         }
     };
-    let opened = stored
-        .iter()
-        .map(|key| decrypt(taken, key, payload))
-        .find(|result| !matches!(result, Err(FailureCode::DecryptFailed)));
-    opened.unwrap_or(Err(FailureCode::DecryptFailed))
+    for key in &keys {
+        let result = decrypt(received, key, payload);
+        if !matches!(result, Err(FailureCode::DecryptFailed)) {
+            return result;
+        }
+    }
+    Err(FailureCode::DecryptFailed)
 }
 
 fn decrypt(
-    taken: &Taken,
+    received: &ReceivedJob,
     key: &SessionKey,
     payload: Payload<'_>,
 ) -> Result<Decrypted, FailureCode> {
     let now = OffsetDateTime::now_utc();
-    taken.platform.decrypt(&taken.app, key, payload, now)
+    received.platform.decrypt(&received.app, key, payload, now)
 }
 
-/// The keys of a stored session that can be opened, the one of this job's code first, then
-/// the current one.
-fn keys(taken: &Taken, session: &StoredSession) -> Vec<SessionKey> {
-    let job = &taken.job;
-    let vault = &taken.registry.vault;
-    let hashes = job
-        .work
-        .login_code()
-        .map(|code| vault.hashes(HashOf::LoginCode, job.app.as_str(), code.expose().as_bytes()));
-    let hashes = hashes.unwrap_or_default();
-    let mut stored: Vec<_> = session.keys.iter().collect();
-    stored.sort_by_key(|key| !hashes.contains(&key.code_hash));
-    stored
-        .into_iter()
-        .filter_map(|key| {
-            session_key::open(vault, &job.client, &job.app, &session.openid, key)
-                .inspect_err(|error| warn!(id = %job.id, %error, "a stored session is unreadable"))
-                .ok()
-        })
-        .collect()
+/// Returns the keys of a stored session that can be opened: the one of this job's code first,
+/// then the current one.
+fn stored_keys(received: &ReceivedJob, session: &StoredSession) -> Vec<SessionKey> {
+    let job = &received.job;
+    let vault = &received.registry.vault;
+    let code_hashes = match job.work.login_code() {
+        Some(code) => vault.hashes(HashOf::LoginCode, job.app.as_str(), code.expose().as_bytes()),
+        None => Vec::new(),
+    };
+    let mut sealed: Vec<_> = session.keys.iter().collect();
+    sealed.sort_by_key(|key| !code_hashes.contains(&key.code_hash));
+    let mut keys = Vec::with_capacity(sealed.len());
+    for key in sealed {
+        match session_key::open(vault, &job.client, &job.app, &session.openid, key) {
+            Ok(key) => keys.push(key),
+            Err(error) => warn!(id = %job.id, %error, "a stored session key cannot be opened"),
+        }
+    }
+    keys
 }
 
-fn done(guest: Guest, decrypted: Result<Decrypted, FailureCode>) -> Done {
-    let openid = guest.openid().to_owned();
-    let (unionid, session) = match guest {
-        Guest::Fresh(session) => (session.unionid.clone(), Some(session)),
-        Guest::Stored(session) => (session.unionid, None),
+fn completed(session: LoginSession, decrypted: Result<Decrypted, FailureCode>) -> Completed {
+    let (openid, unionid, fresh) = match session {
+        LoginSession::Fresh(session) => {
+            (session.openid.clone(), session.unionid.clone(), Some(session))
+        }
+        LoginSession::Stored(session) => (session.openid, session.unionid, None),
     };
     let outcome = match decrypted {
         Ok(Decrypted { opened, watermark_at }) => Outcome::Succeeded(Success {
@@ -234,5 +199,5 @@ fn done(guest: Guest, decrypted: Result<Decrypted, FailureCode>) -> Done {
         }),
         Err(code) => Outcome::Failed(Failure::from(code)),
     };
-    Done { outcome, openid: Some(openid), session }
+    Completed { outcome, openid: Some(openid), session: fresh }
 }

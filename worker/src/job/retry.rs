@@ -1,4 +1,4 @@
-//! What to do when a call to the platform gave nothing. Pure: `calls.rs` does it.
+//! Decides what follows a call to the platform that gave nothing. Pure: `call` does it.
 //!
 //! A code works once, so what may be repeated depends on whether it may have been spent.
 //! The table is in `docs/integrate/failure-codes.md`; the platform's numbers are mapped to
@@ -8,30 +8,31 @@ use std::time::Duration;
 
 use quhao_common::{domain::failure::FailureCode, process::backoff::Backoff};
 
-use crate::platform::Trouble;
+use crate::{
+    minute::{MINUTE, MINUTE_SPREAD},
+    platform::Trouble,
+};
 
 /// Calls after a -1, beyond the first.
 const BUSY_RETRIES_MAX: u32 = 2;
-/// Calls after one that was not answered: the next tells whether the code was spent.
+/// Calls after one that was not answered: the next shows whether the code was spent.
 const UNANSWERED_RETRIES_MAX: u32 = 1;
 /// Calls after one whose credential was refused: by then it has been fetched anew.
 const REFUSED_RETRIES_MAX: u32 = 1;
-const BUSY_PAUSE: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(1));
-/// Asking whether there is one by now costs nobody a call.
+const BUSY_PAUSE: Pause =
+    Pause { shortest: Duration::from_millis(200), longest: Duration::from_secs(1) };
+/// WeChat has been seen to refuse a new access token for a moment.
+const REFUSED_PAUSE: Pause =
+    Pause { shortest: Duration::from_millis(200), longest: Duration::from_millis(600) };
+/// Checking for a credential costs nobody a call.
 const CREDENTIAL_BACKOFF: Backoff =
     Backoff::new(Duration::from_millis(100), Duration::from_secs(2));
-/// WeChat has been seen to refuse a new access token for a moment.
-const REFUSED_PAUSE: (Duration, Duration) =
-    (Duration::from_millis(200), Duration::from_millis(600));
 const CONNECT_BACKOFF: Backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(5));
-pub(crate) const MINUTE: Duration = Duration::from_mins(1);
-/// Spread after the turn of a minute, so that waiting jobs do not all call at once.
-pub(crate) const MINUTE_SPREAD: Duration = Duration::from_secs(3);
 
 /// What happened to a job before.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct History {
-    /// The queue may have handed it to another worker earlier.
+    /// Whether the queue may have handed the job to another worker earlier.
     pub redelivered: bool,
     /// Calls that did not leave this process.
     pub not_sent: u32,
@@ -39,15 +40,15 @@ pub struct History {
     pub unanswered: u32,
     /// Calls that were answered with -1.
     pub busy: u32,
-    /// Times that there was no credential to call with.
+    /// Tries for which there was no credential to call with.
     pub without_credential: u32,
     /// Calls whose credential was refused.
     pub refused: u32,
 }
 
 impl History {
-    /// Counts one more call that gave nothing.
-    pub fn note(&mut self, trouble: Trouble) {
+    /// Counts one more try that gave nothing.
+    pub fn record(&mut self, trouble: Trouble) {
         match trouble {
             Trouble::NotSent => self.not_sent += 1,
             Trouble::Unanswered => self.unanswered += 1,
@@ -59,98 +60,107 @@ impl History {
         }
     }
 
-    /// Whether an earlier call for this very job may have spent the code.
+    /// Returns whether an earlier call for this very job may have spent the code.
     pub fn may_have_spent_the_code(&self) -> bool {
         self.redelivered || self.unanswered > 0 || self.busy > 0
     }
 }
 
-/// What to do next.
+/// What a job does next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Step {
-    /// Call again after this pause. The cause is a metric's label.
-    Again {
-        /// How long to wait.
+pub enum Next {
+    /// It calls again.
+    Retry {
+        /// The pause before the call.
         after: Duration,
-        /// Why.
+        /// The reason, as a metric label.
         cause: &'static str,
-        /// How the job ends if there is no time or no room to wait.
+        /// The failure that the job ends with if there is no time or no room to wait.
         otherwise: FailureCode,
     },
-    /// A sibling may have got there first: look for its result, and if there is none,
-    /// end with this code.
-    LookForSibling {
-        /// What it is if nobody has a result.
+    /// It looks for the result of a duplicate or a rival, which may have spent the code.
+    CheckDuplicates {
+        /// The failure that the job ends with if there is no such result.
         otherwise: FailureCode,
     },
-    /// End with this code.
-    End(FailureCode),
+    /// It ends with this failure.
+    Fail(FailureCode),
 }
 
-/// What chance and the clock say at the moment of the decision.
+/// What a decision depends on besides the history.
 #[derive(Debug, Clone, Copy)]
-pub struct Moment {
-    /// What is left of the job's life.
+pub struct RetryInput {
+    /// The time until the job's deadline.
     pub remaining: Duration,
-    /// How far the wall clock is into its minute: quotas are counted by it.
+    /// The time since the wall clock's minute began: quotas are counted by it.
     pub into_minute: Duration,
     /// A fresh random number in `0.0..1.0`.
     pub chance: f64,
 }
 
-/// Judges one failed call. `history` already counts it.
-pub fn decide(trouble: Trouble, history: &History, moment: Moment) -> Step {
-    let (retry, otherwise) = match trouble {
-        Trouble::NotSent => (
-            Some((CONNECT_BACKOFF.pause(history.not_sent, moment.chance), "not_sent")),
-            FailureCode::PlatformUnavailable,
-        ),
-        Trouble::Unanswered => (
-            (history.unanswered <= UNANSWERED_RETRIES_MAX)
-                .then(|| (between(BUSY_PAUSE, moment.chance), "unanswered")),
-            FailureCode::PlatformUnavailable,
-        ),
-        Trouble::Busy => (
-            (history.busy <= BUSY_RETRIES_MAX)
-                .then(|| (between(BUSY_PAUSE, moment.chance), "busy")),
-            FailureCode::PlatformUnavailable,
-        ),
-        Trouble::MinuteQuota => {
-            let next_minute = MINUTE.saturating_sub(moment.into_minute);
-            let after = next_minute + MINUTE_SPREAD.mul_f64(moment.chance);
-            (Some((after, "minute_quota")), FailureCode::PlatformRateLimited)
+impl RetryInput {
+    /// Returns a retry if its pause ends before the job's deadline.
+    fn retry(self, after: Duration, cause: &'static str, otherwise: FailureCode) -> Next {
+        if after < self.remaining {
+            Next::Retry { after, cause, otherwise }
+        } else {
+            Next::Fail(otherwise)
         }
-        Trouble::NoCredential => (
-            Some((
-                CREDENTIAL_BACKOFF.pause(history.without_credential, moment.chance),
-                "no_credential",
-            )),
-            FailureCode::PlatformUnavailable,
-        ),
-        Trouble::CredentialRefused if history.refused <= REFUSED_RETRIES_MAX => (
-            Some((between(REFUSED_PAUSE, moment.chance), "credential_refused")),
-            FailureCode::PlatformUnavailable,
-        ),
-        Trouble::CredentialRefused => return Step::End(FailureCode::AppMisconfigured),
-        Trouble::CodeUsed => return sibling(FailureCode::CodeAlreadyUsed, history),
-        // The first call for a job that nobody had before: there is no sibling.
-        Trouble::CodeInvalid if !history.may_have_spent_the_code() => {
-            return Step::End(FailureCode::CodeInvalid);
-        }
-        Trouble::CodeInvalid => return sibling(FailureCode::CodeInvalid, history),
-        Trouble::Final(code) => return Step::End(code),
-    };
-    match retry {
-        Some((after, cause)) if after < moment.remaining => Step::Again { after, cause, otherwise },
-        _ => Step::End(otherwise),
     }
 }
 
-fn sibling(code: FailureCode, history: &History) -> Step {
-    let otherwise = if history.may_have_spent_the_code() { FailureCode::SessionLost } else { code };
-    Step::LookForSibling { otherwise }
+/// Decides what follows one call that failed. `history` already counts it.
+pub fn decide(trouble: Trouble, history: &History, input: RetryInput) -> Next {
+    let unavailable = FailureCode::PlatformUnavailable;
+    match trouble {
+        Trouble::NotSent => {
+            let after = CONNECT_BACKOFF.pause(history.not_sent, input.chance);
+            input.retry(after, "not_sent", unavailable)
+        }
+        Trouble::Unanswered if history.unanswered <= UNANSWERED_RETRIES_MAX => {
+            input.retry(BUSY_PAUSE.at(input.chance), "unanswered", unavailable)
+        }
+        Trouble::Busy if history.busy <= BUSY_RETRIES_MAX => {
+            input.retry(BUSY_PAUSE.at(input.chance), "busy", unavailable)
+        }
+        Trouble::Unanswered | Trouble::Busy => Next::Fail(unavailable),
+        Trouble::MinuteQuota => {
+            let next_minute = MINUTE.saturating_sub(input.into_minute);
+            let after = next_minute + MINUTE_SPREAD.mul_f64(input.chance);
+            input.retry(after, "minute_quota", FailureCode::PlatformRateLimited)
+        }
+        Trouble::NoCredential => {
+            let after = CREDENTIAL_BACKOFF.pause(history.without_credential, input.chance);
+            input.retry(after, "no_credential", unavailable)
+        }
+        Trouble::CredentialRefused if history.refused <= REFUSED_RETRIES_MAX => {
+            input.retry(REFUSED_PAUSE.at(input.chance), "credential_refused", unavailable)
+        }
+        Trouble::CredentialRefused => Next::Fail(FailureCode::AppMisconfigured),
+        Trouble::CodeUsed => check_duplicates(FailureCode::CodeAlreadyUsed, history),
+        // The first call for a job that nobody had before: no duplicate can have spent the code.
+        Trouble::CodeInvalid if !history.may_have_spent_the_code() => {
+            Next::Fail(FailureCode::CodeInvalid)
+        }
+        Trouble::CodeInvalid => check_duplicates(FailureCode::CodeInvalid, history),
+        Trouble::Final(code) => Next::Fail(code),
+    }
 }
 
-fn between((least, most): (Duration, Duration), chance: f64) -> Duration {
-    least + most.saturating_sub(least).mul_f64(chance)
+fn check_duplicates(code: FailureCode, history: &History) -> Next {
+    let otherwise = if history.may_have_spent_the_code() { FailureCode::SessionLost } else { code };
+    Next::CheckDuplicates { otherwise }
+}
+
+/// The bounds of a pause that chance decides.
+struct Pause {
+    shortest: Duration,
+    longest: Duration,
+}
+
+impl Pause {
+    /// Returns the pause that `chance` (0 to 1) decides on.
+    fn at(&self, chance: f64) -> Duration {
+        self.shortest + self.longest.saturating_sub(self.shortest).mul_f64(chance)
+    }
 }

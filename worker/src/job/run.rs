@@ -1,14 +1,10 @@
-//! One attempt at a job: from its slot to the writer, or to its end without an outcome.
+//! Runs jobs: each from its slot to the writer, or to its end without an outcome.
 
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use futures_util::FutureExt;
-use quhao_backend::queue::{Delivery, Disposition};
 use quhao_common::{
-    domain::{
-        failure::{Failure, FailureCode},
-        outcome::Outcome,
-    },
+    domain::{failure::FailureCode, finished::Finished, outcome::Outcome},
     process::metrics,
 };
 use time::OffsetDateTime;
@@ -17,127 +13,135 @@ use tokio_util::task::TaskTracker;
 use tracing::{Instrument, debug_span, error, info_span};
 
 use crate::{
-    context::{Context, Taken},
+    context::Context,
     job::{
         outcome_row,
-        pipeline::{self, Done, Worked},
+        pipeline::{self, Completed},
+        received::ReceivedJob,
+        stop::Stop,
     },
-    settlement::{dead_letter, in_flight::InFlight},
+    settlement::{self, in_flight::InFlight},
     slots::Slot,
-    writer::{Held, Item, Place},
+    writer::{OutcomeSource, PendingOutcome, Unsettled},
 };
 
-/// What attempts are started with.
+/// Starts jobs, each in a task of its own.
 #[derive(Debug, Clone)]
-pub struct Starter {
-    /// What jobs are worked on with.
-    pub context: Arc<Context>,
-    /// Which ones are being worked on.
-    pub in_flight: Arc<InFlight>,
-    /// Where outcomes go.
-    pub writer: mpsc::Sender<Item>,
-    /// The jobs' tasks.
-    pub tasks: TaskTracker,
+pub(crate) struct Starter {
+    /// What the jobs share.
+    pub(crate) context: Arc<Context>,
+    /// The jobs that are running.
+    pub(crate) in_flight: Arc<InFlight>,
+    /// The way to the writer.
+    pub(crate) writer: mpsc::Sender<PendingOutcome>,
+    /// The tasks that were started.
+    pub(crate) tasks: TaskTracker,
 }
 
 impl Starter {
-    /// Has `taken` worked on in `slot`.
-    pub fn start(&self, taken: Taken, delivery: Delivery, slot: Slot) {
-        let (id, app) = (taken.job.id, &taken.app.id);
-        // What is said of a job names it; a span around everything costs more than that.
-        let span = if let Some(trace) = &taken.job.traceparent {
+    /// Starts `received` in `slot`.
+    pub(crate) fn start(&self, received: ReceivedJob, slot: Slot) {
+        let id = received.job.id;
+        let app = &received.app.id;
+        // Every log line about a job names it; a span around everything would cost more than
+        // that, so only jobs that are traced have one.
+        let span = if let Some(trace) = &received.job.traceparent {
             info_span!("job", %id, %app, trace)
         } else {
             debug_span!("job", %id, %app)
         };
-        let attempt = Attempt {
+        let run = Run {
             context: Arc::clone(&self.context),
             in_flight: Arc::clone(&self.in_flight),
             writer: self.writer.clone(),
-            taken,
-            delivery,
+            received,
             slot,
         };
-        self.tasks.spawn(attempt.run().instrument(span));
+        self.tasks.spawn(run.run().instrument(span));
     }
 
-    /// Has an outcome committed for which nothing is worked on. Does not wait.
-    pub fn commit(&self, item: Item) {
+    /// Sends the writer an outcome for which no job ran here. Does not wait.
+    pub(crate) fn commit(&self, outcome: PendingOutcome) {
         let writer = self.writer.clone();
         self.tasks.spawn(async move {
             // The writer outlives every sender; without it the delivery comes again.
-            let _ = writer.send(item).await;
+            let _ = writer.send(outcome).await;
         });
     }
 }
 
-/// A job in its slot, with what hangs on it.
+/// A job in its slot.
 #[derive(Debug)]
-struct Attempt {
+struct Run {
     context: Arc<Context>,
     in_flight: Arc<InFlight>,
-    writer: mpsc::Sender<Item>,
-    taken: Taken,
-    delivery: Delivery,
+    writer: mpsc::Sender<PendingOutcome>,
+    received: ReceivedJob,
     slot: Slot,
 }
 
-impl Attempt {
-    /// Works on the job and hands its outcome on. A panic ends the job, not the process.
+impl Run {
+    /// Runs the job and sends its outcome to the writer. A panic ends the job, not the process.
     async fn run(self) {
-        let Self { context, in_flight, writer, taken, delivery, mut slot } = self;
-        let key = taken.job.id.key();
-        let working = async {
-            // Then there is nothing to do but, perhaps, to say so.
-            if taken.job.remaining(OffsetDateTime::now_utc()).is_zero() {
-                return Worked::TooLate;
+        let Self { context, in_flight, writer, received, mut slot } = self;
+        let key = received.job.id.key();
+        let completing = AssertUnwindSafe(complete(&context, &received, &mut slot));
+        let completed = match completing.catch_unwind().await {
+            Ok(Ok(completed)) => completed,
+            Ok(Err(Stop::Fail(failure))) => Completed::failed(failure),
+            Ok(Err(Stop::AlreadyAnswered)) => {
+                return settlement::ack_answered_alone(&in_flight, key, received.delivery);
             }
-            pipeline::work(&context, &taken, &mut slot).await
-        };
-        let mut told_from = None;
-        let done = match AssertUnwindSafe(working).catch_unwind().await {
-            Ok(Worked::Done(done)) => *done,
-            Ok(Worked::Answered) => {
-                metrics::skipped("known");
-                // Copies that followed it may have later deadlines than the answer holds for.
-                return in_flight.settle_alone(key, delivery, Disposition::Ack);
-            }
-            // Nobody waits for word of it, or a copy comes again, to be told of or worked on.
-            Ok(Worked::TooLate)
-                if taken.job.callback_url.is_none() || in_flight.is_followed(key) =>
+            // Either nobody is to be notified of it, or a duplicate comes again, to be run or to
+            // end with a notification of its own.
+            Ok(Err(Stop::DeadlinePassed))
+                if received.job.callback_url.is_none() || in_flight.is_followed(key) =>
             {
-                metrics::skipped("expired");
-                return in_flight.settle_alone(key, delivery, Disposition::Ack);
+                return settlement::ack_expired_job(&in_flight, key, received.delivery);
             }
-            Ok(Worked::TooLate) => {
-                let code = FailureCode::DeadlineExceeded;
-                told_from = Some(dead_letter::told_from(&taken.job, code, context.grace));
-                failed(code)
+            Ok(Err(Stop::DeadlinePassed)) => Completed::failed(FailureCode::DeadlineExceeded.into()),
+            Ok(Err(Stop::Requeue)) => {
+                return settlement::requeue_job(&in_flight, key, received.delivery);
             }
-            Ok(Worked::HandBack) => return in_flight.settle(key, delivery, Disposition::Requeue),
             Err(_) => {
-                let id = taken.job.id;
-                error!(%id, "working on a job panicked; the job ends, the worker goes on");
-                failed(FailureCode::DeadLettered)
+                let id = received.job.id;
+                error!(%id, "a job panicked: it fails with dead_lettered, the worker goes on");
+                Completed::failed(FailureCode::DeadLettered.into())
             }
         };
-        let now = OffsetDateTime::now_utc();
-        match &done.outcome {
-            Outcome::Succeeded(_) => metrics::job_succeeded(
-                (now - taken.job.created_at).try_into().unwrap_or(Duration::ZERO),
-            ),
-            Outcome::Failed(failure) => metrics::job_failed(failure.code),
-        }
-        let mut finished = outcome_row::finished(&context, &taken, done, now);
-        finished.callback = finished.callback.map(|at_once| told_from.unwrap_or(at_once));
-        slot.outcome_is_known().await;
-        let place = Place::Worked(slot);
-        let item = Item { finished, held: Held { id: taken.job.id, delivery, place } };
-        // The writer outlives every attempt; without it the delivery comes again elsewhere.
-        let _ = writer.send(item).await;
+        let row = finish(&context, &received, completed);
+        slot.move_to_commit().await;
+        let unsettled = Unsettled {
+            id: received.job.id,
+            delivery: received.delivery,
+            source: OutcomeSource::Job(slot),
+        };
+        // The writer outlives every run; without it the delivery comes again elsewhere.
+        let _ = writer.send(PendingOutcome { row, unsettled }).await;
     }
 }
 
-fn failed(code: FailureCode) -> Done {
-    Done { outcome: Outcome::Failed(Failure::from(code)), openid: None, session: None }
+/// Completes `received` unless its deadline passed while it waited for its slot.
+async fn complete(
+    context: &Context,
+    received: &ReceivedJob,
+    slot: &mut Slot,
+) -> Result<Completed, Stop> {
+    if received.job.remaining(OffsetDateTime::now_utc()).is_zero() {
+        return Err(Stop::DeadlinePassed);
+    }
+    pipeline::run(context, received, slot).await
+}
+
+/// Counts the end of a job and returns its row, which is to be committed.
+fn finish(context: &Context, received: &ReceivedJob, completed: Completed) -> Finished {
+    let now = OffsetDateTime::now_utc();
+    match &completed.outcome {
+        Outcome::Succeeded(_) => {
+            let took = now - received.job.created_at;
+            metrics::job_succeeded(took.try_into().unwrap_or(Duration::ZERO));
+        }
+        Outcome::Failed(failure) => metrics::job_failed(failure.code),
+    }
+    outcome_row::completed(context, received, completed, now)
 }

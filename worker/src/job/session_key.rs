@@ -11,7 +11,8 @@ use quhao_common::{
 };
 use sha2::{Digest, Sha256};
 
-/// What tells one session key of a guest from another, across rotations of the seal keys.
+/// Returns what differs between two session keys of a guest, and stays the same when the seal
+/// keys are rotated.
 pub fn fingerprint(
     client: &ClientName,
     app: &AppId,
@@ -38,7 +39,7 @@ pub fn seal(
     openid: &str,
     key: &SessionKey,
 ) -> Sealed {
-    vault.seal(place(&row_key(client, openid), app), key.expose())
+    vault.seal(associated_data(&row_key(client, openid), app), key.expose())
 }
 
 /// Opens what [`seal`] made for the same guest.
@@ -49,16 +50,18 @@ pub fn open(
     openid: &str,
     stored: &StoredKey,
 ) -> Result<SessionKey, VaultError> {
-    let bytes = vault.open(place(&row_key(client, openid), app), stored.key.as_bytes())?;
+    let row_key = row_key(client, openid);
+    let bytes = vault.open(associated_data(&row_key, app), stored.key.as_bytes())?;
     let bytes = <[u8; 16]>::try_from(bytes.as_slice()).map_err(|_| VaultError::Damaged)?;
     Ok(SessionKey::new(bytes))
 }
 
-fn place<'a>(key: &'a [u8], app: &'a AppId) -> AssociatedData<'a> {
+fn associated_data<'a>(key: &'a [u8], app: &'a AppId) -> AssociatedData<'a> {
     AssociatedData { table: "sessions", key, app: app.as_str() }
 }
 
-/// A client's name has no NUL, so no two pairs give the same key.
+/// Returns the key of the guest's row. A client's name has no NUL, so no two pairs give the
+/// same key.
 fn row_key(client: &ClientName, openid: &str) -> Vec<u8> {
     [client.as_str().as_bytes(), openid.as_bytes()].join(&0)
 }

@@ -115,7 +115,7 @@ async fn assert_one_is_to_blame(world: &World) {
         assert_eq!(metrics.metric(name).await, expected, "{name}");
     }
     let log = world.workers[0].process.log();
-    let blamed = log.matches("a job was set aside: it ends dead_lettered").count();
+    let blamed = log.matches("a job was dead-lettered: it fails with dead_lettered").count();
     assert_eq!(blamed, 1, "{log}");
 }
 

@@ -2,10 +2,9 @@
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::{Duration, Instant},
+    time::Instant,
 };
 
-use time::OffsetDateTime;
 use tokio::sync::watch;
 use tracing::{debug, info, warn};
 
@@ -14,7 +13,10 @@ use super::{
     source::{NoToken, Source},
     state::{Next, Plan, State},
 };
-use crate::platform::{ExchangeError, Trouble};
+use crate::{
+    minute::into_minute,
+    platform::{ExchangeError, Trouble},
+};
 
 /// One token.
 #[derive(Debug)]
@@ -139,9 +141,4 @@ impl Drop for Fetch {
         let result = self.result.take().unwrap_or_else(broken);
         self.kept.end(result, self.since);
     }
-}
-
-fn into_minute() -> Duration {
-    let now = OffsetDateTime::now_utc();
-    Duration::from_millis(u64::from(now.second()) * 1000 + u64::from(now.millisecond()))
 }
