@@ -1,8 +1,8 @@
-//! Word of results: claims callbacks that are due, sends them, records what became of it.
+//! Sends webhooks: claims callbacks that are due, posts them, and records the results.
 //!
 //! A callback is due from the commit that wrote its answer, so none is lost. It is sent at
-//! least once: who dies between sending and recording leaves it to the next claim, after the
-//! lease, under the same `webhook-id`.
+//! least once: if a worker dies between sending and recording, the callback is claimed again
+//! after its lease and sent with the same `webhook-id`.
 
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
@@ -22,122 +22,124 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 pub mod attempt;
-pub mod guard;
+mod guard;
 pub mod next_attempt;
-pub mod permit;
+mod permit;
 pub mod reason;
 pub mod request;
 pub mod resolver;
 pub mod sender;
 
 use crate::health::Health;
-use attempt::Attempts;
-use permit::Place;
+use attempt::AttemptRunner;
+use permit::CallbackPermit;
 use sender::Sender;
 
-/// One client is claimed callbacks for until it has this part of the concurrency under way: a
-/// quarter. Since a claim brings a quarter at most, one slow receiver leaves half to others.
+/// The interval between two claims if no commit asks for one: it finds retries, and what other
+/// workers left.
+const CLAIM_EVERY: Duration = Duration::from_secs(1);
+/// One client's part of the concurrency: it gets no more callbacks while it has a quarter under
+/// way. Since a claim brings a quarter at most, one slow receiver leaves half to others.
 const CLIENT_PARTS: usize = 4;
-/// Between two looks at what is due: retries, and what other workers left.
-const EVERY: Duration = Duration::from_secs(1);
-/// How long recording an attempt may take before others may claim its callback.
+/// The longest time that recording an attempt may take before others may claim its callback.
 const RECORD_MAX: Duration = Duration::from_secs(10);
-/// Between two tries to record, while nothing else is done any more.
-const AGAIN: Duration = Duration::from_millis(500);
+/// The pause between two tries to record during a drain, when nothing else is left to do.
+const RECORD_RETRY: Duration = Duration::from_millis(500);
 
-/// The callbacks of one worker.
+/// The sending of callbacks by one worker.
 #[derive(Debug)]
 pub struct Callbacks {
     store: Arc<Store>,
     live: Arc<Live>,
-    attempts: Arc<Attempts>,
+    runner: Arc<AttemptRunner>,
     due: Arc<Notify>,
     concurrency: usize,
     lease: Duration,
 }
 
-/// What is under way, and what has ended and is not recorded yet.
+/// The attempts that are under way, and those that have ended and are not recorded yet.
 #[derive(Debug)]
-struct Work {
+struct ActiveAttempts {
     share: PerClientShare,
-    /// Tells of every place that its client has left.
-    left: (mpsc::UnboundedSender<ClientName>, mpsc::UnboundedReceiver<ClientName>),
+    /// Permits send the name of their client here when they are dropped.
+    permit_returns: mpsc::UnboundedSender<ClientName>,
+    returned_permits: mpsc::UnboundedReceiver<ClientName>,
     tasks: JoinSet<Option<Attempted>>,
-    ended: Vec<Attempted>,
-    /// There was more to claim when it was last looked.
-    more: bool,
-    store_down: bool,
+    unrecorded: Vec<Attempted>,
+    /// Whether more callbacks may be due than have been claimed.
+    more_may_be_due: bool,
+    store_is_down: bool,
 }
 
 impl Callbacks {
-    /// Those that `config` describes. Must be built before `due` is notified.
-    pub fn new(config: &Config, store: Arc<Store>) -> Result<Self, reqwest::Error> {
-        Ok(Self::sent_by(Sender::new(&config.callbacks)?, config, store))
+    /// Creates the sending that `config` describes. It must exist before `due` is notified.
+    pub(crate) fn new(config: &Config, store: Arc<Store>) -> Result<Self, reqwest::Error> {
+        Ok(Self::with_sender(Sender::new(&config.callbacks)?, config, store))
     }
 
-    /// The same, sent by `sender`.
-    pub fn sent_by(sender: Sender, config: &Config, store: Arc<Store>) -> Self {
+    /// Creates the sending that `config` describes, with a `sender` of the caller's.
+    pub fn with_sender(sender: Sender, config: &Config, store: Arc<Store>) -> Self {
         let settings = &config.callbacks;
         Self {
             store,
             live: Arc::clone(&config.live),
-            attempts: Arc::new(Attempts::new(settings, sender)),
+            runner: Arc::new(AttemptRunner::new(settings, sender)),
             due: Arc::new(Notify::new()),
             concurrency: settings.concurrency,
             lease: settings.timeout + RECORD_MAX,
         }
     }
 
-    /// To be notified after a commit that made callbacks due.
+    /// Returns what is to be notified after a commit that made callbacks due.
     pub fn due(&self) -> Arc<Notify> {
         Arc::clone(&self.due)
     }
 
     /// Sends what is due until `draining`; then ends the attempts that are under way and
-    /// records them. What is not recorded comes again after its lease.
+    /// records them. What is not recorded is claimed again after its lease.
     ///
     /// While the clock is not known to be right nothing is claimed: receivers refuse what
-    /// was signed at another time, and a callback seems to be out of time when it is not.
+    /// was signed at another time, and callbacks would be given up that have time left.
     pub async fn run(self, health: Arc<Health>, draining: CancellationToken) {
-        let mut work = Work::new(self.concurrency);
-        let mut look = interval(EVERY);
-        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut active = ActiveAttempts::new(self.concurrency);
+        let mut timer = interval(CLAIM_EVERY);
+        timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
-                _ = look.tick() => work.more = true,
-                () = self.due.notified() => work.more = true,
-                Some(ended) = work.tasks.join_next() => work.end(ended),
-                Some(client) = work.left.1.recv() => work.leave(&client),
+                _ = timer.tick() => active.more_may_be_due = true,
+                () = self.due.notified() => active.more_may_be_due = true,
+                Some(ended) = active.tasks.join_next() => active.end(ended),
+                Some(client) = active.returned_permits.recv() => active.put_back(&client),
                 () = draining.cancelled() => break,
             }
-            self.record(&mut work).await;
-            // Who cannot record would claim what it must not forget.
-            let may_claim = work.ended.is_empty() && health.is_clock_right();
-            if work.more && may_claim && !draining.is_cancelled() {
-                self.claim(&mut work).await;
+            self.record(&mut active).await;
+            // A worker that cannot record must not claim more: it would have to forget results.
+            let may_claim = active.unrecorded.is_empty() && health.is_clock_right();
+            if active.more_may_be_due && may_claim && !draining.is_cancelled() {
+                self.claim(&mut active).await;
             }
         }
-        while let Some(ended) = work.tasks.join_next().await {
-            work.end(ended);
-            self.record(&mut work).await;
+        while let Some(ended) = active.tasks.join_next().await {
+            active.end(ended);
+            self.record(&mut active).await;
         }
-        while !work.ended.is_empty() {
-            sleep(AGAIN).await;
-            self.record(&mut work).await;
+        while !active.unrecorded.is_empty() {
+            sleep(RECORD_RETRY).await;
+            self.record(&mut active).await;
         }
     }
 
-    /// Claims and starts as many as there is room for.
-    async fn claim(&self, work: &mut Work) {
+    /// Claims and starts as many callbacks as there is room for.
+    async fn claim(&self, active: &mut ActiveAttempts) {
         loop {
-            while let Ok(client) = work.left.1.try_recv() {
-                work.leave(&client);
+            while let Ok(client) = active.returned_permits.try_recv() {
+                active.put_back(&client);
             }
-            let max = work.share.batch_max();
+            let max = active.share.batch_max();
             if max == 0 {
                 return;
             }
-            let except = work.share.full_clients();
+            let except = active.share.full_clients();
             let claim = Claim {
                 max: u32::try_from(max).unwrap_or(u32::MAX),
                 lease: self.lease,
@@ -146,91 +148,106 @@ impl Callbacks {
             let claimed = match self.store.claim_callbacks(claim).await {
                 Ok(claimed) => claimed,
                 Err(error) => {
-                    work.more = false;
-                    return work.store_fails(&error);
+                    active.more_may_be_due = false;
+                    return active.store_failed(&error);
                 }
             };
-            work.store_answers();
-            let all = claimed.len() < max;
+            active.store_succeeded();
+            let is_all = claimed.len() < max;
             for due in claimed {
-                self.start(due, work);
+                self.start(due, active);
             }
-            if all {
-                work.more = !except.is_empty();
+            if is_all {
+                // Those of clients that were left out may be due.
+                active.more_may_be_due = !except.is_empty();
                 return;
             }
         }
     }
 
-    fn start(&self, due: DueCallback, work: &mut Work) {
-        let (attempts, registry) = (Arc::clone(&self.attempts), self.live.now());
-        let place = Place::new(due.client.clone(), work.left.0.clone());
-        work.share.take(&due.client);
-        work.tasks.spawn(place.keep(async move {
-            AssertUnwindSafe(attempts.make(due, &registry)).catch_unwind().await.ok()
+    fn start(&self, due: DueCallback, active: &mut ActiveAttempts) {
+        let runner = Arc::clone(&self.runner);
+        let registry = self.live.now();
+        let permit = CallbackPermit::new(due.client.clone(), active.permit_returns.clone());
+        active.share.take(&due.client);
+        active.tasks.spawn(permit.hold(async move {
+            AssertUnwindSafe(runner.run(due, &registry)).catch_unwind().await.ok()
         }));
-        metrics::callbacks_under_way(work.share.in_use());
+        active.report_under_way();
     }
 
-    /// Records what has ended. What the store cannot take now is kept; what it will never
-    /// take is left to the next claim.
-    async fn record(&self, work: &mut Work) {
-        while let Some(ended) = work.tasks.try_join_next() {
-            work.end(ended);
+    /// Records the attempts that have ended. What the store cannot take now is kept; what it will
+    /// never take is left to the next claim.
+    async fn record(&self, active: &mut ActiveAttempts) {
+        while let Some(ended) = active.tasks.try_join_next() {
+            active.end(ended);
         }
-        if work.ended.is_empty() {
+        if active.unrecorded.is_empty() {
             return;
         }
-        match self.store.record_callbacks(&work.ended).await {
+        match self.store.record_callbacks(&active.unrecorded).await {
             Ok(()) => {
-                work.ended.clear();
-                work.store_answers();
+                active.unrecorded.clear();
+                active.store_succeeded();
             }
-            Err(error @ StoreError::Unavailable(_)) => work.store_fails(&error),
+            Err(error @ StoreError::Unavailable(_)) => active.store_failed(&error),
             Err(error) => {
-                error!(%error, "the store refused what became of callbacks; they come again");
-                work.ended.clear();
+                error!(
+                    %error,
+                    "callback results not recorded: the store rejected them; \
+                     the callbacks are sent again after their lease"
+                );
+                active.unrecorded.clear();
             }
         }
     }
 }
 
-impl Work {
+impl ActiveAttempts {
     fn new(concurrency: usize) -> Self {
+        let (permit_returns, returned_permits) = mpsc::unbounded_channel();
         Self {
             share: PerClientShare::new(concurrency, CLIENT_PARTS),
-            left: mpsc::unbounded_channel(),
+            permit_returns,
+            returned_permits,
             tasks: JoinSet::new(),
-            ended: Vec::new(),
-            more: false,
-            store_down: false,
+            unrecorded: Vec::new(),
+            more_may_be_due: false,
+            store_is_down: false,
         }
     }
 
-    fn leave(&mut self, client: &ClientName) {
+    /// Counts a permit that `client` has returned.
+    fn put_back(&mut self, client: &ClientName) {
         self.share.put_back(client);
+        self.report_under_way();
+    }
+
+    fn report_under_way(&self) {
         metrics::callbacks_under_way(self.share.in_use());
     }
 
     fn end(&mut self, ended: Result<Option<Attempted>, JoinError>) {
-        // A task is never aborted while there is somebody to hear of it, and panics are
-        // caught inside.
+        // A task is aborted only when this is dropped, and panics are caught inside.
         let Ok(attempted) = ended else { return };
-        if attempted.is_none() {
-            error!("sending a callback panicked; it comes again after its lease");
-        }
-        self.ended.extend(attempted);
-    }
-
-    fn store_fails(&mut self, error: &StoreError) {
-        if !std::mem::replace(&mut self.store_down, true) {
-            warn!(%error, "callbacks wait until the store is back");
+        if let Some(attempted) = attempted {
+            self.unrecorded.push(attempted);
+        } else {
+            error!("sending a callback panicked; it is sent again after its lease");
         }
     }
 
-    fn store_answers(&mut self) {
-        if std::mem::replace(&mut self.store_down, false) {
-            info!("callbacks go on");
+    fn store_failed(&mut self, error: &StoreError) {
+        if !self.store_is_down {
+            self.store_is_down = true;
+            warn!(%error, "store unavailable: callbacks are not sent until it is back");
+        }
+    }
+
+    fn store_succeeded(&mut self) {
+        if self.store_is_down {
+            self.store_is_down = false;
+            info!("store available again: callbacks are sent");
         }
     }
 }

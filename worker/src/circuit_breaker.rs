@@ -1,11 +1,11 @@
-//! An app whose calls fail, or that is over its quota, is left alone for a while; then one
-//! call at a time tries whether it is over. So one app's trouble costs the others nothing,
-//! and the platform is not called in vain.
+//! Circuit breakers: calls for an app that fails, or is over its quota, are held back for a
+//! while. Then one call at a time, the probe, tests whether that is over. So one app's failures
+//! cost the others nothing, and the platform is not called in vain.
 //!
-//! - `signal`: what a call tells, and for what calls are held back.
-//! - `state`: when they are held back, and when one of them is a probe. Pure.
-//! - here: the circuits of all apps in trouble, one for each kind of call, since a platform
-//!   may answer one and not the other.
+//! - `call_result`: what a call says about the platform, and the causes to hold calls back.
+//! - `breaker`: when calls are held back, and when one of them is a probe. Pure.
+//! - here: the breakers of all apps, one for each kind of call, since a platform may answer one
+//!   kind and not the other.
 
 use std::{
     collections::HashMap,
@@ -19,182 +19,201 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::{minute::into_minute, platform::Call};
-use call_result::{Cause, Signal};
-use state::{Moment, Next, State, Ticket};
+use breaker::{Admission, Breaker, BreakerInput, Probe};
+use call_result::{CallResult, Cause};
 
-pub mod call_result;
-pub mod state;
+mod breaker;
+pub(crate) mod call_result;
 
-/// How often what time has settled is cleared away where nobody asks.
-const CLEAR_EVERY: Duration = Duration::from_secs(5);
+#[cfg(test)]
+mod tests;
 
-/// The circuits of a worker. Only apps in trouble have one.
+/// The interval between two clean-ups of breakers that nobody asks for.
+const CLEAN_UP_EVERY: Duration = Duration::from_secs(5);
+
+/// The circuit breakers of a worker. Only apps whose calls fail have one.
 #[derive(Debug, Default)]
-pub struct Circuits(Mutex<Places>);
+pub(crate) struct CircuitBreakers(Mutex<Breakers>);
 
-type Places = HashMap<Place, Circuit>;
+type Breakers = HashMap<BreakerKey, WatchedBreaker>;
 
-/// Whose calls, and which.
-type Place = (AppId, Call);
+/// The calls that one breaker covers.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct BreakerKey {
+    app: AppId,
+    call: Call,
+}
 
 #[derive(Debug, Default)]
-struct Circuit {
-    state: State,
-    /// Tells those who wait that it is worth asking again.
+struct WatchedBreaker {
+    breaker: Breaker,
+    /// Wakes jobs that wait when it is worth asking again.
     changed: watch::Sender<()>,
 }
 
-/// Whether a call may be made.
+/// The breaker's decision about one call.
 #[derive(Debug)]
-pub enum Gate {
-    /// Now.
-    Go(Pass),
-    /// Not now.
-    Held(Held),
+pub(crate) enum Decision {
+    /// The call may be made now.
+    Allowed(Permit),
+    /// The call may not be made now.
+    Rejected(Rejected),
 }
 
 /// A call that is held back.
 #[derive(Debug)]
-pub struct Held {
-    /// Why.
-    pub cause: Cause,
-    /// For how long at most, unless it will not be over while the job lives.
-    pub pause: Option<Duration>,
+pub(crate) struct Rejected {
+    /// The cause.
+    pub(crate) cause: Cause,
+    /// The longest wait until it is worth asking again; `None` if the cause will outlive the
+    /// job.
+    pub(crate) pause: Option<Duration>,
     changed: watch::Receiver<()>,
 }
 
-impl Held {
-    /// Waits until it is worth asking again: for the pause, or until something changes.
-    pub async fn over(mut self) {
+impl Rejected {
+    /// Waits until it is worth asking again: for the pause, or until the breaker changes.
+    pub(crate) async fn wait(mut self) {
         let pause = sleep(self.pause.unwrap_or_default());
         tokio::select! {
             () = pause => {}
-            // The sender goes when the circuit does: that is a change, too.
+            // The sender is dropped with its breaker: that is a change, too.
             _ = self.changed.changed() => {}
         }
     }
 }
 
-/// Leave to make one call. Dropped without a word it lets the next one try.
+/// Permission to make one call. Dropping it unused lets another call be the probe.
 #[derive(Debug)]
-pub struct Pass {
-    circuits: Arc<Circuits>,
-    place: Place,
-    ticket: Option<Ticket>,
+pub(crate) struct Permit {
+    breakers: Arc<CircuitBreakers>,
+    key: BreakerKey,
+    probe: Option<Probe>,
 }
 
-impl Pass {
-    /// The call was made, and told this.
-    pub fn told(mut self, signal: Signal) {
-        let Some(ticket) = self.ticket.take() else { return };
-        let now = Instant::now();
-        let moment = Moment { now, into_minute: into_minute(), chance: rand::random() };
-        let told = |circuit: &mut Circuit| circuit.state.told(ticket, signal, moment);
-        let mut all = self.circuits.all();
-        if signal != Signal::Answered {
-            all.entry(self.place.clone()).or_default();
-        }
-        change(&mut all, &self.place, told);
-    }
-}
-
-impl Drop for Pass {
-    fn drop(&mut self) {
-        if let Some(ticket) = self.ticket.take() {
-            let gave_up = |circuit: &mut Circuit| circuit.state.gave_up(ticket);
-            change(&mut self.circuits.all(), &self.place, gave_up);
-        }
-    }
-}
-
-impl Circuits {
-    /// Asks for leave to make `call` for `app`. Whoever gets it calls at once.
-    pub fn ask(self: &Arc<Self>, app: &AppId, call: Call) -> Gate {
-        let place = (app.clone(), call);
-        let asked = change(&mut self.all(), &place, |circuit| {
-            // Under the lock, or a change could be missed.
-            let changed = circuit.changed.subscribe();
-            (circuit.state.next(Instant::now(), rand::random()), changed)
-        });
-        let ticket = match asked {
-            None => Ticket::PLAIN,
-            Some((Next::Call(ticket), _)) => ticket,
-            Some((Next::Wait(pause, cause), changed)) => {
-                return Gate::Held(Held { cause, pause: Some(pause), changed });
-            }
-            Some((Next::DoWithout(cause), changed)) => {
-                return Gate::Held(Held { cause, pause: None, changed });
-            }
+impl Permit {
+    /// Reports the call's result to the breaker.
+    pub(crate) fn record(mut self, result: CallResult) {
+        let probe = self.probe.take();
+        let input = BreakerInput {
+            now: Instant::now(),
+            into_minute: into_minute(),
+            chance: rand::random(),
         };
-        Gate::Go(Pass { circuits: Arc::clone(self), place, ticket: Some(ticket) })
-    }
-
-    /// Whether no app is in trouble.
-    pub fn is_empty(&self) -> bool {
-        self.all().is_empty()
-    }
-
-    /// Forgets what time has settled, and tells how many circuits are open.
-    fn clear(&self) {
-        let now = Instant::now();
-        let mut all = self.all();
-        let places: Vec<_> = all.keys().cloned().collect();
-        for place in places {
-            change(&mut all, &place, |circuit| circuit.state.pass(now));
+        let mut all = self.breakers.lock();
+        if result != CallResult::Answered {
+            all.entry(self.key.clone()).or_default();
         }
-        count(&all);
+        update(&mut all, &self.key, |watched| watched.breaker.record(probe, result, input));
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        if let Some(probe) = self.probe.take() {
+            let mut all = self.breakers.lock();
+            update(&mut all, &self.key, |watched| watched.breaker.cancel(probe));
+        }
+    }
+}
+
+impl CircuitBreakers {
+    /// Asks for permission to make `call` for `app`. Whoever gets it makes the call at once.
+    pub(crate) fn ask(self: &Arc<Self>, app: &AppId, call: Call) -> Decision {
+        let key = BreakerKey { app: app.clone(), call };
+        let admission = update(&mut self.lock(), &key, |watched| {
+            // Under the lock, or a change could be missed.
+            let changed = watched.changed.subscribe();
+            (watched.breaker.admit(Instant::now(), rand::random()), changed)
+        });
+        let (cause, pause, changed) = match admission {
+            None => return self.permit(key, None),
+            Some((Admission::Call(probe), _)) => return self.permit(key, probe),
+            Some((Admission::Wait { pause, cause }, changed)) => (cause, Some(pause), changed),
+            Some((Admission::GiveUp { cause }, changed)) => (cause, None, changed),
+        };
+        Decision::Rejected(Rejected { cause, pause, changed })
     }
 
-    fn all(&self) -> MutexGuard<'_, Places> {
+    fn permit(self: &Arc<Self>, key: BreakerKey, probe: Option<Probe>) -> Decision {
+        Decision::Allowed(Permit { breakers: Arc::clone(self), key, probe })
+    }
+
+    /// Drops what is out of date, and updates the metric of open breakers.
+    fn clean_up(&self) {
+        let now = Instant::now();
+        let mut all = self.lock();
+        let keys: Vec<_> = all.keys().cloned().collect();
+        for key in keys {
+            update(&mut all, &key, |watched| watched.breaker.expire(now));
+        }
+        report_open(&all);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Breakers> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
 
-/// Forgets now and then what time has settled, until `stop`: whoever would ask for it may
-/// never come.
-pub async fn watch(circuits: Arc<Circuits>, stop: CancellationToken) {
-    while !stop.is_cancelled() {
-        circuits.clear();
-        let _ = stop.run_until_cancelled(sleep(CLEAR_EVERY)).await;
+    #[cfg(test)]
+    fn is_empty(&self) -> bool {
+        self.lock().is_empty()
     }
 }
 
-/// Does `act` with the circuit of `place`, if there is one, and what follows from it.
-fn change<R>(all: &mut Places, place: &Place, act: impl FnOnce(&mut Circuit) -> R) -> Option<R> {
-    let circuit = all.get_mut(place)?;
-    let before = circuit.state.open();
-    let result = act(circuit);
-    let after = circuit.state.open();
+/// Drops what is out of date now and then, until `stop`: the jobs that would ask for it may
+/// never come.
+pub(crate) async fn clean_up_until(breakers: Arc<CircuitBreakers>, stop: CancellationToken) {
+    while !stop.is_cancelled() {
+        breakers.clean_up();
+        let _ = stop.run_until_cancelled(sleep(CLEAN_UP_EVERY)).await;
+    }
+}
+
+/// Calls `change` with the breaker of `key`, if there is one. Then wakes those who wait, drops
+/// the breaker if it is not in use, and logs if it opened or closed.
+fn update<R>(
+    all: &mut Breakers,
+    key: &BreakerKey,
+    change: impl FnOnce(&mut WatchedBreaker) -> R,
+) -> Option<R> {
+    let watched = all.get_mut(key)?;
+    let before = watched.breaker.open();
+    let result = change(watched);
+    let after = watched.breaker.open();
     // While a probe is under way there is nothing to ask for.
     if before != after && !after.is_some_and(|open| open.is_probed()) {
-        circuit.changed.send_replace(());
+        watched.changed.send_replace(());
     }
-    if !circuit.state.is_in_use() {
-        all.remove(place);
+    if !watched.breaker.is_in_use() {
+        all.remove(key);
     }
-    let [was, is] = [before, after].map(|open| open.map(|open| open.cause));
-    if was != is {
-        log(place, was, is);
-        count(all);
+    let cause_before = before.map(|open| open.cause);
+    let cause_after = after.map(|open| open.cause);
+    if cause_before != cause_after {
+        log(key, cause_before, cause_after);
+        report_open(all);
     }
     Some(result)
 }
 
-fn log((app, call): &Place, was: Option<Cause>, is: Option<Cause>) {
-    match (was, is) {
+fn log(key: &BreakerKey, before: Option<Cause>, after: Option<Cause>) {
+    let BreakerKey { app, call } = key;
+    match (before, after) {
         (_, Some(cause)) => {
-            warn!(%app, ?call, cause = cause.as_str(), "calls for this app are held back");
+            let cause = cause.as_str();
+            warn!(%app, ?call, cause, "circuit breaker open: calls for this app are held back");
         }
         (Some(cause), None) => {
-            info!(%app, ?call, cause = cause.as_str(), "calls for this app go out again");
+            let cause = cause.as_str();
+            info!(%app, ?call, cause, "circuit breaker closed: calls for this app are made again");
         }
         (None, None) => {}
     }
 }
 
-fn count(all: &Places) {
+fn report_open(all: &Breakers) {
     for cause in Cause::ALL {
-        let is_open = |circuit: &&Circuit| circuit.state.open().is_some_and(|o| o.cause == cause);
-        metrics::circuits_open(cause.as_str(), all.values().filter(is_open).count());
+        let open = all.values().filter_map(|watched| watched.breaker.open());
+        metrics::circuits_open(cause.as_str(), open.filter(|open| open.cause == cause).count());
     }
 }

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use quhao_backend::store::Store;
 use quhao_common::{config::Config, process::registry::Live};
 
-use crate::{circuit_breaker::Circuits, platform::Platforms};
+use crate::{circuit_breaker::CircuitBreakers, platform::Platforms};
 
 /// The parts of a worker that all of its jobs share.
 #[derive(Debug)]
@@ -17,7 +17,7 @@ pub(crate) struct Context {
     /// The platforms of this build.
     pub(crate) platforms: Platforms,
     /// The circuit breakers of the apps whose calls fail.
-    pub(crate) circuits: Arc<Circuits>,
+    pub(crate) circuit_breakers: Arc<CircuitBreakers>,
     /// How long the result of a duplicate or a rival may still be on its way: one call and its
     /// commit.
     pub(crate) duplicate_grace: Duration,
@@ -36,7 +36,7 @@ impl Context {
             store,
             live: Arc::clone(&config.live),
             platforms,
-            circuits: Arc::default(),
+            circuit_breakers: Arc::default(),
             duplicate_grace: config.platform_timeout() + config.store.statement_timeout,
             grace: config.grace(),
             retention: config.store.retention,

@@ -58,11 +58,7 @@ impl Drain {
     /// queue takes outcomes.
     pub(crate) fn new(limit: Duration, can_hand_over: bool) -> Self {
         let margin = (limit / 10).min(MARGIN_MAX);
-        Self {
-            limit: limit.saturating_sub(margin),
-            can_hand_over,
-            begun: watch::Sender::new(None),
-        }
+        Self { limit: limit.saturating_sub(margin), can_hand_over, begun: watch::Sender::new(None) }
     }
 
     /// Begins the drain.

@@ -21,7 +21,7 @@ mod context;
 pub mod slots;
 pub mod job;
 pub mod platform;
-pub mod circuit_breaker;
+mod circuit_breaker;
 pub mod writer;
 pub mod settlement;
 pub mod callback;
@@ -140,7 +140,8 @@ impl Worker {
             self.exporter,
             ended.clone(),
         ));
-        background.spawn(circuit_breaker::watch(Arc::clone(&self.context.circuits), ended.clone()));
+        let breakers = Arc::clone(&self.context.circuit_breakers);
+        background.spawn(circuit_breaker::clean_up_until(breakers, ended.clone()));
         let clock_check =
             clock_check::run(Arc::clone(&store), Arc::clone(&health), shutdown.clone());
         background.spawn(clock_check);

@@ -1,4 +1,4 @@
-//! The worker's own listener: alive, ready, metrics.
+//! The worker's operational endpoints: alive, ready, metrics.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::health::Health;
 
-/// Serves until `shutdown`.
+/// Serves the endpoints until `shutdown`.
 pub(crate) async fn serve(
     listener: Listener,
     health: Arc<Health>,

@@ -1,4 +1,5 @@
-//! The platform seam: whose mini-program it is. The one open set, so the one trait.
+//! The platform seam: the platforms whose mini-programs send codes. Platforms are the one open
+//! set, so this is the one trait.
 
 use std::{collections::HashMap, fmt, sync::Arc};
 
@@ -15,44 +16,44 @@ use time::OffsetDateTime;
 
 pub mod wechat;
 
-/// What an exchange gives.
+/// A guest's session at the platform: what a login code is exchanged for.
 #[derive(Debug)]
 pub struct Session {
-    /// The guest within the app.
+    /// The guest's id within the app.
     pub openid: String,
-    /// The guest across apps of one owner.
+    /// The guest's id across the apps of one owner.
     pub unionid: Option<String>,
-    /// Opens what the guest's device encrypts from now on.
+    /// The key of what the guest's device encrypts from now on.
     pub key: SessionKey,
-    /// When the platform answered.
+    /// The time at which the platform answered.
     pub exchanged_at: OffsetDateTime,
 }
 
-/// What a phone code stood for.
+/// The phone number that a phone code stood for.
 #[derive(Debug)]
 pub struct Redeemed {
     /// The number.
     pub phone: Phone,
-    /// When the guest tapped, by the watermark.
+    /// The time at which the guest tapped, by the watermark.
     pub watermark_at: Option<OffsetDateTime>,
 }
 
-/// The calls that spend a code.
+/// A call that spends a code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Call {
-    /// A login code for a session.
+    /// A login code is exchanged for a session.
     Exchange,
-    /// A phone code for a number.
+    /// A phone code is redeemed for a number.
     Redeem,
 }
 
-/// What a call that gave nothing means for the job. Each platform maps its own numbers to
-/// these; no two platforms agree on a number.
+/// The meaning of a failed call for its job. Each platform maps its own error numbers to these;
+/// no two platforms agree on a number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Trouble {
+pub enum CallFailure {
     /// The request never left: name, connection or TLS failed. The code is untouched.
     NotSent,
-    /// It left, and no intelligible answer came. The code may be spent.
+    /// The request left, and no intelligible answer came. The code may be spent.
     Unanswered,
     /// The platform asks to try again (WeChat: -1). The code may be spent.
     Busy,
@@ -62,18 +63,18 @@ pub enum Trouble {
     CodeUsed,
     /// The quota of this minute is used up. The code is untouched.
     MinuteQuota,
-    /// The call needs a credential (on WeChat a token) that is not to be had for now, so
-    /// there was none. The code is untouched.
+    /// The call needs a credential (on WeChat a token) that is not available for now, so no
+    /// call was made. The code is untouched.
     NoCredential,
-    /// The platform does not take the credential of the call, which is fetched anew. The
-    /// code is untouched.
+    /// The platform refused the credential of the call, which is fetched anew. The code is
+    /// untouched.
     CredentialRefused,
-    /// Nothing that another try could change.
+    /// A failure that no other try could change.
     Final(FailureCode),
 }
 
-impl Trouble {
-    /// The value of its metric label.
+impl CallFailure {
+    /// Returns the value of its metric label.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::NotSent => "not_sent",
@@ -89,70 +90,72 @@ impl Trouble {
     }
 }
 
-/// A call that gave nothing. Carries no cause: causes of HTTP clients quote URLs, and ours
+/// The error of a failed call. It has no source: errors of HTTP clients quote URLs, and ours
 /// hold secrets, tokens and codes.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{trouble:?} (platform code {platform_code:?}, rid {platform_rid:?})")]
-pub struct ExchangeError {
-    /// What it means.
-    pub trouble: Trouble,
-    /// The platform's number.
+#[error("{failure:?} (platform code {platform_code:?}, rid {platform_rid:?})")]
+pub struct PlatformError {
+    /// The meaning for the job.
+    pub failure: CallFailure,
+    /// The platform's error number.
     pub platform_code: Option<i64>,
     /// The platform's request id.
     pub platform_rid: Option<String>,
 }
 
-impl From<Trouble> for ExchangeError {
-    fn from(trouble: Trouble) -> Self {
-        Self { trouble, platform_code: None, platform_rid: None }
+impl From<CallFailure> for PlatformError {
+    fn from(failure: CallFailure) -> Self {
+        Self { failure, platform_code: None, platform_rid: None }
     }
 }
 
-/// A ciphertext, and what the caller wants out of it.
+/// A ciphertext, with what the caller expects in it.
 #[derive(Debug, Clone, Copy)]
 pub struct Payload<'a> {
     /// The ciphertext.
     pub encrypted: &'a Encrypted,
-    /// What it should hold.
+    /// The content that is expected.
     pub expect: Expect,
 }
 
-/// What a ciphertext held.
+/// The content of a ciphertext.
 #[derive(Debug)]
 pub struct Decrypted {
     /// The content that was asked for.
     pub opened: Opened,
-    /// When the platform made it.
+    /// The time at which the platform made it, by the watermark.
     pub watermark_at: Option<OffsetDateTime>,
 }
 
 /// A mini-program platform.
 pub trait Platform: Send + Sync + fmt::Debug {
-    /// Makes ready what `call` proves itself with for `app`. Ready at once where there is
-    /// nothing to wait for, so that a job has to leave its slot only while one is fetched.
-    /// While none is to be had it says so at once, too, but to one caller now and then, who
-    /// tries. Ends within a few calls' time limit.
-    fn prepare<'a>(&'a self, app: &'a App, call: Call) -> BoxFuture<'a, Result<(), ExchangeError>>;
+    /// Fetches the credential of `call` for `app` if there is none.
+    ///
+    /// The future is ready at once where there is nothing to wait for, so that a job has to
+    /// leave its slot only during a fetch. While no credential is available it fails at once,
+    /// too, except for one caller now and then, who tries again. Ends within the time limit of
+    /// a few calls.
+    fn prepare<'a>(&'a self, app: &'a App, call: Call) -> BoxFuture<'a, Result<(), PlatformError>>;
 
-    /// Spends `code` at the platform, after [`Platform::prepare`]. Ends within the
-    /// configured time limit.
+    /// Exchanges `code` for a session, after [`Platform::prepare`]. Ends within the configured
+    /// time limit.
     fn exchange<'a>(
         &'a self,
         app: &'a App,
         code: &'a LoginCode,
-    ) -> BoxFuture<'a, Result<Session, ExchangeError>>;
+    ) -> BoxFuture<'a, Result<Session, PlatformError>>;
 
-    /// Spends the phone code `code` at the platform, after [`Platform::prepare`], and judges
-    /// what it says. If `openid` is given the platform checks that the code is this guest's.
-    /// Ends within the configured time limit.
+    /// Redeems the phone code `code`, after [`Platform::prepare`], and checks what the platform
+    /// says. If `openid` is given the platform checks that the code is this guest's. Ends
+    /// within the configured time limit.
     fn redeem<'a>(
         &'a self,
         app: &'a App,
         code: &'a PhoneCode,
         openid: Option<&'a str>,
-    ) -> BoxFuture<'a, Result<Redeemed, ExchangeError>>;
+    ) -> BoxFuture<'a, Result<Redeemed, PlatformError>>;
 
-    /// Opens `payload` with `key` and judges what is inside. Pure.
+    /// Decrypts `payload` with `key` and checks what is inside. Pure.
     fn decrypt(
         &self,
         app: &App,
@@ -161,8 +164,8 @@ pub trait Platform: Send + Sync + fmt::Debug {
         now: OffsetDateTime,
     ) -> Result<Decrypted, FailureCode>;
 
-    /// The number in an object that [`Platform::decrypt`] opened as it is, if it would have
-    /// passed where a number is expected. Pure.
+    /// Returns the number in an object that [`Platform::decrypt`] returned as it is, if the
+    /// object would have passed where a number is expected. Pure.
     fn phone_in(&self, open_data: &RawValue) -> Option<Phone>;
 }
 
@@ -178,7 +181,7 @@ impl Platforms {
         self
     }
 
-    /// The platform called `name`.
+    /// Returns the platform called `name`.
     pub fn get(&self, name: &str) -> Option<&Arc<dyn Platform>> {
         self.0.get(name)
     }

@@ -73,12 +73,7 @@ pub fn enter(
 }
 
 /// Settles a job that ran here, after its outcome was committed or refused.
-pub fn settle_job(
-    in_flight: &InFlight,
-    row: &Finished,
-    delivery: Delivery,
-    result: CommitResult,
-) {
+pub fn settle_job(in_flight: &InFlight, row: &Finished, delivery: Delivery, result: CommitResult) {
     if result == CommitResult::HandedOver {
         metrics::outcome_resumed("handed_over");
     }
@@ -186,12 +181,7 @@ fn settle_with_duplicates(
 }
 
 /// Ends a job in flight: the duplicates that wait for it are requeued.
-fn settle_alone(
-    in_flight: &InFlight,
-    key: JobKey,
-    delivery: Delivery,
-    disposition: Disposition,
-) {
+fn settle_alone(in_flight: &InFlight, key: JobKey, delivery: Delivery, disposition: Disposition) {
     let duplicates = in_flight.end(key);
     delivery.settle(disposition);
     requeue(duplicates);

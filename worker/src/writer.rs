@@ -10,9 +10,7 @@ use std::{sync::Arc, time::Duration};
 use quhao_backend::queue::Queue;
 use tokio::sync::Notify;
 
-use crate::{
-    context::Context, drain::Drain, health::Health, settlement::in_flight::InFlight,
-};
+use crate::{context::Context, drain::Drain, health::Health, settlement::in_flight::InFlight};
 
 mod write;
 mod outcome;

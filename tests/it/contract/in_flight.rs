@@ -58,7 +58,8 @@ async fn copies_share_the_fate_of_the_one_that_is_worked_on(mode: Mode) {
     settlement::ack_expired_job(&in_flight, key, first);
     let longer = take_one(queue).await;
     assert_eq!(longer.body, b"later");
-    let longer = settlement::enter(&in_flight, key, later, longer).expect("nobody works on it any more");
+    let longer =
+        settlement::enter(&in_flight, key, later, longer).expect("nobody works on it any more");
     let done = Finished { key, ..finished(FinalState::Succeeded) };
     settlement::settle_job(&in_flight, &done, longer, CommitResult::Committed);
     assert_empty(queue).await;
@@ -91,8 +92,11 @@ async fn that_a_deadline_passed_is_no_answer_for_a_copy_that_follows(mode: Mode)
         let first = take_one(queue).await;
         publish(queue, b"later").await;
         let later = take_one(queue).await;
-        let delivery = settlement::enter(&in_flight, key, expires_at, first).expect("nobody works on it");
-        assert!(settlement::enter(&in_flight, key, future + Duration::from_secs(1), later).is_none());
+        let delivery =
+            settlement::enter(&in_flight, key, expires_at, first).expect("nobody works on it");
+        assert!(
+            settlement::enter(&in_flight, key, future + Duration::from_secs(1), later).is_none()
+        );
         let copies = vec![AnsweredDuplicate { key, expires_at, delivery }];
         answered::settle_jobs(store, Duration::from_hours(1), &in_flight, copies).await;
         if comes_again {
@@ -124,7 +128,8 @@ async fn a_copy_that_was_set_aside_waits_for_the_one_that_is_worked_on() {
         let [live, dead] = copies.try_into().expect("two");
         assert_eq!(dead.lane, Lane::DeadLetters(DeadLetterReason::Rejected));
         let dead = in_flight.follow(job.key, dead).expect("nobody works on it");
-        let live = settlement::enter(&in_flight, job.key, job.expires_at, live).expect("nobody works on it");
+        let live = settlement::enter(&in_flight, job.key, job.expires_at, live)
+            .expect("nobody works on it");
         assert!(in_flight.follow(job.key, dead).is_none());
         if is_committed {
             settlement::settle_job(&in_flight, &job, live, CommitResult::Committed);

@@ -152,7 +152,7 @@ async fn names_that_nobody_answers_for_leave_room_for_others(mode: Mode) {
     store.migrate().await.unwrap();
     let (system, lookup) = System::new();
     let sender = Sender::with_lookup(&config.callbacks, lookup).unwrap();
-    let callbacks = Callbacks::sent_by(sender, &config, Arc::clone(&store));
+    let callbacks = Callbacks::with_sender(sender, &config, Arc::clone(&store));
     let (due, stop) = (callbacks.due(), CancellationToken::new());
     let health = Arc::new(Health::default());
     health.set_clock(ClockState::Right);

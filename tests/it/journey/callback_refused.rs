@@ -24,7 +24,7 @@ use quhao_common::{
     process::registry::Registry,
 };
 use quhao_tests::{config::Mode, in_both_modes, receiver::Receiver, world::World};
-use quhao_worker::callback::{attempt::Attempts, sender::Sender};
+use quhao_worker::callback::{attempt::AttemptRunner, sender::Sender};
 use serde_json::json;
 use time::OffsetDateTime;
 
@@ -116,8 +116,8 @@ impl Ground {
         let keys = Keyring::new(vec![(1, Secret32::new([7; 32]))]).unwrap();
         let directory = Directory::new(vec![self.client.clone()], vec![self.app.clone()]);
         let registry = Registry { directory, id_keys: IdKeys::new(keys), vault };
-        let attempts = Attempts::new(&self.settings, Sender::new(&self.settings).unwrap());
-        let attempted = attempts.make(self.due.clone(), &registry).await;
+        let attempts = AttemptRunner::new(&self.settings, Sender::new(&self.settings).unwrap());
+        let attempted = attempts.run(self.due.clone(), &registry).await;
         assert_eq!((attempted.key, attempted.attempt), (self.due.key, self.due.attempt));
         let again = matches!(attempted.end, AttemptEnd::Again { .. });
         assert_eq!(attempted.error.is_none(), attempted.end == AttemptEnd::Delivered);

@@ -14,11 +14,11 @@ use std::{
 use quhao_common::{config::Callbacks, domain::callback_target::CallbackUrl};
 use quhao_tests::receiver::{Behaviour, Receiver};
 use quhao_worker::callback::{
-    next_attempt::Ended, reason::Reason, request::Request, resolver::Lookup, sender::Sender,
+    next_attempt::AttemptResult, reason::Reason, request::Request, resolver::Lookup, sender::Sender,
 };
 use reqwest::header::HeaderMap;
 
-const DELIVERED: Ended = Ended::Answered { status: 204, retry_after: None };
+const DELIVERED: AttemptResult = AttemptResult::Answered { status: 204, retry_after: None };
 
 fn settings(allow: &[&str]) -> Callbacks {
     Callbacks {
@@ -35,7 +35,7 @@ fn ip(text: &str) -> IpAddr {
     text.parse().unwrap()
 }
 
-async fn send(sender: &Sender, url: &str) -> Ended {
+async fn send(sender: &Sender, url: &str) -> AttemptResult {
     let request = Request { headers: HeaderMap::new(), body: b"{}".to_vec() };
     sender.send(&CallbackUrl::parse(url).unwrap(), request).await
 }
@@ -80,7 +80,7 @@ async fn a_name_is_looked_up_once_and_the_checked_address_is_called() {
     );
 
     // By the next attempt the name has changed its mind, and is judged anew.
-    assert_eq!(send(&sender, &url).await, Ended::Not(Reason::RefusedAddress));
+    assert_eq!(send(&sender, &url).await, AttemptResult::Failed(Reason::RefusedAddress));
     assert_eq!(count.load(Ordering::SeqCst), 2);
     assert_eq!((public.connections(), private.connections()), (1, 0));
 }
@@ -101,7 +101,7 @@ async fn of_several_addresses_only_those_that_may_be_called_are() {
     let (lookup, _) = lookup(vec![vec![bad, good]]);
     let sender = Sender::with_lookup(&settings(&["127.0.0.2/32"]), lookup).unwrap();
     let ended = send(&sender, &format!("http://both.example:{port}/hook")).await;
-    assert_eq!(ended, Ended::Not(Reason::Connect));
+    assert_eq!(ended, AttemptResult::Failed(Reason::Connect));
     assert_eq!(private.connections(), 0);
 }
 
@@ -124,7 +124,11 @@ async fn nothing_connects_to_an_address_that_is_refused() {
     ] {
         for scheme in ["http", "https"] {
             let url = format!("{scheme}://{host}:{}/hook", receiver.address().port());
-            assert_eq!(send(&sender, &url).await, Ended::Not(Reason::RefusedAddress), "{url}");
+            assert_eq!(
+                send(&sender, &url).await,
+                AttemptResult::Failed(Reason::RefusedAddress),
+                "{url}"
+            );
         }
     }
     assert_eq!(receiver.connections(), 0);
@@ -145,25 +149,28 @@ async fn what_comes_instead_of_an_answer_has_a_name() {
     let port = receiver.address().port();
     let plain = receiver.url("/hook");
 
-    assert_eq!(send(&sender, "http://nobody.example/").await, Ended::Not(Reason::Unresolved));
+    assert_eq!(
+        send(&sender, "http://nobody.example/").await,
+        AttemptResult::Failed(Reason::Unresolved)
+    );
     let tls = send(&sender, &format!("https://127.0.0.1:{port}/hook")).await;
-    assert_eq!(tls, Ended::Not(Reason::Tls));
+    assert_eq!(tls, AttemptResult::Failed(Reason::Tls));
     receiver.then([Behaviour::HangUp]);
-    assert_eq!(send(&sender, &plain).await, Ended::Not(Reason::NoAnswer));
+    assert_eq!(send(&sender, &plain).await, AttemptResult::Failed(Reason::NoAnswer));
     receiver.then([Behaviour::Hang]);
     let began = Instant::now();
-    assert_eq!(send(&sender, &plain).await, Ended::Not(Reason::TimedOut));
+    assert_eq!(send(&sender, &plain).await, AttemptResult::Failed(Reason::TimedOut));
     assert!(began.elapsed() >= settings.timeout);
     // The look-up counts too.
     let never: Lookup = Arc::new(|_| Box::pin(std::future::pending()));
     let slow = Sender::with_lookup(&settings, never).unwrap();
-    assert_eq!(send(&slow, "http://slow.example/").await, Ended::Not(Reason::TimedOut));
+    assert_eq!(send(&slow, "http://slow.example/").await, AttemptResult::Failed(Reason::TimedOut));
     // Headers came: their status counts, whatever becomes of the body.
     receiver.then([Behaviour::Drip]);
     let ended = send(&sender, &plain).await;
-    assert_eq!(ended, Ended::Answered { status: 200, retry_after: None });
+    assert_eq!(ended, AttemptResult::Answered { status: 200, retry_after: None });
     drop(receiver);
-    assert_eq!(send(&sender, &plain).await, Ended::Not(Reason::Connect));
+    assert_eq!(send(&sender, &plain).await, AttemptResult::Failed(Reason::Connect));
 }
 
 #[tokio::test]
@@ -173,7 +180,7 @@ async fn an_endless_answer_costs_neither_memory_nor_time() {
     let sender = Sender::new(&settings(&["127.0.0.0/8"])).unwrap();
     let began = Instant::now();
     let ended = send(&sender, &receiver.url("/hook")).await;
-    assert_eq!(ended, Ended::Answered { status: 200, retry_after: None });
+    assert_eq!(ended, AttemptResult::Answered { status: 200, retry_after: None });
     assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
     // What lies in the buffers of two sockets, and little more.
     assert!(receiver.flooded() < 32 << 20, "{} bytes were taken", receiver.flooded());

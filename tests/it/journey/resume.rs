@@ -77,7 +77,8 @@ async fn ends_and_hands_over(world: &mut World) {
     let status = worker.process.wait_exit(PATIENCE).await;
     assert!(status.success(), "{status}");
     assert_eq!(depths(world).await, [Some(0), Some(JOBS), Some(0)], "outcomes, and no job");
-    let handed_over = worker.process.log_fields("handed outcomes over, for other workers to commit");
+    let handed_over =
+        worker.process.log_fields("handed outcomes over, for other workers to commit");
     assert!(handed_over.is_some(), "{}", worker.process.log());
 }
 

@@ -19,15 +19,14 @@ fn dead_letter_has_answer_now_or_by_its_deadline() {
         for (deadline_passed, must_notify) in
             [(false, false), (false, true), (true, false), (true, true)]
         {
-            let expected = match (reason, deadline_passed, must_notify) {
-                (DeadLetterReason::Expired, _, false) | (DeadLetterReason::Other, true, false) => {
-                    DeadLetterAction::Drop
-                }
-                (DeadLetterReason::Expired, _, true) | (DeadLetterReason::Other, true, true) => {
-                    expired
-                }
-                _ => dead_lettered,
-            };
+            let expected =
+                match (reason, deadline_passed, must_notify) {
+                    (DeadLetterReason::Expired, _, false)
+                    | (DeadLetterReason::Other, true, false) => DeadLetterAction::Drop,
+                    (DeadLetterReason::Expired, _, true)
+                    | (DeadLetterReason::Other, true, true) => expired,
+                    _ => dead_lettered,
+                };
             let letter = DeadLetter { reason, deadline_passed, must_notify };
             assert_eq!(letter.action(), expected, "{letter:?}");
         }

@@ -31,7 +31,8 @@ impl Worker {
         let app = AppId::new(app).unwrap();
         for count in 0..=CONCURRENCY {
             let (mut slot, app) = (self.slots.take().await, app.clone());
-            let job = tokio::spawn(async move { slot.wait_outside(wait_for, &app, pending()).await });
+            let job =
+                tokio::spawn(async move { slot.wait_outside(wait_for, &app, pending()).await });
             while !job.is_finished() && self.slots.wait_for_free().await < CONCURRENCY {
                 yield_now().await;
             }

@@ -5,7 +5,9 @@ use std::ops::Range;
 use proptest::prelude::*;
 use quhao_backend::queue::{DeadLetterReason, Lane};
 use quhao_common::domain::id::JobKey;
-use quhao_worker::consumer::quarantine::{QUARANTINE_AFTER, concurrency_after, is_quarantined, order};
+use quhao_worker::consumer::quarantine::{
+    QUARANTINE_AFTER, concurrency_after, is_quarantined, order,
+};
 use rand::{Rng, SeedableRng, rngs::StdRng};
 
 fn keys(count: Range<usize>) -> impl Strategy<Value = Vec<JobKey>> {
@@ -21,7 +23,8 @@ fn left_after(crashes: u32, keys: &[JobKey], is_culprit: impl Fn(JobKey) -> bool
         left.sort_by_key(|key| order(*key, unsettled));
         let culprit = left.iter().position(|key| is_culprit(*key)).unwrap_or(left.len());
         // It begins with so many of those before it.
-        let with = (0..=culprit).find(|done| done + concurrency_after(*done) > culprit).unwrap_or(culprit);
+        let with =
+            (0..=culprit).find(|done| done + concurrency_after(*done) > culprit).unwrap_or(culprit);
         left.drain(..with);
     }
     left

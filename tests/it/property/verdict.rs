@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use quhao_common::domain::failure::FailureCode;
 use quhao_worker::{
     job::retry::{History, Next, RetryInput, decide},
-    platform::Trouble,
+    platform::CallFailure,
 };
 
 fn input(remaining_seconds: u64) -> RetryInput {
@@ -18,12 +18,12 @@ fn input(remaining_seconds: u64) -> RetryInput {
 }
 
 /// Judges a run of troubles, each after the one before; gives the last step.
-fn after(troubles: &[Trouble], redelivered: bool, remaining_seconds: u64) -> Next {
+fn after(troubles: &[CallFailure], redelivered: bool, remaining_seconds: u64) -> Next {
     let mut history = History { redelivered, ..History::default() };
     let mut step = None;
-    for trouble in troubles {
-        history.record(*trouble);
-        step = Some(decide(*trouble, &history, input(remaining_seconds)));
+    for failure in troubles {
+        history.record(*failure);
+        step = Some(decide(*failure, &history, input(remaining_seconds)));
     }
     step.unwrap()
 }
@@ -34,7 +34,7 @@ fn is_retry(step: Next) -> bool {
 
 #[test]
 fn calls_are_repeated_as_often_as_the_code_allows() {
-    use Trouble::{Busy, NotSent, Unanswered};
+    use CallFailure::{Busy, NotSent, Unanswered};
     for (troubles, again) in [
         (vec![NotSent], true),
         (vec![NotSent; 40], true),
@@ -55,18 +55,18 @@ fn calls_are_repeated_as_often_as_the_code_allows() {
 
 #[test]
 fn the_minute_quota_waits_for_the_next_minute_or_ends() {
-    let step = after(&[Trouble::MinuteQuota], false, 200);
+    let step = after(&[CallFailure::MinuteQuota], false, 200);
     let Next::Retry { after: pause, .. } = step else { panic!("{step:?}") };
     assert!((10..14).contains(&pause.as_secs()), "{pause:?}");
     assert_eq!(
-        after(&[Trouble::MinuteQuota], false, 5),
+        after(&[CallFailure::MinuteQuota], false, 5),
         Next::Fail(FailureCode::PlatformRateLimited)
     );
 }
 
 #[test]
 fn a_spent_code_is_blamed_on_whoever_may_have_spent_it() {
-    use Trouble::{Busy, CodeInvalid, CodeUsed, NotSent, Unanswered};
+    use CallFailure::{Busy, CodeInvalid, CodeUsed, NotSent, Unanswered};
     let look = |otherwise| Next::CheckDuplicates { otherwise };
     for (troubles, redelivered, step) in [
         (vec![CodeUsed], false, look(FailureCode::CodeAlreadyUsed)),
@@ -85,7 +85,7 @@ fn a_spent_code_is_blamed_on_whoever_may_have_spent_it() {
 
 #[test]
 fn a_missing_credential_is_waited_for_and_a_refused_one_is_tried_once_more() {
-    use Trouble::{Busy, CodeInvalid, CodeUsed, CredentialRefused, NoCredential, Unanswered};
+    use CallFailure::{Busy, CodeInvalid, CodeUsed, CredentialRefused, NoCredential, Unanswered};
     for (troubles, again) in [
         (vec![NoCredential], true),
         (vec![NoCredential; 40], true),
@@ -106,16 +106,16 @@ fn a_missing_credential_is_waited_for_and_a_refused_one_is_tried_once_more() {
     let Next::Retry { after: pause, .. } = step else { panic!("{step:?}") };
     assert!((200..1000).contains(&pause.as_millis()), "{pause:?}");
     // No time to try again says nothing about the app.
-    for trouble in [NoCredential, CredentialRefused] {
-        assert_eq!(after(&[trouble], false, 0), Next::Fail(FailureCode::PlatformUnavailable));
+    for failure in [NoCredential, CredentialRefused] {
+        assert_eq!(after(&[failure], false, 0), Next::Fail(FailureCode::PlatformUnavailable));
     }
     // Neither has spent the code.
-    for trouble in [NoCredential, CredentialRefused] {
-        let step = after(&[trouble, CodeInvalid], false, 200);
+    for failure in [NoCredential, CredentialRefused] {
+        let step = after(&[failure, CodeInvalid], false, 200);
         assert_eq!(step, Next::Fail(FailureCode::CodeInvalid));
-        let step = after(&[trouble, CodeUsed], false, 200);
+        let step = after(&[failure, CodeUsed], false, 200);
         assert_eq!(step, Next::CheckDuplicates { otherwise: FailureCode::CodeAlreadyUsed });
-        let step = after(&[trouble, Unanswered, CodeUsed], false, 200);
+        let step = after(&[failure, Unanswered, CodeUsed], false, 200);
         assert_eq!(step, Next::CheckDuplicates { otherwise: FailureCode::SessionLost });
     }
 }
@@ -123,18 +123,18 @@ fn a_missing_credential_is_waited_for_and_a_refused_one_is_tried_once_more() {
 #[test]
 fn what_another_call_cannot_change_ends_at_once() {
     for code in FailureCode::ALL {
-        assert_eq!(after(&[Trouble::Final(*code)], true, 200), Next::Fail(*code));
+        assert_eq!(after(&[CallFailure::Final(*code)], true, 200), Next::Fail(*code));
     }
 }
 
-fn troubles() -> impl Strategy<Value = Vec<Trouble>> {
+fn troubles() -> impl Strategy<Value = Vec<CallFailure>> {
     let one = prop_oneof![
-        Just(Trouble::NotSent),
-        Just(Trouble::Unanswered),
-        Just(Trouble::Busy),
-        Just(Trouble::MinuteQuota),
-        Just(Trouble::NoCredential),
-        Just(Trouble::CredentialRefused),
+        Just(CallFailure::NotSent),
+        Just(CallFailure::Unanswered),
+        Just(CallFailure::Busy),
+        Just(CallFailure::MinuteQuota),
+        Just(CallFailure::NoCredential),
+        Just(CallFailure::CredentialRefused),
     ];
     prop::collection::vec(one, 1..30)
 }
@@ -148,9 +148,9 @@ proptest! {
         let mut history = History::default();
         let remaining = Duration::from_millis(remaining_ms);
         let into_minute = Duration::from_millis(into_minute_ms);
-        for trouble in troubles {
-            history.record(trouble);
-            let step = decide(trouble, &history, RetryInput { remaining, into_minute, chance });
+        for failure in troubles {
+            history.record(failure);
+            let step = decide(failure, &history, RetryInput { remaining, into_minute, chance });
             if let Next::Retry { after, .. } = step {
                 prop_assert!(after < remaining && after < Duration::from_secs(64));
             }
@@ -161,12 +161,12 @@ proptest! {
     fn calls_that_may_spend_the_code_are_few(troubles in troubles(), chance in 0.0..1.0_f64) {
         let mut history = History::default();
         let mut may_have_spent = 0;
-        for trouble in troubles {
-            may_have_spent += u32::from(matches!(trouble, Trouble::Busy | Trouble::Unanswered));
-            history.record(trouble);
+        for failure in troubles {
+            may_have_spent += u32::from(matches!(failure, CallFailure::Busy | CallFailure::Unanswered));
+            history.record(failure);
             prop_assert_eq!(history.may_have_spent_the_code(), may_have_spent > 0);
             let moment = RetryInput { chance, ..input(200) };
-            if !is_retry(decide(trouble, &history, moment)) {
+            if !is_retry(decide(failure, &history, moment)) {
                 break;
             }
             prop_assert!(may_have_spent <= 3, "the code may have been spent so often");

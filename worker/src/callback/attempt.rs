@@ -1,4 +1,4 @@
-//! One attempt at a claimed callback: what it says, where it goes, what follows.
+//! One attempt at a claimed callback: the request, its target, and what follows.
 
 use std::time::{Duration, Instant};
 
@@ -19,63 +19,91 @@ use time::OffsetDateTime;
 use tracing::{debug, info, warn};
 
 use super::{
-    next_attempt::{Ended, Judgement, Limits, Moment, judge},
+    next_attempt::{AttemptInput, AttemptResult, Limits, NextStep, decide},
     reason::Reason,
-    request::{Request, Word},
+    request::{Event, Request},
     sender::Sender,
 };
 
-/// Makes attempts.
+/// What makes attempts.
 #[derive(Debug)]
-pub struct Attempts {
+pub struct AttemptRunner {
     sender: Sender,
     limits: Limits,
     allow_http: bool,
 }
 
-impl Attempts {
-    /// Attempts under these settings, sent by `sender`.
+/// The stored answer of a callback, opened.
+struct OpenedCallback {
+    callback: AnswerCallback,
+    answer: Answer,
+}
+
+/// An attempt that has ended, for the log.
+struct EndedAttempt<'a> {
+    due: &'a DueCallback,
+    /// The job's id, if the answer could be opened.
+    id: Option<JobId>,
+    result: AttemptResult,
+    next: NextStep,
+    /// The time since the callback first became due.
+    elapsed: Duration,
+}
+
+impl AttemptRunner {
+    /// Creates a runner with these settings that posts with `sender`.
     pub fn new(settings: &config::Callbacks, sender: Sender) -> Self {
-        Self { sender, limits: Limits::of(settings), allow_http: settings.allow_http }
+        Self { sender, limits: Limits::new(settings), allow_http: settings.allow_http }
     }
 
     /// Makes the attempt that `due` was claimed for, however late the claim is: after an
     /// outage the limits decide only whether another attempt follows.
-    pub async fn make(&self, due: DueCallback, registry: &Registry) -> Attempted {
+    pub async fn run(&self, due: DueCallback, registry: &Registry) -> Attempted {
         let began = Instant::now();
-        let opened = open(&due, registry);
-        let id = opened.as_ref().ok().map(|(callback, _)| callback.id);
-        let ready = opened.and_then(|(callback, answer)| {
-            let request = self.request(&due, registry, &callback, answer)?;
-            Ok((callback.url, request))
-        });
-        let ended = match ready {
-            Ok((url, request)) => self.sender.send(&url, request).await,
-            Err(reason) => Ended::Not(reason),
+        let mut id = None;
+        let result = match open(&due, registry) {
+            Ok(opened) => {
+                id = Some(opened.callback.id);
+                self.send(&due, registry, opened).await
+            }
+            Err(reason) => AttemptResult::Failed(reason),
         };
         let at = OffsetDateTime::now_utc();
         let elapsed = Duration::try_from(at - due.created_at).unwrap_or(Duration::ZERO);
-        let moment = Moment { attempt: due.attempt, elapsed, chance: rand::random() };
-        let judgement = judge(ended, moment, self.limits);
-        let result = ended.reason().map_or("delivered", Reason::as_str);
-        metrics::callback_attempt(result, began.elapsed());
-        tell(&due, id, ended, judgement, elapsed);
+        let input = AttemptInput { attempt: due.attempt, elapsed, chance: rand::random() };
+        let next = decide(result, input, self.limits);
+        let label = result.reason().map_or("delivered", Reason::as_str);
+        metrics::callback_attempt(label, began.elapsed());
+        EndedAttempt { due: &due, id, result, next, elapsed }.report();
         Attempted {
             key: due.key,
             event: due.event,
             attempt: due.attempt,
-            status: ended.status(),
-            error: ended.reason().map(Reason::as_str),
-            end: match judgement {
-                Judgement::Delivered => AttemptEnd::Delivered,
-                Judgement::Again { after } => AttemptEnd::Again { due_at: at + after },
-                Judgement::Failed => AttemptEnd::Failed,
+            status: result.status(),
+            error: result.reason().map(Reason::as_str),
+            end: match next {
+                NextStep::Done => AttemptEnd::Delivered,
+                NextStep::Retry { after } => AttemptEnd::Again { due_at: at + after },
+                NextStep::GiveUp => AttemptEnd::Failed,
             },
             at,
         }
     }
 
-    /// The signed request, if it may be sent by the configuration as it is now.
+    async fn send(
+        &self,
+        due: &DueCallback,
+        registry: &Registry,
+        opened: OpenedCallback,
+    ) -> AttemptResult {
+        let OpenedCallback { callback, answer } = opened;
+        match self.request(due, registry, &callback, answer) {
+            Ok(request) => self.sender.send(&callback.url, request).await,
+            Err(reason) => AttemptResult::Failed(reason),
+        }
+    }
+
+    /// Returns the signed request, if the current configuration allows to send it.
     fn request(
         &self,
         due: &DueCallback,
@@ -85,64 +113,72 @@ impl Attempts {
     ) -> Result<Request, Reason> {
         let client = registry.directory.client(&due.client).ok_or(Reason::UnknownApp)?;
         let app = registry.directory.app_of(&due.client, &due.app).ok_or(Reason::UnknownApp)?;
-        let in_the_clear = callback.url.is_plain_http() && !self.allow_http;
-        if in_the_clear || !app.allows_callback(&callback.url) {
+        let is_unencrypted = callback.url.is_plain_http() && !self.allow_http;
+        if is_unencrypted || !app.allows_callback(&callback.url) {
             return Err(Reason::NotAllowed);
         }
         if client.webhook_secrets.is_empty() {
             return Err(Reason::NoSecret);
         }
-        let (ids, id) = (&registry.id_keys, callback.id);
+        let ids = &registry.id_keys;
+        let id = callback.id;
         let job = JobObject::finished(ids, &id, (&due.client, &due.app), &due.answer, answer);
         let job = match app.callback_body {
             CallbackBody::Thin => job.thin(),
             CallbackBody::Whole => job,
         };
-        let word = Word { id, event: due.event, known_at: due.answer.finished_at, job };
-        Ok(word.sign(&client.webhook_secrets, OffsetDateTime::now_utc()))
+        let event = Event { job_id: id, kind: due.event, known_at: due.answer.finished_at, job };
+        Ok(event.sign(&client.webhook_secrets, OffsetDateTime::now_utc()))
     }
 }
 
-/// The answer of `due`, with where word of it goes.
-fn open(due: &DueCallback, registry: &Registry) -> Result<(AnswerCallback, Answer), Reason> {
+/// Opens the answer of `due`.
+fn open(due: &DueCallback, registry: &Registry) -> Result<OpenedCallback, Reason> {
     let sealed = due.answer.answer.as_ref().ok_or(Reason::Damaged)?;
     let answer = Answer::open(&registry.vault, due.key, &due.app, sealed);
     let mut answer = answer.map_err(|error| match error {
-        // After a change of secrets or version others may be able to.
+        // After a change of secrets or of the version, other workers may be able to open it.
         AnswerError::Vault(VaultError::UnknownKey(_)) | AnswerError::Form => Reason::Unreadable,
         AnswerError::Vault(VaultError::Damaged) => Reason::Damaged,
     })?;
     let callback = answer.callback.take().ok_or(Reason::Damaged)?;
-    let now = match answer.outcome {
+    let event = match answer.outcome {
         Outcome::Succeeded(_) => CallbackEvent::Succeeded,
         Outcome::Failed(_) => CallbackEvent::Failed,
     };
-    if now == due.event { Ok((callback, answer)) } else { Err(Reason::Superseded) }
+    if event == due.event {
+        Ok(OpenedCallback { callback, answer })
+    } else {
+        Err(Reason::Superseded)
+    }
 }
 
-/// Counts and logs what became of an attempt: never the address, never the content.
-fn tell(
-    due: &DueCallback,
-    id: Option<JobId>,
-    ended: Ended,
-    judgement: Judgement,
-    elapsed: Duration,
-) {
-    let (app, attempt, event) = (&due.app, due.attempt, due.event.type_name());
-    let id = id.map_or_else(|| format!("{:?}", due.key), |id| id.to_string());
-    let reason = ended.reason().map(Reason::as_str);
-    let status = ended.status();
-    match judgement {
-        Judgement::Delivered => {
-            metrics::callback_delivered(elapsed);
-            debug!(id, %app, event, attempt, "callback delivered");
-        }
-        Judgement::Again { after } => {
-            info!(id, %app, event, attempt, reason, status, ?after, "callback is tried again");
-        }
-        Judgement::Failed => {
-            metrics::callback_failed();
-            warn!(id, %app, event, attempt, reason, status, "callback given up");
+impl EndedAttempt<'_> {
+    /// Counts and logs the attempt: never its address, never its content.
+    fn report(&self) {
+        let DueCallback { key, app, attempt, event, .. } = self.due;
+        let id = self.id.map_or_else(|| format!("{key:?}"), |id| id.to_string());
+        let event = event.type_name();
+        let reason = self.result.reason().map(Reason::as_str);
+        let status = self.result.status();
+        match self.next {
+            NextStep::Done => {
+                metrics::callback_delivered(self.elapsed);
+                debug!(id, %app, event, attempt, "callback delivered");
+            }
+            NextStep::Retry { after } => {
+                info!(
+                    id, %app, event, attempt, reason, status, ?after,
+                    "callback not delivered: it is sent again after the pause"
+                );
+            }
+            NextStep::GiveUp => {
+                metrics::callback_failed();
+                warn!(
+                    id, %app, event, attempt, reason, status,
+                    "callback not delivered: it is given up"
+                );
+            }
         }
     }
 }

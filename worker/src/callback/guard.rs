@@ -1,4 +1,4 @@
-//! Which addresses may be called: public ones, and those that the operator allows.
+//! The guard of addresses: it admits public ones, and those that the operator allows.
 //!
 //! Source: IANA's registries of special-purpose addresses for IPv4 and IPv6, of multicast,
 //! and of IPv6 global unicast.
@@ -11,7 +11,7 @@ use std::{
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use url::{Host, Url};
 
-/// What is not public among IPv4 addresses.
+/// The IPv4 networks that are not public.
 const RESERVED_4: [Ipv4Net; 15] = [
     net4([0, 0, 0, 0], 8),       // this network
     net4([10, 0, 0, 0], 8),      // private
@@ -30,14 +30,14 @@ const RESERVED_4: [Ipv4Net; 15] = [
     net4([240, 0, 0, 0], 4),     // reserved, and broadcast
 ];
 
-/// Azure's host agent, which tells machines about themselves from a public address.
+/// The address of Azure's host agent, which gives machines data about themselves: a public one.
 const AZURE_HOST: Ipv4Addr = Ipv4Addr::new(168, 63, 129, 16);
 
-/// The only public part of IPv6. Outside of it lie loopback, link-local, private and
+/// The only public part of IPv6. Outside of it are loopback, link-local, private and
 /// multicast addresses, and all that hold an IPv4 address: mapped, compatible, translated.
 const GLOBAL_6: Ipv6Net = net6([0x2000, 0, 0], 3);
 
-/// What is not public in there.
+/// The networks in [`GLOBAL_6`] that are not public.
 const RESERVED_6: [Ipv6Net; 4] = [
     net6([0x2001, 0, 0], 23), // protocol assignments: Teredo, ORCHID, benchmarks
     net6([0x2001, 0xdb8, 0], 32), // documentation
@@ -53,29 +53,29 @@ const fn net6([a, b, c]: [u16; 3], prefix: u8) -> Ipv6Net {
     Ipv6Net::new_assert(Ipv6Addr::new(a, b, c, 0, 0, 0, 0, 0), prefix)
 }
 
-/// Judges addresses.
+/// The check of addresses that callbacks may go to.
 #[derive(Debug, Clone)]
-pub struct Guard {
+pub(super) struct Guard {
     allowed: Arc<[IpNet]>,
 }
 
 impl Guard {
-    /// One that lets in what is public, and what is in `allowed`.
-    pub fn new(allowed: &[IpNet]) -> Self {
+    /// Creates a guard that admits public addresses and those in `allowed`.
+    pub(super) fn new(allowed: &[IpNet]) -> Self {
         Self { allowed: allowed.into() }
     }
 
-    /// Whether `address` may be called.
+    /// Returns whether callbacks may go to `address`.
     ///
-    /// An IPv6 address that holds an IPv4 one is judged by itself: it is refused, whatever
-    /// it holds, unless its own network is allowed.
-    pub fn admits(&self, address: IpAddr) -> bool {
+    /// An IPv6 address that holds an IPv4 one is checked as what it is: it is refused,
+    /// whatever it holds, unless its own network is allowed.
+    pub(super) fn admits(&self, address: IpAddr) -> bool {
         is_public(address) || self.allowed.iter().any(|network| network.contains(&address))
     }
 
-    /// Whether the address that `url` names may be called. True for a name: it is judged by
-    /// its addresses, while literal ones are connected to without asking a resolver.
-    pub fn admits_literal(&self, url: &Url) -> bool {
+    /// Returns whether callbacks may go to the literal address in `url`. Returns `true` for a
+    /// name: the resolver checks its addresses, and is not asked about literal ones.
+    pub(super) fn admits_literal(&self, url: &Url) -> bool {
         match url.host() {
             Some(Host::Ipv4(address)) => self.admits(address.into()),
             Some(Host::Ipv6(address)) => self.admits(address.into()),
@@ -96,3 +96,6 @@ fn is_public(address: IpAddr) -> bool {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

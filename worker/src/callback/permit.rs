@@ -1,6 +1,6 @@
-//! A place among the callbacks under way. Its attempt keeps it, and so does the look-up of a
-//! name that outlasts the attempt: else a client whose names nobody answers for would have
-//! ever more of these under way, and none would be left for others.
+//! The permit of a callback under way. Its attempt holds it, and so does the look-up of a name
+//! that outlasts the attempt: otherwise a client whose names nobody answers for would have ever
+//! more look-ups under way, and none would be left for others.
 
 use std::sync::Arc;
 
@@ -8,39 +8,39 @@ use quhao_common::domain::app::ClientName;
 use tokio::{sync::mpsc, task_local};
 
 task_local! {
-    /// That of the attempt which the task makes: between it and a look-up stands the HTTP
-    /// client, which knows of no places.
-    static PLACE: Arc<Place>;
+    /// The permit of the attempt that the task makes. It is passed this way because the HTTP
+    /// client between an attempt and a look-up knows of no permits.
+    static PERMIT: Arc<CallbackPermit>;
 }
 
-/// A client's place, until it is dropped.
+/// The permission to have one callback of a client under way, until it is dropped.
 #[derive(Debug)]
-pub struct Place {
+pub(super) struct CallbackPermit {
     client: ClientName,
-    left: mpsc::UnboundedSender<ClientName>,
+    returned: mpsc::UnboundedSender<ClientName>,
 }
 
-impl Place {
-    /// One of `client`, whose name is sent to `left` at the end. No more than once, so there
-    /// are never more in there than places.
-    pub fn new(client: ClientName, left: mpsc::UnboundedSender<ClientName>) -> Self {
-        Self { client, left }
+impl CallbackPermit {
+    /// Creates a permit of `client`, whose name is sent to `returned` when the permit is
+    /// dropped: once, so there are never more names in that channel than permits.
+    pub(super) fn new(client: ClientName, returned: mpsc::UnboundedSender<ClientName>) -> Self {
+        Self { client, returned }
     }
 
-    /// Does `work` in it.
-    pub async fn keep<T>(self, work: impl Future<Output = T>) -> T {
-        PLACE.scope(Arc::new(self), work).await
+    /// Runs `work` with this permit, which is dropped when nobody holds it any more.
+    pub(super) async fn hold<T>(self, work: impl Future<Output = T>) -> T {
+        PERMIT.scope(Arc::new(self), work).await
     }
 
-    /// The one that the caller works in, if any.
-    pub fn of_caller() -> Option<Arc<Self>> {
-        PLACE.try_with(Arc::clone).ok()
+    /// Returns the permit that the caller runs with, if any.
+    pub(super) fn of_caller() -> Option<Arc<Self>> {
+        PERMIT.try_with(Arc::clone).ok()
     }
 }
 
-impl Drop for Place {
+impl Drop for CallbackPermit {
     fn drop(&mut self) {
         // Nobody counts any more where nobody receives.
-        let _ = self.left.send(self.client.clone());
+        let _ = self.returned.send(self.client.clone());
     }
 }

@@ -1,20 +1,21 @@
-//! Why an attempt did not count: a closed list. The names are what a job's owner reads as
-//! `last_error`, and the labels of a metric.
+//! The reasons why attempts fail: a closed list. Their names are the `last_error` that a job's
+//! owner reads, and the labels of a metric.
 
 macro_rules! reasons {
     ($($(#[$doc:meta])* $variant:ident = $name:literal,)*) => {
-        /// Why an attempt did not count.
+        /// The reason why an attempt failed.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         pub enum Reason {
             $($(#[$doc])* $variant,)*
         }
 
         impl Reason {
-            /// Every one.
-            pub const ALL: &[Self] = &[$(Self::$variant),*];
+            /// Every reason.
+            #[cfg(test)]
+            pub(super) const ALL: &[Self] = &[$(Self::$variant),*];
 
-            /// Its name in the API, in logs and in metrics.
-            pub fn as_str(self) -> &'static str {
+            /// Returns its name in the API, in logs and in metrics.
+            pub(super) fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $name),* }
             }
         }
@@ -28,17 +29,17 @@ reasons! {
     Unresolved = "unresolved",
     /// The address is not public, and `callbacks.allow_networks` does not have it.
     RefusedAddress = "refused_address",
-    /// No connection came about.
+    /// No connection was established.
     Connect = "connect",
     /// The server does not speak TLS, or its certificate is not valid for the name.
     Tls = "tls",
-    /// The connection ended without an answer, or what came is none.
+    /// The connection ended without an answer, or the answer is not HTTP.
     NoAnswer = "no_answer",
-    /// The answer leads elsewhere. Nobody goes there.
+    /// The answer is a redirect, which is not followed.
     Redirect = "redirect",
     /// Any other status that is not 2xx.
     Status = "status",
-    /// 410: the receiver wants no more.
+    /// The status is 410: the receiver wants no more attempts.
     Gone = "gone",
     /// The app's `callback_allow`, or `callbacks.allow_http`, no longer has the address.
     NotAllowed = "not_allowed",
@@ -46,10 +47,10 @@ reasons! {
     NoSecret = "no_secret",
     /// This worker does not know the client or the app.
     UnknownApp = "unknown_app",
-    /// This worker does not know the key or the form of the stored answer.
+    /// This worker does not have the key, or does not know the form, of the stored answer.
     Unreadable = "unreadable",
     /// The stored answer is damaged, or has no address in it.
     Damaged = "damaged",
-    /// The answer has changed since: it says something else than this callback.
+    /// The answer has changed since: it is of another event than this callback.
     Superseded = "superseded",
 }

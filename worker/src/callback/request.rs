@@ -1,4 +1,4 @@
-//! What a callback says, and how it proves that it comes from here. Pure.
+//! The request of a callback: the webhook event and its signature. Pure.
 //!
 //! Source: the Standard Webhooks specification: headers `webhook-id`, `webhook-timestamp`
 //! and `webhook-signature`, and a body with `type`, `timestamp` and `data`.
@@ -15,32 +15,32 @@ const ID: HeaderName = HeaderName::from_static("webhook-id");
 const TIMESTAMP: HeaderName = HeaderName::from_static("webhook-timestamp");
 const SIGNATURE: HeaderName = HeaderName::from_static("webhook-signature");
 
-/// What is posted. Holds what a job gave, so it has no `Debug`.
+/// The request that is posted. It holds the result of a job, so it has no `Debug`.
 pub struct Request {
-    /// The headers of a callback.
+    /// The headers: content type, and those of Standard Webhooks.
     pub headers: HeaderMap,
-    /// JSON.
+    /// The body, in JSON.
     pub body: Vec<u8>,
 }
 
-/// Word of a job.
-pub struct Word {
-    /// The job, as its owner knows it.
-    pub id: JobId,
-    /// Which word.
-    pub event: CallbackEvent,
-    /// When the result was known.
-    pub known_at: OffsetDateTime,
-    /// The job.
-    pub job: JobObject,
+/// A webhook event about one job.
+pub(super) struct Event {
+    /// The job's id.
+    pub(super) job_id: JobId,
+    /// The kind of event.
+    pub(super) kind: CallbackEvent,
+    /// The time at which the result was known.
+    pub(super) known_at: OffsetDateTime,
+    /// The job, as the API shows it.
+    pub(super) job: JobObject,
 }
 
-impl Word {
-    /// The request that carries it, signed at `now` with each of `secrets`. The same word has
-    /// the same `webhook-id` at every attempt.
-    pub fn sign(self, secrets: &[WebhookSecret], now: OffsetDateTime) -> Request {
-        let id = format!("{}{}", self.id.wire(), self.event.suffix());
-        let body = EventObject::new(self.event, self.known_at, self.job);
+impl Event {
+    /// Builds the request, signed at `now` with each of `secrets`. Attempts at one event have
+    /// the same `webhook-id`.
+    pub(super) fn sign(self, secrets: &[WebhookSecret], now: OffsetDateTime) -> Request {
+        let id = format!("{}{}", self.job_id.wire(), self.kind.suffix());
+        let body = EventObject::new(self.kind, self.known_at, self.job);
         #[expect(clippy::expect_used, reason = "texts, numbers and JSON that was parsed before")]
         let body = serde_json::to_vec(&body).expect("serialisable");
         let at = now.unix_timestamp();
@@ -57,7 +57,7 @@ impl Word {
 fn header(text: &str) -> HeaderValue {
     #[expect(clippy::expect_used, reason = "base32, base64, commas and blanks")]
     let mut value = HeaderValue::from_str(text).expect("visible ASCII");
-    // Kept out of whatever a client may say at its most talkative.
+    // Keeps it out of the HTTP client's logs at any level.
     value.set_sensitive(true);
     value
 }

@@ -1,5 +1,5 @@
-//! Names become addresses once an attempt, and only addresses that may be called come out:
-//! the connection goes to one of those, and nobody looks the name up again.
+//! The resolver: it looks a name up once for each attempt and returns only addresses that the
+//! guard admits. The connection goes to one of those, and nobody looks the name up again.
 
 use std::{
     fmt, io,
@@ -10,18 +10,18 @@ use std::{
 use futures_util::future::BoxFuture;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
-use super::{guard::Guard, permit::Place};
+use super::{guard::Guard, permit::CallbackPermit};
 
-/// How a name becomes addresses.
+/// The look-up of a name's addresses.
 pub type Lookup = Arc<dyn Fn(String) -> BoxFuture<'static, io::Result<Vec<IpAddr>>> + Send + Sync>;
 
-/// All the addresses of a name were refused.
+/// The error of a name none of whose addresses is admitted.
 #[derive(Debug, Clone, Copy, thiserror::Error)]
-#[error("no address of this name may be called")]
-pub struct RefusedAddress;
+#[error("the guard admits no address of this name")]
+pub(super) struct RefusedAddress;
 
-/// Looks names up, and leaves out what the guard does not admit.
-pub struct Resolver {
+/// A resolver that leaves out the addresses that the guard does not admit.
+pub(super) struct Resolver {
     guard: Guard,
     lookup: Lookup,
 }
@@ -33,25 +33,26 @@ impl fmt::Debug for Resolver {
 }
 
 impl Resolver {
-    /// One that asks `lookup`.
-    pub fn new(guard: Guard, lookup: Lookup) -> Self {
+    /// Creates a resolver that uses `lookup`.
+    pub(super) fn new(guard: Guard, lookup: Lookup) -> Self {
         Self { guard, lookup }
     }
 }
 
 impl Resolve for Resolver {
     fn resolve(&self, name: Name) -> Resolving {
-        let (guard, looking) = (self.guard.clone(), (self.lookup)(name.as_str().to_owned()));
-        let place = Place::of_caller();
-        // A task of its own, since the system cannot be told to stop: a look-up that nobody
-        // waits for any more keeps its place until it ends by itself.
-        let looking = tokio::spawn(async move {
-            let found = looking.await;
-            drop(place);
+        let guard = self.guard.clone();
+        let lookup = (self.lookup)(name.as_str().to_owned());
+        let permit = CallbackPermit::of_caller();
+        // A task of its own, since the system's look-up cannot be stopped: one that nobody waits
+        // for any more keeps its permit until it ends by itself.
+        let lookup = tokio::spawn(async move {
+            let found = lookup.await;
+            drop(permit);
             found
         });
         Box::pin(async move {
-            let found = looking.await.map_err(io::Error::other)??;
+            let found = lookup.await.map_err(io::Error::other)??;
             if found.is_empty() {
                 return Err(io::Error::from(io::ErrorKind::NotFound).into());
             }
@@ -60,15 +61,15 @@ impl Resolve for Resolver {
             if admitted.is_empty() {
                 return Err(RefusedAddress.into());
             }
-            // Port 0 stands for the URL's own.
+            // Port 0 means the port of the URL.
             let addresses = admitted.into_iter().map(|address| SocketAddr::new(address, 0));
             Ok(Box::new(addresses) as Addrs)
         })
     }
 }
 
-/// The system's way. There are never more at a time than callbacks have places.
-pub fn system() -> Lookup {
+/// Returns the system's look-up. There are never more under way than callbacks have permits.
+pub(super) fn system() -> Lookup {
     Arc::new(|name| {
         Box::pin(async move {
             let found = tokio::net::lookup_host((name.as_str(), 0)).await?;

@@ -1,4 +1,4 @@
-//! Sends one request, to a checked address and nowhere else.
+//! Posts one request, to a checked address and nowhere else.
 
 use std::{
     error::Error,
@@ -13,19 +13,19 @@ use tokio::time::timeout;
 
 use super::{
     guard::Guard,
-    next_attempt::{Ended, retry_after},
+    next_attempt::{AttemptResult, retry_after},
     reason::Reason,
     request::Request,
     resolver::{self, Lookup, RefusedAddress, Resolver},
 };
 
-/// What is read of an answer's body, so that a usual one ends without a reset: nobody needs
-/// what it says.
+/// The part of an answer's body that is read, in bytes. Nobody needs what it says; it is read so
+/// that a connection with a body of usual size ends without a reset.
 const BODY_BYTES_MAX: usize = 16 << 10;
-/// How long it may take to come. The status counts already.
-const BODY_PATIENCE: Duration = Duration::from_secs(1);
+/// The longest time that reading the body may take. The status counts already.
+const BODY_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Sends callbacks.
+/// An HTTP client for callbacks.
 #[derive(Debug)]
 pub struct Sender {
     client: Client,
@@ -34,12 +34,12 @@ pub struct Sender {
 }
 
 impl Sender {
-    /// A sender that looks names up as the system does.
+    /// Creates a sender that uses the system's look-up of names.
     pub fn new(settings: &config::Callbacks) -> Result<Self, reqwest::Error> {
         Self::with_lookup(settings, resolver::system())
     }
 
-    /// A sender that asks `lookup`.
+    /// Creates a sender that uses `lookup`.
     pub fn with_lookup(
         settings: &config::Callbacks,
         lookup: Lookup,
@@ -48,11 +48,11 @@ impl Sender {
         let client = Client::builder()
             .user_agent(concat!("quhao/", env!("CARGO_PKG_VERSION")))
             .dns_resolver(Arc::new(Resolver::new(guard.clone(), lookup)))
-            // Shared out among the addresses of a name: one that is silent must not use up
-            // the time of the others.
+            // Divided among the addresses of a name: one that is silent must not use up the
+            // time of the others.
             .connect_timeout(settings.timeout)
             .timeout(settings.timeout)
-            // An open connection would go to an address that was checked some time ago.
+            // A pooled connection would go to an address that was checked some time ago.
             .pool_max_idle_per_host(0)
             .tcp_nodelay(true)
             .http1_only()
@@ -64,41 +64,41 @@ impl Sender {
         Ok(Self { client, guard, timeout: settings.timeout })
     }
 
-    /// Posts `request` to `url`, and says how that ended. It has the configured time from
-    /// the name's resolution to the end of the answer, of which a little is read: the status
-    /// counts as soon as the headers are there, whatever becomes of the body.
-    pub async fn send(&self, url: &CallbackUrl, request: Request) -> Ended {
+    /// Posts `request` to `url` and returns the result. The configured time covers everything
+    /// from the look-up of the name to the end of the answer, of which a little is read: the
+    /// status counts as soon as the headers are there, whatever becomes of the body.
+    pub async fn send(&self, url: &CallbackUrl, request: Request) -> AttemptResult {
         if !self.guard.admits_literal(url.url()) {
-            return Ended::Not(Reason::RefusedAddress);
+            return AttemptResult::Failed(Reason::RefusedAddress);
         }
         let Request { headers, body } = request;
         let sending = self.client.post(url.url().clone()).headers(headers).body(body).send();
         let began = Instant::now();
         match timeout(self.timeout, sending).await {
             Ok(Ok(response)) => {
-                let ended = answered(&response);
-                let left = self.timeout.saturating_sub(began.elapsed()).min(BODY_PATIENCE);
-                // What becomes of the rest changes nothing.
-                let _ = timeout(left, end(response)).await;
-                ended
+                let result = result_of(&response);
+                let left = self.timeout.saturating_sub(began.elapsed()).min(BODY_TIMEOUT);
+                // What becomes of the body changes nothing.
+                let _ = timeout(left, read_body(response)).await;
+                result
             }
             // The errors of the client quote the URL, so nothing of them is kept.
-            Ok(Err(error)) => Ended::Not(reason(&error)),
-            Err(_) => Ended::Not(Reason::TimedOut),
+            Ok(Err(error)) => AttemptResult::Failed(reason(&error)),
+            Err(_) => AttemptResult::Failed(Reason::TimedOut),
         }
     }
 }
 
-fn answered(response: &Response) -> Ended {
+fn result_of(response: &Response) -> AttemptResult {
     let asked = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
-    Ended::Answered {
+    AttemptResult::Answered {
         status: response.status().as_u16(),
         retry_after: asked.and_then(|text| retry_after(text, SystemTime::now())),
     }
 }
 
-/// Reads the body to its end, or as far as it is let.
-async fn end(mut response: Response) {
+/// Reads the body to its end, or to [`BODY_BYTES_MAX`].
+async fn read_body(mut response: Response) {
     let mut read = 0;
     while let Ok(Some(chunk)) = response.chunk().await {
         read += chunk.len();
@@ -124,16 +124,19 @@ fn reason(error: &reqwest::Error) -> Reason {
     }
 }
 
-/// Whether an `E` is among the causes of `error`.
+/// Returns whether an `E` is among the sources of `error`.
 fn has<E: Error + 'static>(error: &reqwest::Error) -> bool {
-    let mut cause = error.source();
-    while let Some(error) = cause {
+    let mut source = error.source();
+    while let Some(error) = source {
         if error.is::<E>() {
             return true;
         }
-        // An I/O error leaves what it holds out of its own causes.
-        let held = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-        cause = held.map(|held| held as &(dyn Error + 'static)).or_else(|| error.source());
+        // An I/O error leaves the error that it wraps out of its sources.
+        let wrapped = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        source = match wrapped {
+            Some(wrapped) => Some(wrapped),
+            None => error.source(),
+        };
     }
     false
 }

@@ -1,42 +1,45 @@
-//! What calls tell about the platform, and for what calls are held back.
+//! What a call says about the platform, and the causes to hold calls back.
 
 use quhao_common::domain::{failure::FailureCode, id::JobKey};
 
-use crate::platform::Trouble;
+use crate::platform::CallFailure;
 
-/// What a call tells about the platform.
+/// The result of a call, as far as it says something about the platform.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Signal {
-    /// It answered, whatever it said.
+pub(crate) enum CallResult {
+    /// The platform answered, whatever it said.
     Answered,
-    /// It did not, or was too busy to.
+    /// The platform did not answer, or was too busy to.
     Failed,
-    /// The app, or this job's guest, is over the quota of this minute.
-    OverMinute(JobKey),
+    /// The app, or the guest of this job, is over the quota of this minute.
+    OverMinuteQuota(JobKey),
     /// The app is over the quota of this day.
-    OverDay,
+    OverDayQuota,
 }
 
-impl Signal {
-    /// What a call for `job` tells that ended in `trouble`; `None` if no call was made.
-    pub fn of(trouble: Trouble, job: JobKey) -> Option<Self> {
-        match trouble {
-            Trouble::NotSent | Trouble::Unanswered | Trouble::Busy => Some(Self::Failed),
-            Trouble::MinuteQuota => Some(Self::OverMinute(job)),
+impl CallResult {
+    /// Returns the result of a call for `job` that ended with `failure`; `None` if no call was
+    /// made.
+    pub(crate) fn from_failure(failure: CallFailure, job: JobKey) -> Option<Self> {
+        match failure {
+            CallFailure::NotSent | CallFailure::Unanswered | CallFailure::Busy => {
+                Some(Self::Failed)
+            }
+            CallFailure::MinuteQuota => Some(Self::OverMinuteQuota(job)),
             // The one quota that no other try within a job's life can change.
-            Trouble::Final(FailureCode::PlatformRateLimited) => Some(Self::OverDay),
-            Trouble::NoCredential => None,
-            Trouble::CodeInvalid
-            | Trouble::CodeUsed
-            | Trouble::CredentialRefused
-            | Trouble::Final(_) => Some(Self::Answered),
+            CallFailure::Final(FailureCode::PlatformRateLimited) => Some(Self::OverDayQuota),
+            CallFailure::NoCredential => None,
+            CallFailure::CodeInvalid
+            | CallFailure::CodeUsed
+            | CallFailure::CredentialRefused
+            | CallFailure::Final(_) => Some(Self::Answered),
         }
     }
 }
 
-/// Why calls are held back.
+/// The cause why calls are held back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Cause {
+pub(crate) enum Cause {
     /// The platform does not answer, or is too busy to.
     Down,
     /// The quota of this minute is used up.
@@ -46,11 +49,11 @@ pub enum Cause {
 }
 
 impl Cause {
-    /// All of them.
-    pub const ALL: [Self; 3] = [Self::Down, Self::MinuteQuota, Self::DayQuota];
+    /// Every cause.
+    pub(crate) const ALL: [Self; 3] = [Self::Down, Self::MinuteQuota, Self::DayQuota];
 
-    /// The value of its metric label.
-    pub fn as_str(self) -> &'static str {
+    /// Returns the value of its metric label.
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Down => "down",
             Self::MinuteQuota => "minute_quota",
@@ -58,8 +61,8 @@ impl Cause {
         }
     }
 
-    /// How a job ends that cannot wait until it is over.
-    pub fn failure(self) -> FailureCode {
+    /// Returns the failure of a job that cannot wait until the cause is over.
+    pub(crate) fn failure(self) -> FailureCode {
         match self {
             Self::Down => FailureCode::PlatformUnavailable,
             Self::MinuteQuota | Self::DayQuota => FailureCode::PlatformRateLimited,

@@ -31,12 +31,7 @@ pub(super) struct Blockers {
 impl Blockers {
     /// Creates an empty set that watches `changes` from now on.
     pub(super) fn new(changes: watch::Receiver<Arc<Registry>>) -> Self {
-        Self {
-            held: Vec::new(),
-            unreadable: Vec::new(),
-            unreadable_until: Instant::now(),
-            changes,
-        }
+        Self { held: Vec::new(), unreadable: Vec::new(), unreadable_until: Instant::now(), changes }
     }
 
     /// Holds a delivery until the next try.

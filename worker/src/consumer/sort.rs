@@ -57,8 +57,7 @@ impl Consumer {
         let received_at = OffsetDateTime::now_utc();
         // Entered before the store is asked: a duplicate that comes later either finds this
         // entry, or asks after the commit that removed it.
-        let entered =
-            settlement::enter(self.in_flight(), job.id.key(), job.expires_at, delivery);
+        let entered = settlement::enter(self.in_flight(), job.id.key(), job.expires_at, delivery);
         if let Some(delivery) = entered {
             let registry = Arc::clone(registry);
             let received = ReceivedJob { job, registry, app, platform, received_at, delivery };

@@ -12,7 +12,7 @@ use crate::{
         received::ReceivedJob,
         stop::{CallError, Stop},
     },
-    platform::{Call, ExchangeError, Redeemed, Session},
+    platform::{Call, PlatformError, Redeemed, Session},
     slots::Slot,
 };
 
@@ -76,7 +76,7 @@ async fn call<'a, T>(
     received: &'a ReceivedJob,
     call: Call,
     slot: &mut Slot,
-    once: impl Fn() -> BoxFuture<'a, Result<T, ExchangeError>>,
+    once: impl Fn() -> BoxFuture<'a, Result<T, PlatformError>>,
 ) -> Result<T, CallError> {
     let mut caller = Caller::new(context, received, call, slot);
     loop {

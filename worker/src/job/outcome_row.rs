@@ -44,7 +44,8 @@ pub(crate) fn completed(
         Outcome::Succeeded(_) => FinalState::Succeeded,
         Outcome::Failed(failure) => FinalState::Failed(failure.code),
     };
-    let guest_hash = openid.as_ref().map(|openid| vault.hash(HashOf::Guest, app, openid.as_bytes()));
+    let guest_hash =
+        openid.as_ref().map(|openid| vault.hash(HashOf::Guest, app, openid.as_bytes()));
     let phone = phone_of(received, &outcome);
     let phone_hash = phone.map(|phone| vault.hash(HashOf::Phone, app, phone.e164.as_bytes()));
     let session = match (&session, job.work.login_code()) {

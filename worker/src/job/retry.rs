@@ -2,7 +2,7 @@
 //!
 //! A code works once, so what may be repeated depends on whether it may have been spent.
 //! The table is in `docs/integrate/failure-codes.md`; the platform's numbers are mapped to
-//! [`Trouble`] by its adapter.
+//! [`CallFailure`] by its adapter.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use quhao_common::{domain::failure::FailureCode, process::backoff::Backoff};
 
 use crate::{
     minute::{MINUTE, MINUTE_SPREAD},
-    platform::Trouble,
+    platform::CallFailure,
 };
 
 /// Calls after a -1, beyond the first.
@@ -48,15 +48,17 @@ pub struct History {
 
 impl History {
     /// Counts one more try that gave nothing.
-    pub fn record(&mut self, trouble: Trouble) {
-        match trouble {
-            Trouble::NotSent => self.not_sent += 1,
-            Trouble::Unanswered => self.unanswered += 1,
-            Trouble::Busy => self.busy += 1,
-            Trouble::NoCredential => self.without_credential += 1,
-            Trouble::CredentialRefused => self.refused += 1,
-            Trouble::MinuteQuota | Trouble::CodeInvalid | Trouble::CodeUsed | Trouble::Final(_) => {
-            }
+    pub fn record(&mut self, failure: CallFailure) {
+        match failure {
+            CallFailure::NotSent => self.not_sent += 1,
+            CallFailure::Unanswered => self.unanswered += 1,
+            CallFailure::Busy => self.busy += 1,
+            CallFailure::NoCredential => self.without_credential += 1,
+            CallFailure::CredentialRefused => self.refused += 1,
+            CallFailure::MinuteQuota
+            | CallFailure::CodeInvalid
+            | CallFailure::CodeUsed
+            | CallFailure::Final(_) => {}
         }
     }
 
@@ -110,40 +112,40 @@ impl RetryInput {
 }
 
 /// Decides what follows one call that failed. `history` already counts it.
-pub fn decide(trouble: Trouble, history: &History, input: RetryInput) -> Next {
+pub fn decide(failure: CallFailure, history: &History, input: RetryInput) -> Next {
     let unavailable = FailureCode::PlatformUnavailable;
-    match trouble {
-        Trouble::NotSent => {
+    match failure {
+        CallFailure::NotSent => {
             let after = CONNECT_BACKOFF.pause(history.not_sent, input.chance);
             input.retry(after, "not_sent", unavailable)
         }
-        Trouble::Unanswered if history.unanswered <= UNANSWERED_RETRIES_MAX => {
+        CallFailure::Unanswered if history.unanswered <= UNANSWERED_RETRIES_MAX => {
             input.retry(BUSY_PAUSE.at(input.chance), "unanswered", unavailable)
         }
-        Trouble::Busy if history.busy <= BUSY_RETRIES_MAX => {
+        CallFailure::Busy if history.busy <= BUSY_RETRIES_MAX => {
             input.retry(BUSY_PAUSE.at(input.chance), "busy", unavailable)
         }
-        Trouble::Unanswered | Trouble::Busy => Next::Fail(unavailable),
-        Trouble::MinuteQuota => {
+        CallFailure::Unanswered | CallFailure::Busy => Next::Fail(unavailable),
+        CallFailure::MinuteQuota => {
             let next_minute = MINUTE.saturating_sub(input.into_minute);
             let after = next_minute + MINUTE_SPREAD.mul_f64(input.chance);
             input.retry(after, "minute_quota", FailureCode::PlatformRateLimited)
         }
-        Trouble::NoCredential => {
+        CallFailure::NoCredential => {
             let after = CREDENTIAL_BACKOFF.pause(history.without_credential, input.chance);
             input.retry(after, "no_credential", unavailable)
         }
-        Trouble::CredentialRefused if history.refused <= REFUSED_RETRIES_MAX => {
+        CallFailure::CredentialRefused if history.refused <= REFUSED_RETRIES_MAX => {
             input.retry(REFUSED_PAUSE.at(input.chance), "credential_refused", unavailable)
         }
-        Trouble::CredentialRefused => Next::Fail(FailureCode::AppMisconfigured),
-        Trouble::CodeUsed => check_duplicates(FailureCode::CodeAlreadyUsed, history),
+        CallFailure::CredentialRefused => Next::Fail(FailureCode::AppMisconfigured),
+        CallFailure::CodeUsed => check_duplicates(FailureCode::CodeAlreadyUsed, history),
         // The first call for a job that nobody had before: no duplicate can have spent the code.
-        Trouble::CodeInvalid if !history.may_have_spent_the_code() => {
+        CallFailure::CodeInvalid if !history.may_have_spent_the_code() => {
             Next::Fail(FailureCode::CodeInvalid)
         }
-        Trouble::CodeInvalid => check_duplicates(FailureCode::CodeInvalid, history),
-        Trouble::Final(code) => Next::Fail(code),
+        CallFailure::CodeInvalid => check_duplicates(FailureCode::CodeInvalid, history),
+        CallFailure::Final(code) => Next::Fail(code),
     }
 }
 

@@ -99,7 +99,9 @@ impl Run {
             {
                 return settlement::ack_expired_job(&in_flight, key, received.delivery);
             }
-            Ok(Err(Stop::DeadlinePassed)) => Completed::failed(FailureCode::DeadlineExceeded.into()),
+            Ok(Err(Stop::DeadlinePassed)) => {
+                Completed::failed(FailureCode::DeadlineExceeded.into())
+            }
             Ok(Err(Stop::Requeue)) => {
                 return settlement::requeue_job(&in_flight, key, received.delivery);
             }

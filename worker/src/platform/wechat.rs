@@ -17,33 +17,33 @@ use serde_json::value::RawValue;
 use time::OffsetDateTime;
 use tracing::warn;
 
-use super::{Call, Decrypted, ExchangeError, Payload, Platform, Redeemed, Session, Trouble};
+use super::{Call, CallFailure, Decrypted, Payload, Platform, PlatformError, Redeemed, Session};
 use api::Api;
 use payload::Rules;
-use token::Tokens;
+use token::TokenCache;
 
-pub mod api;
-pub mod decrypt;
-pub mod payload;
-pub mod token;
+mod api;
+mod decrypt;
+mod payload;
+mod token;
 
 /// The name of this platform in the configuration.
-pub const NAME: &str = "wechat";
+pub(crate) const NAME: &str = "wechat";
 
-/// WeChat behind the platform seam.
+/// WeChat, as a member of the platform seam.
 #[derive(Debug)]
 pub struct Wechat {
     api: Arc<Api>,
-    tokens: Tokens,
+    tokens: TokenCache,
     watermark_max_age: Option<Duration>,
 }
 
 impl Wechat {
-    /// WeChat at `settings.base_url`, with `connections` kept open at most.
+    /// Creates a client of WeChat at `settings.base_url` that keeps at most `connections` open.
     pub fn new(settings: &config::Wechat, connections: usize) -> Result<Self, reqwest::Error> {
         let api = Arc::new(Api::new(settings, connections)?);
         Ok(Self {
-            tokens: Tokens::new(Arc::clone(&api)),
+            tokens: TokenCache::new(Arc::clone(&api)),
             api,
             watermark_max_age: settings.watermark_max_age,
         })
@@ -58,16 +58,13 @@ impl Wechat {
         app: &App,
         component: &Arc<Component>,
         code: &LoginCode,
-    ) -> Result<Session, ExchangeError> {
-        let kept = self.tokens.of_component(component);
-        let token = kept.token().ok_or(Trouble::NoCredential)?;
+    ) -> Result<Session, PlatformError> {
+        let cached = self.tokens.of_component(component);
+        let token = cached.token().ok_or(CallFailure::NoCredential)?;
         let component = &component.app_id;
         let result = self.api.component_code_to_session(&app.id, component, &token, code).await;
-        result.inspect_err(|error| {
-            if error.trouble == Trouble::CredentialRefused {
-                kept.refused(&token);
-            }
-        })
+        cached.report(&token, &result);
+        result
     }
 
     async fn redeem_with_secret(
@@ -76,32 +73,29 @@ impl Wechat {
         secret: &SecretString,
         code: &PhoneCode,
         openid: Option<&str>,
-    ) -> Result<Redeemed, ExchangeError> {
-        let kept = self.tokens.of(app, secret);
-        let token = kept.token().ok_or(Trouble::NoCredential)?;
+    ) -> Result<Redeemed, PlatformError> {
+        let cached = self.tokens.of_app(app, secret);
+        let token = cached.token().ok_or(CallFailure::NoCredential)?;
         let rules = self.rules(app, OffsetDateTime::now_utc());
         let result = self.api.phone_number(&token, code, openid, &rules).await;
-        result.inspect_err(|error| {
-            if error.trouble == Trouble::CredentialRefused {
-                kept.refused(&token);
-            }
-        })
+        cached.report(&token, &result);
+        result
     }
 }
 
 impl Platform for Wechat {
-    fn prepare<'a>(&'a self, app: &'a App, call: Call) -> BoxFuture<'a, Result<(), ExchangeError>> {
+    fn prepare<'a>(&'a self, app: &'a App, call: Call) -> BoxFuture<'a, Result<(), PlatformError>> {
         match (&app.credential, call) {
             (Credential::Secret(_), Call::Exchange) => ready(Ok(())).boxed(),
             (Credential::Secret(secret), Call::Redeem) => {
-                let kept = self.tokens.of(app, secret);
-                async move { kept.ready().await }.boxed()
+                let cached = self.tokens.of_app(app, secret);
+                async move { cached.ready().await }.boxed()
             }
             (Credential::Component(component), Call::Exchange) => {
-                let kept = self.tokens.of_component(component);
-                async move { kept.ready().await }.boxed()
+                let cached = self.tokens.of_component(component);
+                async move { cached.ready().await }.boxed()
             }
-            (Credential::Component(_), Call::Redeem) => ready(Err(without_secret(app))).boxed(),
+            (Credential::Component(_), Call::Redeem) => ready(Err(no_secret(app))).boxed(),
         }
     }
 
@@ -109,7 +103,7 @@ impl Platform for Wechat {
         &'a self,
         app: &'a App,
         code: &'a LoginCode,
-    ) -> BoxFuture<'a, Result<Session, ExchangeError>> {
+    ) -> BoxFuture<'a, Result<Session, PlatformError>> {
         match &app.credential {
             Credential::Secret(secret) => self.api.code_to_session(&app.id, secret, code).boxed(),
             Credential::Component(component) => {
@@ -123,12 +117,12 @@ impl Platform for Wechat {
         app: &'a App,
         code: &'a PhoneCode,
         openid: Option<&'a str>,
-    ) -> BoxFuture<'a, Result<Redeemed, ExchangeError>> {
+    ) -> BoxFuture<'a, Result<Redeemed, PlatformError>> {
         match &app.credential {
             Credential::Secret(secret) => {
                 self.redeem_with_secret(app, secret, code, openid).boxed()
             }
-            Credential::Component(_) => ready(Err(without_secret(app))).boxed(),
+            Credential::Component(_) => ready(Err(no_secret(app))).boxed(),
         }
     }
 
@@ -143,7 +137,7 @@ impl Platform for Wechat {
             metrics::decrypt_refused(check.as_str());
             FailureCode::DecryptFailed
         })?;
-        payload::judge(&text, payload.expect, &self.rules(app, now))
+        payload::read(&text, payload.expect, &self.rules(app, now))
     }
 
     fn phone_in(&self, open_data: &RawValue) -> Option<Phone> {
@@ -151,8 +145,8 @@ impl Platform for Wechat {
     }
 }
 
-/// Redeeming a phone code takes the app's own secret.
-fn without_secret(app: &App) -> ExchangeError {
-    warn!(app = %app.id, "it has no secret to redeem a phone code with");
-    Trouble::Final(FailureCode::AppMisconfigured).into()
+/// Returns the error of an app that has no secret of its own, which redeeming a phone code takes.
+fn no_secret(app: &App) -> PlatformError {
+    warn!(app = %app.id, "phone code not redeemed: the app has no secret of its own in the configuration");
+    CallFailure::Final(FailureCode::AppMisconfigured).into()
 }

@@ -12,7 +12,7 @@ use tokio::time::{sleep, timeout};
 use tracing::{debug, warn};
 
 use crate::{
-    circuit_breaker::{Gate, Held, Pass, call_result::Signal},
+    circuit_breaker::{Decision, Permit, Rejected, call_result::CallResult},
     context::Context,
     job::{
         received::ReceivedJob,
@@ -20,7 +20,7 @@ use crate::{
         stop::{CallError, Stop},
     },
     minute::into_minute,
-    platform::{Call, ExchangeError, Trouble},
+    platform::{Call, CallFailure, PlatformError},
     slots::{Draining, Slot, WaitFor},
 };
 
@@ -62,7 +62,7 @@ impl<'a> Caller<'a> {
 
     /// Returns the permit to call right now. Returns `None` after a wait: then everything is to
     /// be checked again, the deadline first.
-    pub(super) async fn prepare(&mut self) -> Result<Option<Pass>, CallError> {
+    pub(super) async fn prepare(&mut self) -> Result<Option<Permit>, CallError> {
         let ReceivedJob { job, app, platform, .. } = self.received;
         let remaining = job.remaining(OffsetDateTime::now_utc());
         if remaining.is_zero() {
@@ -78,21 +78,18 @@ impl<'a> Caller<'a> {
             }
             None => {
                 let prepared = timeout(remaining, preparing);
-                let wait = self.slot.wait_outside_or_in_slot(
-                    WaitFor::CredentialFetch,
-                    &app.id,
-                    prepared,
-                );
+                let wait =
+                    self.slot.wait_outside_or_in_slot(WaitFor::CredentialFetch, &app.id, prepared);
                 if let Ok(Err(error)) = Box::pin(wait).await? {
                     Box::pin(self.wait_for_retry(&error)).await?;
                 }
                 return Ok(None);
             }
         }
-        match self.context.circuits.ask(&app.id, self.call) {
-            Gate::Go(permit) => Ok(Some(permit)),
-            Gate::Held(held) => {
-                Box::pin(self.wait_while_held_back(held)).await?;
+        match self.context.circuit_breakers.ask(&app.id, self.call) {
+            Decision::Allowed(permit) => Ok(Some(permit)),
+            Decision::Rejected(rejected) => {
+                Box::pin(self.wait_while_held_back(rejected)).await?;
                 Ok(None)
             }
         }
@@ -101,9 +98,9 @@ impl<'a> Caller<'a> {
     /// Makes the call once, and records its result.
     pub(super) async fn call_once<T>(
         &mut self,
-        permit: Pass,
-        once: BoxFuture<'_, Result<T, ExchangeError>>,
-    ) -> Result<T, ExchangeError> {
+        permit: Permit,
+        once: BoxFuture<'_, Result<T, PlatformError>>,
+    ) -> Result<T, PlatformError> {
         let call = self.call;
         let job = &self.received.job;
         if let Some(cause) = self.repeat_cause {
@@ -116,15 +113,15 @@ impl<'a> Caller<'a> {
         let started = Instant::now();
         let result = once.await;
         let took = started.elapsed();
-        let signal = match &result {
-            Ok(_) => Some(Signal::Answered),
-            Err(error) => Signal::of(error.trouble, job.id.key()),
+        let call_result = match &result {
+            Ok(_) => Some(CallResult::Answered),
+            Err(error) => CallResult::from_failure(error.failure, job.id.key()),
         };
-        if let Some(signal) = signal {
-            permit.told(signal);
+        if let Some(call_result) = call_result {
+            permit.record(call_result);
         }
         let label = match (&result, call) {
-            (Err(error), _) => error.trouble.as_str(),
+            (Err(error), _) => error.failure.as_str(),
             (Ok(_), Call::Exchange) => "session",
             (Ok(_), Call::Redeem) => "phone",
         };
@@ -137,9 +134,9 @@ impl<'a> Caller<'a> {
     }
 
     /// Waits until the call may be repeated after it failed with `error`. Fails if it must not.
-    pub(super) async fn after_call(&mut self, error: &ExchangeError) -> Result<(), CallError> {
+    pub(super) async fn after_call(&mut self, error: &PlatformError) -> Result<(), CallError> {
         // The credential went between its check and the call, so no call was made.
-        let was_made = error.trouble != Trouble::NoCredential;
+        let was_made = error.failure != CallFailure::NoCredential;
         let retried = self.wait_for_retry(error).await;
         if !was_made {
             return retried.map(|_| ());
@@ -156,10 +153,10 @@ impl<'a> Caller<'a> {
 
     /// Waits until the next try after `error`, of a call or of what comes before it. Returns the
     /// cause as a metric label; fails if there is to be no other try.
-    async fn wait_for_retry(&mut self, error: &ExchangeError) -> Result<&'static str, CallError> {
+    async fn wait_for_retry(&mut self, error: &PlatformError) -> Result<&'static str, CallError> {
         let job = &self.received.job;
-        self.history.record(error.trouble);
-        let next = decide(error.trouble, &self.history, retry_input(job.expires_at));
+        self.history.record(error.failure);
+        let next = decide(error.failure, &self.history, retry_input(job.expires_at));
         debug!(id = %job.id, call = ?self.call, %error, ?next, "the platform gave nothing");
         let (after, cause, otherwise) = match next {
             Next::Fail(code) => return Err(Stop::Fail(failure(code, error)).into()),
@@ -169,7 +166,7 @@ impl<'a> Caller<'a> {
             Next::Retry { after, cause, otherwise } => (after, cause, otherwise),
         };
         let failed = failure(otherwise, error);
-        if self.pause(error.trouble, after).await?.is_none() {
+        if self.pause(error.failure, after).await?.is_none() {
             return Err(Stop::Fail(failed).into());
         }
         self.last_failure = Some(failed);
@@ -177,39 +174,45 @@ impl<'a> Caller<'a> {
     }
 
     /// Waits for `pause` outside the slot. Returns `None` if there is no room for that.
-    async fn pause(&mut self, trouble: Trouble, pause: Duration) -> Result<Option<()>, Draining> {
+    async fn pause(
+        &mut self,
+        call_failure: CallFailure,
+        pause: Duration,
+    ) -> Result<Option<()>, Draining> {
         let app = &self.received.app.id;
         let pause = sleep(pause);
-        match trouble {
+        match call_failure {
             // Short, once, and met by all jobs of an app together.
-            Trouble::CredentialRefused => {
+            CallFailure::CredentialRefused => {
                 let wait = self.slot.wait_outside_or_in_slot(WaitFor::CredentialFetch, app, pause);
                 wait.await.map(Some)
             }
-            Trouble::NoCredential => self.slot.wait_outside(WaitFor::Credential, app, pause).await,
+            CallFailure::NoCredential => {
+                self.slot.wait_outside(WaitFor::Credential, app, pause).await
+            }
             _ => self.slot.wait_outside(WaitFor::Call(self.call), app, pause).await,
         }
     }
 
     /// Waits while the circuit breaker holds calls for the app back. Fails if there is no time
     /// or no room for that.
-    async fn wait_while_held_back(&mut self, held: Held) -> Result<(), CallError> {
+    async fn wait_while_held_back(&mut self, rejected: Rejected) -> Result<(), CallError> {
         if !self.is_held_back {
-            metrics::call_held_back(held.cause.as_str());
+            metrics::call_held_back(rejected.cause.as_str());
             self.is_held_back = true;
         }
         let ReceivedJob { job, app, .. } = self.received;
-        let code = held.cause.failure();
+        let code = rejected.cause.failure();
         // A failure that the platform gave for this very job says more than the code alone.
         let failure = match self.last_failure.take() {
             Some(failure) if failure.code == code => failure,
             _ => code.into(),
         };
         let remaining = job.remaining(OffsetDateTime::now_utc());
-        if held.pause.is_none_or(|pause| pause >= remaining) {
+        if rejected.pause.is_none_or(|pause| pause >= remaining) {
             return Err(Stop::Fail(failure).into());
         }
-        let wait = self.slot.wait_outside(WaitFor::Call(self.call), &app.id, held.over());
+        let wait = self.slot.wait_outside(WaitFor::Call(self.call), &app.id, rejected.wait());
         if wait.await?.is_none() {
             return Err(Stop::Fail(failure).into());
         }
@@ -229,7 +232,7 @@ fn needs_operator(code: FailureCode) -> bool {
     )
 }
 
-fn failure(code: FailureCode, error: &ExchangeError) -> Failure {
+fn failure(code: FailureCode, error: &PlatformError) -> Failure {
     Failure { code, platform_code: error.platform_code, platform_rid: error.platform_rid.clone() }
 }
 

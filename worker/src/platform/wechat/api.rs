@@ -1,4 +1,4 @@
-//! WeChat's server API: how it is called, and what its error numbers mean.
+//! WeChat's server API: its client, and the meaning of its error numbers.
 //!
 //! Source for the transport is what its users report: errors come with status 200, JSON
 //! comes as `text/plain`, a success may have no `errcode`, and numbers may be strings. So an
@@ -19,32 +19,36 @@ use url::Url;
 use zeroize::Zeroizing;
 
 use super::payload::integer;
-use crate::platform::{ExchangeError, Trouble};
+use crate::platform::{CallFailure, PlatformError};
 
-pub mod access_token;
-pub mod phone_info;
-pub mod session;
+mod access_token;
+mod phone_info;
+mod session;
 
-/// Largest answer that is read. WeChat's have some hundred bytes.
+#[cfg(test)]
+mod tests;
+
+/// The largest answer that is read, in bytes. WeChat's have some hundred.
 const ANSWER_BYTES_MAX: usize = 64 * 1024;
-/// Shorter than what load balancers in front of such APIs allow an idle connection.
+/// The longest time that a connection is kept idle: shorter than what load balancers in front of
+/// such APIs allow.
 const IDLE_MAX: Duration = Duration::from_secs(30);
 
-/// What is called.
+/// An endpoint of the API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Endpoint {
-    /// A login code for a session, with the app's own secret.
+enum Endpoint {
+    /// Exchanges a login code for a session, with the app's own secret.
     Jscode2session,
-    /// The same with the token of a third-party platform.
+    /// Exchanges a login code for a session, with the token of a third-party platform.
     ComponentJscode2session,
-    /// A phone code for a number, with an access token.
+    /// Redeems a phone code for a number, with an access token.
     Getuserphonenumber,
-    /// An access token, with the app's own secret.
+    /// Issues an access token, with the app's own secret.
     StableToken,
 }
 
 impl Endpoint {
-    /// In the order of their discriminants.
+    /// Every endpoint, in the order of their discriminants.
     const ALL: [Self; 4] = [
         Self::Jscode2session,
         Self::ComponentJscode2session,
@@ -61,7 +65,7 @@ impl Endpoint {
         }
     }
 
-    /// Whether its calls carry a token that can be fetched anew.
+    /// Returns whether its calls carry a token that can be fetched anew.
     fn takes_token(self) -> bool {
         matches!(self, Self::ComponentJscode2session | Self::Getuserphonenumber)
     }
@@ -69,15 +73,18 @@ impl Endpoint {
 
 /// A client of WeChat's server API.
 #[derive(Debug)]
-pub struct Api {
+pub(super) struct Api {
     client: Client,
-    /// Of each endpoint, in the order of [`Endpoint::ALL`].
+    /// The URL of each endpoint, in the order of [`Endpoint::ALL`].
     urls: [Url; Endpoint::ALL.len()],
 }
 
 impl Api {
-    /// A client for the API at `settings.base_url` that keeps at most `connections` idle.
-    pub fn new(settings: &config::Wechat, connections: usize) -> Result<Self, reqwest::Error> {
+    /// Creates a client of the API at `settings.base_url` that keeps at most `connections` idle.
+    pub(super) fn new(
+        settings: &config::Wechat,
+        connections: usize,
+    ) -> Result<Self, reqwest::Error> {
         let client = Client::builder()
             .user_agent(concat!("quhao/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(settings.connect_timeout)
@@ -90,7 +97,7 @@ impl Api {
             .redirect(redirect::Policy::none()) // a redirect would carry the secret along
             .referer(false)
             .no_proxy()
-            .retry(retry::never()) // a code works once: only the disposition repeats a call
+            .retry(retry::never()) // a code works once: only the retry policy repeats a call
             .build()?;
         let base = settings.base_url.path().trim_end_matches('/');
         let urls = Endpoint::ALL.map(|endpoint| {
@@ -105,28 +112,29 @@ impl Api {
         self.urls[endpoint as usize].clone()
     }
 
-    async fn get(&self, url: Url) -> Result<Zeroizing<Vec<u8>>, Trouble> {
-        answer(self.client.get(url)).await
+    async fn get(&self, url: Url) -> Result<Zeroizing<Vec<u8>>, CallFailure> {
+        send(self.client.get(url)).await
     }
 
-    async fn post_json(&self, url: Url, body: &Value) -> Result<Zeroizing<Vec<u8>>, Trouble> {
+    async fn post_json(&self, url: Url, body: &Value) -> Result<Zeroizing<Vec<u8>>, CallFailure> {
         let json = HeaderValue::from_static("application/json");
         let request = self.client.post(url).header(CONTENT_TYPE, json);
-        answer(request.body(body.to_string())).await
+        send(request.body(body.to_string())).await
     }
 }
 
-/// The errors of the client quote the URL, which holds secrets, so nothing of them is kept.
-async fn answer(request: RequestBuilder) -> Result<Zeroizing<Vec<u8>>, Trouble> {
+/// Sends `request` and reads the answer. The errors of the client quote the URL, which holds
+/// secrets, so nothing of them is kept.
+async fn send(request: RequestBuilder) -> Result<Zeroizing<Vec<u8>>, CallFailure> {
     match request.send().await {
-        Ok(response) => body(response).await.ok_or(Trouble::Unanswered),
-        Err(error) if error.is_connect() || error.is_builder() => Err(Trouble::NotSent),
-        Err(_) => Err(Trouble::Unanswered),
+        Ok(response) => read_body(response).await.ok_or(CallFailure::Unanswered),
+        Err(error) if error.is_connect() || error.is_builder() => Err(CallFailure::NotSent),
+        Err(_) => Err(CallFailure::Unanswered),
     }
 }
 
-/// The whole body; `None` if it breaks off or is larger than any real one.
-async fn body(mut response: Response) -> Option<Zeroizing<Vec<u8>>> {
+/// Reads the whole body; returns `None` if it breaks off or is larger than any real one.
+async fn read_body(mut response: Response) -> Option<Zeroizing<Vec<u8>>> {
     let mut body = Zeroizing::new(Vec::with_capacity(1024));
     while let Some(chunk) = response.chunk().await.ok()? {
         if body.len() + chunk.len() > ANSWER_BYTES_MAX {
@@ -137,51 +145,53 @@ async fn body(mut response: Response) -> Option<Zeroizing<Vec<u8>>> {
     Some(body)
 }
 
-/// What an answer of `endpoint` without the wanted fields means.
-fn refusal(endpoint: Endpoint, errcode: Option<&Value>, errmsg: Option<&Value>) -> ExchangeError {
+/// Returns the error of an answer of `endpoint` that lacks the wanted fields.
+fn refusal(endpoint: Endpoint, errcode: Option<&Value>, errmsg: Option<&Value>) -> PlatformError {
     let platform_code = errcode.and_then(integer);
-    let unexpected = Trouble::Final(FailureCode::PlatformUnexpected);
-    ExchangeError {
-        trouble: platform_code.map_or(unexpected, |number| meaning(endpoint, number)),
+    let unexpected = CallFailure::Final(FailureCode::PlatformUnexpected);
+    PlatformError {
+        failure: platform_code.map_or(unexpected, |number| meaning(endpoint, number)),
         platform_code,
         platform_rid: errmsg.and_then(Value::as_str).and_then(rid),
     }
 }
 
-/// What an `errcode` of `endpoint` means for the job.
-fn meaning(endpoint: Endpoint, errcode: i64) -> Trouble {
+/// Returns the meaning of an `errcode` of `endpoint` for the job.
+fn meaning(endpoint: Endpoint, errcode: i64) -> CallFailure {
     match (endpoint, errcode) {
-        (_, -1) => Trouble::Busy,
-        // The token is none, not the latest, or past its life.
-        (endpoint, 40001 | 40014 | 42001) if endpoint.takes_token() => Trouble::CredentialRefused,
+        (_, -1) => CallFailure::Busy,
+        // The token is no token, not the latest one, or expired.
+        (endpoint, 40001 | 40014 | 42001) if endpoint.takes_token() => {
+            CallFailure::CredentialRefused
+        }
         // 40003: the code is not this openid's (that they are compared is documented, not
         // what is answered; 43104 is an openid of another app). 40013, in the words of this
         // page: the code is not of the app that asks.
         (Endpoint::Getuserphonenumber, 40003 | 40013 | 43104) => {
-            Trouble::Final(FailureCode::CodeInvalid)
+            CallFailure::Final(FailureCode::CodeInvalid)
         }
-        (Endpoint::StableToken, 40002) => Trouble::Final(FailureCode::AppMisconfigured),
-        (_, 40029) => Trouble::CodeInvalid,
-        (_, 40163) => Trouble::CodeUsed,
-        (_, 40226) => Trouble::Final(FailureCode::UserBlocked),
-        (_, 45011) => Trouble::MinuteQuota,
-        (_, 45009) => Trouble::Final(FailureCode::PlatformRateLimited),
+        (Endpoint::StableToken, 40002) => CallFailure::Final(FailureCode::AppMisconfigured),
+        (_, 40029) => CallFailure::CodeInvalid,
+        (_, 40163) => CallFailure::CodeUsed,
+        (_, 40226) => CallFailure::Final(FailureCode::UserBlocked),
+        (_, 45011) => CallFailure::MinuteQuota,
+        (_, 45009) => CallFailure::Final(FailureCode::PlatformRateLimited),
         // appid or secret wrong, missing or frozen; where a call has no token, 4000x and
-        // 42001 mean the same to whoever has to mend it; 61011: the third-party platform is
+        // 42001 mean the same to whoever has to fix it; 61011: the third-party platform is
         // another
         (_, 40001 | 40013 | 40014 | 40125 | 40243 | 41002 | 41004 | 42001 | 61011) => {
-            Trouble::Final(FailureCode::AppMisconfigured)
+            CallFailure::Final(FailureCode::AppMisconfigured)
         }
-        (_, 40164 | 89501 | 89503 | 89506 | 89507) => Trouble::Final(FailureCode::IpNotAllowed),
-        (_, 48001 | 48004 | 50002 | 61003 | 61007) => Trouble::Final(FailureCode::AppForbidden),
+        (_, 40164 | 89501 | 89503 | 89506 | 89507) => CallFailure::Final(FailureCode::IpNotAllowed),
+        (_, 48001 | 48004 | 50002 | 61003 | 61007) => CallFailure::Final(FailureCode::AppForbidden),
         // 41001, 41008, 44002, 47001, 40097: our request was malformed. Others: not
         // documented.
-        _ => Trouble::Final(FailureCode::PlatformUnexpected),
+        _ => CallFailure::Final(FailureCode::PlatformUnexpected),
     }
 }
 
-/// The request id at the end of an `errmsg`: `…, rid: 65a…-…` or `… hints: [req_id: …]`.
-/// Only what looks like one: the rest of the text is the platform's and stays out.
+/// Returns the request id at the end of an `errmsg`: `…, rid: 65a…-…` or `… hints: [req_id: …]`.
+/// It takes only what looks like one: the rest of the text is the platform's and stays out.
 fn rid(errmsg: &str) -> Option<String> {
     let tail = ["rid: ", "req_id: "]
         .iter()

@@ -1,6 +1,6 @@
-//! AES-128-CBC as WeChat uses it, read strictly.
+//! AES-128-CBC as WeChat uses it, checked strictly.
 //!
-//! CBC has no integrity, so the checks are the decision: every byte of the padding,
+//! CBC has no integrity, so only the checks tell a genuine payload: every byte of the padding,
 //! UTF-8, one JSON object. Source: WeChat's "Signature verification, encryption and
 //! decryption of open data" (`/miniprogram/dev/framework/open-ability/signature.html`).
 
@@ -15,21 +15,21 @@ use zeroize::Zeroizing;
 
 const BLOCK_BYTES: usize = 16;
 
-/// Which check refused. For a metric: to the outside all are one failure, so that nobody
-/// can ask about a padding.
+/// The check that a payload failed. It is for a metric: to the outside all are one failure, so
+/// that nobody can use quhao as a padding oracle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Check {
-    /// PKCS#7, 1 to 16, every byte.
+pub(super) enum FailedCheck {
+    /// The padding is PKCS#7: 1 to 16 bytes, every one of which is checked.
     Padding,
-    /// The text is not UTF-8.
+    /// The text is UTF-8.
     Utf8,
-    /// The text is not exactly one JSON object.
+    /// The text is exactly one JSON object.
     Json,
 }
 
-impl Check {
-    /// The value of its metric label.
-    pub fn as_str(self) -> &'static str {
+impl FailedCheck {
+    /// Returns the value of its metric label.
+    pub(super) fn as_str(self) -> &'static str {
         match self {
             Self::Padding => "padding",
             Self::Utf8 => "utf8",
@@ -38,8 +38,12 @@ impl Check {
     }
 }
 
-/// Opens `encrypted` with `key`: the text of one JSON object. It is wiped when dropped.
-pub fn decrypt(key: &SessionKey, encrypted: &Encrypted) -> Result<Zeroizing<String>, Check> {
+/// Decrypts `encrypted` with `key`. Returns the text of one JSON object, which is wiped when
+/// dropped.
+pub(super) fn decrypt(
+    key: &SessionKey,
+    encrypted: &Encrypted,
+) -> Result<Zeroizing<String>, FailedCheck> {
     let mut bytes = Zeroizing::new(encrypted.data().to_vec());
     let mut cipher = Decryptor::<Aes128>::new(key.expose().into(), encrypted.iv().into());
     // The type guarantees whole blocks.
@@ -48,14 +52,14 @@ pub fn decrypt(key: &SessionKey, encrypted: &Encrypted) -> Result<Zeroizing<Stri
             cipher.decrypt_block(block);
         }
     }
-    let text_bytes = unpadded_len(&bytes).ok_or(Check::Padding)?;
-    let text = std::str::from_utf8(&bytes[..text_bytes]).map_err(|_| Check::Utf8)?;
+    let text_bytes = unpadded_len(&bytes).ok_or(FailedCheck::Padding)?;
+    let text = std::str::from_utf8(&bytes[..text_bytes]).map_err(|_| FailedCheck::Utf8)?;
     let is_object = text.trim_start_matches([' ', '\t', '\r', '\n']).starts_with('{')
         && serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok();
-    if is_object { Ok(Zeroizing::new(text.to_owned())) } else { Err(Check::Json) }
+    if is_object { Ok(Zeroizing::new(text.to_owned())) } else { Err(FailedCheck::Json) }
 }
 
-/// Length without the PKCS#7 padding, in time that does not depend on the padding.
+/// Returns the length without the PKCS#7 padding, in time that does not depend on the padding.
 fn unpadded_len(bytes: &[u8]) -> Option<usize> {
     let pad = *bytes.last()?;
     let last_block = bytes.len().checked_sub(BLOCK_BYTES)?;
@@ -66,3 +70,6 @@ fn unpadded_len(bytes: &[u8]) -> Option<usize> {
     }
     bool::from(good).then(|| bytes.len() - usize::from(pad))
 }
+
+#[cfg(test)]
+mod tests;

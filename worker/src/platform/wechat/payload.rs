@@ -1,5 +1,5 @@
-//! What an opened payload must hold: the app's own watermark, and a phone number where
-//! one is expected. Pure.
+//! Checks of a decrypted payload: it must hold the app's own watermark, and a phone number
+//! where one is expected. Pure.
 //!
 //! Source: WeChat's "Get phone number" (`phoneNumber`, `purePhoneNumber`, `countryCode`,
 //! `watermark{appid, timestamp}`); `countryCode` is typed as a string there and printed
@@ -14,18 +14,18 @@ use time::OffsetDateTime;
 
 use crate::platform::Decrypted;
 
-/// How far a payload's time may lie ahead of ours, where age is checked at all.
+/// The time by which a payload may be ahead of this clock, where age is checked at all.
 const AHEAD_MAX: Duration = Duration::from_mins(5);
 
-/// What a payload is judged by.
+/// The rules for a payload.
 #[derive(Debug)]
-pub struct Rules<'a> {
-    /// Whose watermark it must carry.
-    pub app_id: &'a str,
-    /// Oldest payload to accept; `None`: age is not checked.
-    pub max_age: Option<Duration>,
-    /// Now.
-    pub now: OffsetDateTime,
+pub(super) struct Rules<'a> {
+    /// The app whose watermark it must carry.
+    pub(super) app_id: &'a str,
+    /// The age of the oldest payload to accept; `None`: age is not checked.
+    pub(super) max_age: Option<Duration>,
+    /// The time now.
+    pub(super) now: OffsetDateTime,
 }
 
 #[derive(Deserialize)]
@@ -39,9 +39,13 @@ struct Payload {
     country_code: Option<Value>,
 }
 
-/// Judges `text`, the JSON object that was encrypted.
-pub fn judge(text: &str, expect: Expect, rules: &Rules<'_>) -> Result<Decrypted, FailureCode> {
-    // A key that stands twice is as good as unreadable: two readers would differ on it.
+/// Reads `text`, the JSON object that was encrypted, if it follows `rules`.
+pub(super) fn read(
+    text: &str,
+    expect: Expect,
+    rules: &Rules<'_>,
+) -> Result<Decrypted, FailureCode> {
+    // A duplicate key makes it unreadable: two readers would take different values.
     let payload: Payload = serde_json::from_str(text).map_err(|_| FailureCode::DecryptFailed)?;
     let watermark_at = watermark(payload.watermark.as_ref(), rules)?;
     let opened = match expect {
@@ -80,7 +84,7 @@ fn watermark(
     Ok(at)
 }
 
-/// A number, or its digits as a string: documented as the one, seen as the other.
+/// Reads a number, or its digits in a string: documented as the one, seen as the other.
 pub(super) fn integer(value: &Value) -> Option<i64> {
     match value {
         Value::Number(number) => number.as_i64(),
@@ -89,13 +93,13 @@ pub(super) fn integer(value: &Value) -> Option<i64> {
     }
 }
 
-/// The number in `open_data`, by the same rules as where one is expected.
-pub fn phone_in(open_data: &RawValue) -> Option<Phone> {
+/// Returns the number in `open_data`, by the same rules as where one is expected.
+pub(super) fn phone_in(open_data: &RawValue) -> Option<Phone> {
     serde_json::from_str(open_data.get()).ok().as_ref().and_then(phone)
 }
 
-/// The phone, if all three fields are there, well-formed and agree: with CBC an attacker
-/// can change the first block at will, and the fields check one another.
+/// Returns the phone number if all three fields are there, well-formed and in agreement: with
+/// CBC an attacker can change the first block at will, and the fields check one another.
 fn phone(payload: &Payload) -> Option<Phone> {
     let phone_number = payload.phone_number.as_ref()?.as_str()?;
     let pure = payload.pure_phone_number.as_ref()?.as_str()?;
@@ -123,11 +127,15 @@ fn phone(payload: &Payload) -> Option<Phone> {
     })
 }
 
-/// `phoneNumber` "has the area code for foreign numbers"; in which form is not
-/// documented, so any usual one will do.
+/// Returns whether `phone_number` is `pure`, with or without the country code. `phoneNumber`
+/// "has the area code for foreign numbers"; in which form is not documented, so any usual one
+/// counts.
 fn agrees(phone_number: &str, country: &str, pure: &str) -> bool {
     let bare: String =
         phone_number.chars().filter(|c| !matches!(c, ' ' | '-' | '+' | '(' | ')')).collect();
     let bare = bare.strip_prefix("00").unwrap_or(&bare);
     bare == pure || bare.strip_prefix(country) == Some(pure)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,14 +1,14 @@
-//! Tokens: what calls prove themselves with that do not carry an app's secret.
+//! Tokens: the credentials of calls that do not carry an app's secret.
 //!
-//! - `state`: when one is fetched, used, renewed and dropped. Pure.
-//! - `kept`: one token and the fetch that is under way for it.
-//! - `source`: where a token comes from; `issued` for those that others fetch.
+//! - `value`: a token, as it is fetched and as it is used.
+//! - `lifecycle`: when one is fetched, used, renewed and dropped. Pure.
+//! - `cached_token`: one token and the fetch that is under way for it.
+//! - `source`: where a token comes from; `issued` reads those that others fetch.
+//! - here: the tokens of all apps and third-party platforms.
 
 use std::{
     collections::HashMap,
-    fmt,
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
 };
 
 use quhao_common::domain::app::{App, AppId, Component, ComponentToken};
@@ -16,112 +16,79 @@ use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 
 use super::api::Api;
-use kept::Kept;
+use cached_token::CachedToken;
 use source::Source;
 
-pub mod issued;
-pub mod kept;
-pub mod source;
-pub mod state;
+mod cached_token;
+mod issued;
+mod lifecycle;
+mod source;
+pub(super) mod value;
 
-/// Longest token. WeChat has one reserve 512 characters.
-pub const TOKEN_BYTES_MAX: usize = 4096;
-/// Beyond so many tokens, those that are not in use are forgotten now and then.
-const KEPT_MIN: usize = 1024;
-
-/// A token that may be used. Which one it is counts, not what it says: the platform may give
-/// the same text again.
-#[derive(Clone)]
-pub struct Token {
-    text: Arc<SecretString>,
-    number: u64,
-}
-
-impl Token {
-    /// The text, for the platform.
-    pub fn expose(&self) -> &str {
-        self.text.expose_secret()
-    }
-}
-
-impl fmt::Debug for Token {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Token({}, redacted)", self.number)
-    }
-}
-
-/// A token as it came.
-#[derive(Debug)]
-pub struct Fetched {
-    /// The token.
-    pub text: SecretString,
-    /// How much longer it works.
-    pub life: Duration,
-}
-
-/// Whether `text` can be a token at all.
-pub fn is_well_formed(text: &str) -> bool {
-    (1..=TOKEN_BYTES_MAX).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
-}
+/// The number of tokens beyond which those that are not in use are dropped now and then.
+const DROP_UNUSED_FROM: usize = 1024;
 
 /// The tokens of this process.
 #[derive(Debug)]
-pub struct Tokens {
+pub(super) struct TokenCache {
     api: Arc<Api>,
-    known: Mutex<Known>,
+    entries: Mutex<Entries>,
 }
 
 #[derive(Debug)]
-struct Known {
-    kept: HashMap<Whose, Arc<Kept>>,
-    forget_at: usize,
+struct Entries {
+    tokens: HashMap<Owner, Arc<CachedToken>>,
+    /// The number of tokens at which those that are not in use are dropped next.
+    drop_unused_at: usize,
 }
 
-/// Whose a token is, with where it comes from: what is configured anew is not held up by
-/// what became of the old.
+/// The owner of a token, with the source that it comes from: after a change of the
+/// configuration, an outage of the old source does not hold up the new one.
 #[derive(Debug, PartialEq, Eq, Hash)]
-enum Whose {
-    /// The app's, for the secret of this digest.
+enum Owner {
+    /// An app, with the digest of its secret.
     App(AppId, [u8; 32]),
-    /// This third-party platform's.
+    /// A third-party platform.
     Component(Arc<Component>),
 }
 
-impl Tokens {
-    /// None yet; they come from `api`.
-    pub fn new(api: Arc<Api>) -> Self {
-        Self { api, known: Mutex::new(Known { kept: HashMap::new(), forget_at: KEPT_MIN }) }
+impl TokenCache {
+    /// Creates an empty cache that fetches from `api`.
+    pub(super) fn new(api: Arc<Api>) -> Self {
+        let entries = Entries { tokens: HashMap::new(), drop_unused_at: DROP_UNUSED_FROM };
+        Self { api, entries: Mutex::new(entries) }
     }
 
-    /// The token of `app`, whose secret is `secret`.
-    pub fn of(&self, app: &App, secret: &SecretString) -> Arc<Kept> {
+    /// Returns the token of `app`, whose secret is `secret`.
+    pub(super) fn of_app(&self, app: &App, secret: &SecretString) -> Arc<CachedToken> {
         let digest: [u8; 32] = Sha256::digest(secret.expose_secret().as_bytes()).into();
-        self.kept(Whose::App(app.id.clone(), digest), || Source::Platform {
+        self.get_or_insert(Owner::App(app.id.clone(), digest), || Source::Platform {
             api: Arc::clone(&self.api),
             app: app.id.clone(),
             secret: secret.clone(),
         })
     }
 
-    /// The token of `component`.
-    pub fn of_component(&self, component: &Arc<Component>) -> Arc<Kept> {
-        self.kept(Whose::Component(Arc::clone(component)), || match &component.token {
+    /// Returns the token of `component`.
+    pub(super) fn of_component(&self, component: &Arc<Component>) -> Arc<CachedToken> {
+        let owner = Owner::Component(Arc::clone(component));
+        self.get_or_insert(owner, || match &component.token {
             ComponentToken::File(path) => Source::File(path.clone()),
             ComponentToken::Command(words) => Source::Command(words.clone()),
         })
     }
 
-    fn kept(&self, whose: Whose, source: impl FnOnce() -> Source) -> Arc<Kept> {
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(kept) = known.kept.get(&whose) {
-            return Arc::clone(kept);
+    fn get_or_insert(&self, owner: Owner, source: impl FnOnce() -> Source) -> Arc<CachedToken> {
+        let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(cached) = entries.tokens.get(&owner) {
+            return Arc::clone(cached);
         }
-        if known.kept.len() >= known.forget_at {
-            known.kept.retain(|_, kept| kept.is_in_use());
-            known.forget_at = KEPT_MIN.max(2 * known.kept.len());
+        if entries.tokens.len() >= entries.drop_unused_at {
+            entries.tokens.retain(|_, cached| cached.is_in_use());
+            entries.drop_unused_at = DROP_UNUSED_FROM.max(2 * entries.tokens.len());
         }
-        let kept = Arc::new(Kept::new(source()));
-        known.kept.insert(whose, Arc::clone(&kept));
-        kept
+        let cached = Arc::new(CachedToken::new(source()));
+        entries.tokens.insert(owner, Arc::clone(&cached));
+        cached
     }
 }

@@ -1,7 +1,7 @@
-//! An access token for an app's own secret.
+//! Access tokens, issued for an app's own secret.
 //!
 //! Source: WeChat's "getStableAccessToken" (`/doc/service/api/base/api_getstableaccesstoken`):
-//! without force it gives the same token to everybody, with what remains of its life.
+//! without force it returns the same token to everybody, with what remains of its lifetime.
 
 use std::time::Duration;
 
@@ -13,26 +13,26 @@ use zeroize::Zeroize;
 
 use super::{Api, Endpoint, refusal};
 use crate::platform::{
-    ExchangeError, Trouble,
+    CallFailure, PlatformError,
     wechat::{
         payload::integer,
-        token::{Fetched, is_well_formed},
+        token::value::{FetchedToken, is_well_formed},
     },
 };
 
-/// The longest life of a token, by the documentation.
-const LIFE_MAX: Duration = Duration::from_hours(2);
-/// What a token is good for whose answer does not say.
-const LIFE_UNKNOWN: Duration = Duration::from_mins(1);
+/// The longest lifetime of a token, by the documentation.
+const LIFETIME_MAX: Duration = Duration::from_hours(2);
+/// The lifetime of a token whose answer does not say it.
+const LIFETIME_UNKNOWN: Duration = Duration::from_mins(1);
 
 impl Api {
-    /// `POST /cgi-bin/stable_token`, never with force: that would take away the token that
-    /// others use.
-    pub async fn access_token(
+    /// Calls `POST /cgi-bin/stable_token`, never with force: that would invalidate the token
+    /// that others use.
+    pub(in crate::platform::wechat) async fn access_token(
         &self,
         app: &AppId,
         secret: &SecretString,
-    ) -> Result<Fetched, ExchangeError> {
+    ) -> Result<FetchedToken, PlatformError> {
         let body = json!({
             "grant_type": "client_credential",
             "appid": app.as_str(),
@@ -45,32 +45,34 @@ impl Api {
 }
 
 #[derive(Deserialize)]
-struct Answer {
+struct Response {
     access_token: Option<String>,
     expires_in: Option<Value>,
     errcode: Option<Value>,
     errmsg: Option<Value>,
 }
 
-impl Drop for Answer {
+impl Drop for Response {
     fn drop(&mut self) {
         self.access_token.zeroize();
     }
 }
 
-/// What an answer means. Pure.
-pub fn read(answer: &[u8]) -> Result<Fetched, ExchangeError> {
-    let mut answer: Answer =
-        serde_json::from_slice(answer).map_err(|_| ExchangeError::from(Trouble::Unanswered))?;
-    let Some(text) = answer.access_token.take().filter(|text| !text.is_empty()) else {
-        let (errcode, errmsg) = (answer.errcode.as_ref(), answer.errmsg.as_ref());
+/// Reads the answer. Pure.
+pub(super) fn read(answer: &[u8]) -> Result<FetchedToken, PlatformError> {
+    let mut response: Response =
+        serde_json::from_slice(answer).map_err(|_| PlatformError::from(CallFailure::Unanswered))?;
+    let Some(text) = response.access_token.take().filter(|text| !text.is_empty()) else {
+        let errcode = response.errcode.as_ref();
+        let errmsg = response.errmsg.as_ref();
         return Err(refusal(Endpoint::StableToken, errcode, errmsg));
     };
     let text = SecretString::from(text);
     if !is_well_formed(text.expose_secret()) {
-        return Err(Trouble::Final(FailureCode::PlatformUnexpected).into());
+        return Err(CallFailure::Final(FailureCode::PlatformUnexpected).into());
     }
-    let seconds = answer.expires_in.as_ref().and_then(integer);
-    let life = seconds.and_then(|seconds| u64::try_from(seconds).ok()).map(Duration::from_secs);
-    Ok(Fetched { text, life: life.unwrap_or(LIFE_UNKNOWN).min(LIFE_MAX) })
+    let seconds = response.expires_in.as_ref().and_then(integer);
+    let seconds = seconds.and_then(|seconds| u64::try_from(seconds).ok());
+    let lifetime = seconds.map_or(LIFETIME_UNKNOWN, Duration::from_secs).min(LIFETIME_MAX);
+    Ok(FetchedToken { text, lifetime })
 }

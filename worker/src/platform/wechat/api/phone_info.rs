@@ -1,4 +1,4 @@
-//! A phone code for a number.
+//! Phone codes, redeemed for a number.
 //!
 //! Source: WeChat's "getPhoneNumber"
 //! (`/miniprogram/dev/server/API/user-info/phone-number/api_getphonenumber`).
@@ -9,22 +9,22 @@ use serde_json::{Value, json, value::RawValue};
 
 use super::{Api, Endpoint, refusal};
 use crate::platform::{
-    Decrypted, ExchangeError, Redeemed, Trouble,
+    CallFailure, Decrypted, PlatformError, Redeemed,
     wechat::{
-        payload::{Rules, integer, judge},
-        token::Token,
+        payload::{self, Rules, integer},
+        token::value::Token,
     },
 };
 
 impl Api {
-    /// `POST /wxa/business/getuserphonenumber`. What it tells is judged by `rules`.
-    pub async fn phone_number(
+    /// Calls `POST /wxa/business/getuserphonenumber` and checks the answer by `rules`.
+    pub(in crate::platform::wechat) async fn phone_number(
         &self,
         token: &Token,
         code: &PhoneCode,
         openid: Option<&str>,
         rules: &Rules<'_>,
-    ) -> Result<Redeemed, ExchangeError> {
+    ) -> Result<Redeemed, PlatformError> {
         let mut url = self.url(Endpoint::Getuserphonenumber);
         url.query_pairs_mut().append_pair("access_token", token.expose());
         let mut body = json!({"code": code.expose()});
@@ -37,31 +37,32 @@ impl Api {
 }
 
 #[derive(Deserialize)]
-struct Answer<'a> {
+struct Response<'a> {
     #[serde(borrow)]
     phone_info: Option<&'a RawValue>,
     errcode: Option<Value>,
     errmsg: Option<Value>,
 }
 
-/// What an answer means. Pure. `phone_info` is the object that the ciphertext of the older
-/// way holds, and is judged by the same rules.
-pub fn read(answer: &[u8], rules: &Rules<'_>) -> Result<Redeemed, ExchangeError> {
+/// Reads the answer. Pure. `phone_info` is the same object as in the ciphertext of the older
+/// way, and is checked by the same rules.
+pub(super) fn read(answer: &[u8], rules: &Rules<'_>) -> Result<Redeemed, PlatformError> {
     // Not JSON: a proxy's page or half an answer. Whether WeChat saw the code is unknown.
-    let answer: Answer<'_> =
-        serde_json::from_slice(answer).map_err(|_| ExchangeError::from(Trouble::Unanswered))?;
-    let error = answer.errcode.as_ref().and_then(integer).filter(|number| *number != 0);
-    let judged = answer.phone_info.map(|info| judge(info.get(), Expect::Phone, rules));
-    let code = match judged {
+    let response: Response<'_> =
+        serde_json::from_slice(answer).map_err(|_| PlatformError::from(CallFailure::Unanswered))?;
+    let error = response.errcode.as_ref().and_then(integer).filter(|number| *number != 0);
+    let payload = response.phone_info.map(|info| payload::read(info.get(), Expect::Phone, rules));
+    let code = match payload {
         Some(Ok(Decrypted { opened: Opened::Phone(phone), watermark_at })) => {
             return Ok(Redeemed { phone, watermark_at });
         }
         Some(Err(code)) if error.is_none() && code != FailureCode::DecryptFailed => code,
-        // It is no object or not there, or an error number says why it holds nothing.
+        // `phone_info` is no object or not there, or an error number says why it has no number.
         _ => {
-            let (errcode, errmsg) = (answer.errcode.as_ref(), answer.errmsg.as_ref());
+            let errcode = response.errcode.as_ref();
+            let errmsg = response.errmsg.as_ref();
             return Err(refusal(Endpoint::Getuserphonenumber, errcode, errmsg));
         }
     };
-    Err(Trouble::Final(code).into())
+    Err(CallFailure::Final(code).into())
 }

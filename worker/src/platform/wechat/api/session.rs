@@ -1,4 +1,4 @@
-//! A login code for a session.
+//! Login codes, exchanged for a session.
 //!
 //! Source: WeChat's "code2Session" (`/miniprogram/dev/server/API/user-login/api_code2session`)
 //! and, for third-party platforms, "thirdpartyCode2Session"
@@ -18,16 +18,16 @@ use time::OffsetDateTime;
 use zeroize::{Zeroize, Zeroizing};
 
 use super::{Api, Endpoint, refusal};
-use crate::platform::{ExchangeError, Session, Trouble, wechat::token::Token};
+use crate::platform::{CallFailure, PlatformError, Session, wechat::token::value::Token};
 
 impl Api {
-    /// `GET /sns/jscode2session`.
-    pub async fn code_to_session(
+    /// Calls `GET /sns/jscode2session`.
+    pub(in crate::platform::wechat) async fn code_to_session(
         &self,
         app: &AppId,
         secret: &SecretString,
         code: &LoginCode,
-    ) -> Result<Session, ExchangeError> {
+    ) -> Result<Session, PlatformError> {
         let mut url = self.url(Endpoint::Jscode2session);
         url.query_pairs_mut()
             .append_pair("appid", app.as_str())
@@ -38,14 +38,14 @@ impl Api {
         read(Endpoint::Jscode2session, &answer, OffsetDateTime::now_utc())
     }
 
-    /// `GET /sns/component/jscode2session`, in the name of `component`.
-    pub async fn component_code_to_session(
+    /// Calls `GET /sns/component/jscode2session` in the name of `component`.
+    pub(in crate::platform::wechat) async fn component_code_to_session(
         &self,
         app: &AppId,
         component: &AppId,
         token: &Token,
         code: &LoginCode,
-    ) -> Result<Session, ExchangeError> {
+    ) -> Result<Session, PlatformError> {
         let mut url = self.url(Endpoint::ComponentJscode2session);
         url.query_pairs_mut()
             .append_pair("appid", app.as_str())
@@ -59,7 +59,7 @@ impl Api {
 }
 
 #[derive(Deserialize)]
-struct Answer {
+struct Response {
     session_key: Option<String>,
     openid: Option<String>,
     unionid: Option<String>,
@@ -67,36 +67,36 @@ struct Answer {
     errmsg: Option<Value>,
 }
 
-impl Drop for Answer {
+impl Drop for Response {
     fn drop(&mut self) {
         self.session_key.zeroize();
     }
 }
 
-/// What an answer of `endpoint` means. Pure.
-pub fn read(
+/// Reads the answer of `endpoint`. Pure.
+pub(super) fn read(
     endpoint: Endpoint,
     answer: &[u8],
     now: OffsetDateTime,
-) -> Result<Session, ExchangeError> {
+) -> Result<Session, PlatformError> {
     // Not JSON: a proxy's page or half an answer. Whether WeChat saw the code is unknown.
-    let answer: Answer =
-        serde_json::from_slice(answer).map_err(|_| ExchangeError::from(Trouble::Unanswered))?;
-    if let (Some(key), Some(openid)) = (&answer.session_key, &answer.openid)
+    let response: Response =
+        serde_json::from_slice(answer).map_err(|_| PlatformError::from(CallFailure::Unanswered))?;
+    if let (Some(key), Some(openid)) = (&response.session_key, &response.openid)
         && !openid.is_empty()
     {
-        // It never travelled through a client, so it is not repaired: 16 bytes or nothing.
+        // The key never travelled through a client, so it is not repaired: 16 bytes or nothing.
         let key = STANDARD
             .decode(key)
             .ok()
             .and_then(|bytes| <[u8; 16]>::try_from(Zeroizing::new(bytes).as_slice()).ok())
-            .ok_or(Trouble::Final(FailureCode::PlatformUnexpected))?;
+            .ok_or(CallFailure::Final(FailureCode::PlatformUnexpected))?;
         return Ok(Session {
             openid: openid.clone(),
-            unionid: answer.unionid.clone().filter(|unionid| !unionid.is_empty()),
+            unionid: response.unionid.clone().filter(|unionid| !unionid.is_empty()),
             key: SessionKey::new(key),
             exchanged_at: now,
         });
     }
-    Err(refusal(endpoint, answer.errcode.as_ref(), answer.errmsg.as_ref()))
+    Err(refusal(endpoint, response.errcode.as_ref(), response.errmsg.as_ref()))
 }

@@ -1,6 +1,6 @@
-//! A token that is issued elsewhere: read from a file, or printed by a program.
+//! Tokens that are issued elsewhere: read from a file, or printed by a program.
 //!
-//! Why there is none is said in fixed words: what a file or a program says may be anything.
+//! Errors are fixed texts: the content of a file or of a program's output may be anything.
 
 use std::{path::Path, process::Stdio, time::Duration};
 
@@ -13,17 +13,18 @@ use tokio::{
 };
 use zeroize::Zeroizing;
 
-use super::{TOKEN_BYTES_MAX, is_well_formed};
+use super::value::{TOKEN_BYTES_MAX, is_well_formed};
 
-/// Limit of reading the file, and of the program from its start to its end.
-const LIMIT: Duration = Duration::from_secs(5);
-/// What is read at most: a token with some white space around it.
+/// The time limit of reading the file, and of the program from its start to its end.
+const TIMEOUT: Duration = Duration::from_secs(5);
+/// The largest output that is read, in bytes: a token with some white space around it.
 const OUTPUT_BYTES_MAX: usize = TOKEN_BYTES_MAX + 256;
-/// Our own configuration may stand in variables, secrets included.
-const OUR_VARIABLES: &str = "QUHAO_";
+/// The prefix of environment variables that are kept from the program: they may hold quhao's own
+/// configuration, secrets included.
+const OWN_VARIABLES: &str = "QUHAO_";
 
-/// The token in the file at `path`.
-pub async fn from_file(path: &Path) -> Result<SecretString, &'static str> {
+/// Reads the token in the file at `path`.
+pub(super) async fn from_file(path: &Path) -> Result<SecretString, &'static str> {
     let reading = async {
         // Opening a pipe would wait for somebody to write to it.
         let is_file = fs::metadata(path).await.is_ok_and(|metadata| metadata.is_file());
@@ -33,18 +34,18 @@ pub async fn from_file(path: &Path) -> Result<SecretString, &'static str> {
         let mut file = File::open(path).await.map_err(|_| "the file cannot be opened")?;
         read(&mut file).await
     };
-    timeout(LIMIT, reading).await.unwrap_or(Err("reading the file took too long"))
+    timeout(TIMEOUT, reading).await.unwrap_or(Err("reading the file took too long"))
 }
 
-/// The token that the program `words` prints. It is killed if it takes too long or says too
-/// much; what it says on standard error is not looked at.
-pub async fn from_command(words: &[String]) -> Result<SecretString, &'static str> {
+/// Runs the program `words` and returns the token that it prints. It is killed if it takes too
+/// long or prints too much; its standard error is discarded.
+pub(super) async fn from_command(words: &[String]) -> Result<SecretString, &'static str> {
     let (program, arguments) = words.split_first().ok_or("there is no program")?;
     let mut command = Command::new(program);
     command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
     command.kill_on_drop(true);
     for (name, _) in std::env::vars_os() {
-        if name.to_string_lossy().starts_with(OUR_VARIABLES) {
+        if name.to_string_lossy().starts_with(OWN_VARIABLES) {
             command.env_remove(name);
         }
     }
@@ -52,12 +53,12 @@ pub async fn from_command(words: &[String]) -> Result<SecretString, &'static str
         let mut child = command.spawn().map_err(|_| "the program cannot be started")?;
         let mut output = child.stdout.take().ok_or("the program has no output")?;
         let token = read(&mut output).await;
-        // Before its end is waited for: it may be about to say more.
+        // Before waiting for its end: it may be about to print more.
         drop(output);
         let status = child.wait().await.map_err(|_| "the program's end is unknown")?;
         if status.success() { token } else { Err("the program failed") }
     };
-    timeout(LIMIT, running).await.unwrap_or(Err("the program took too long"))
+    timeout(TIMEOUT, running).await.unwrap_or(Err("the program took too long"))
 }
 
 async fn read(from: &mut (impl AsyncRead + Unpin)) -> Result<SecretString, &'static str> {

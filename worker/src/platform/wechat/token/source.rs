@@ -1,4 +1,4 @@
-//! Where a token comes from.
+//! The source of a token: the platform, a file, or a program.
 
 use std::{
     fmt,
@@ -10,34 +10,34 @@ use std::{
 use quhao_common::{domain::app::AppId, process::metrics};
 use secrecy::SecretString;
 
-use super::{Fetched, issued};
-use crate::platform::{ExchangeError, Trouble, wechat::api::Api};
+use super::{issued, value::FetchedToken};
+use crate::platform::{CallFailure, PlatformError, wechat::api::Api};
 
-/// The calls of one fetch begin within this time.
+/// The time within which the calls of one fetch begin.
 const CALLS_WITHIN: Duration = Duration::from_secs(1);
-/// Between two calls of one fetch.
+/// The pause between two calls of one fetch.
 const PAUSE: Duration = Duration::from_millis(200);
-/// How long a token that is issued elsewhere is used before it is looked up again.
-const ISSUED_LIFE: Duration = Duration::from_mins(1);
+/// The time that a token which is issued elsewhere is used before it is looked up again.
+const ISSUED_LIFETIME: Duration = Duration::from_mins(1);
 
-/// Where a token comes from.
-pub enum Source {
-    /// From the platform, for the secret of this app.
+/// The source of a token.
+pub(super) enum Source {
+    /// The platform, which issues a token for the secret of an app.
     Platform {
-        /// Whom to ask.
+        /// The API to call.
         api: Arc<Api>,
         /// The app.
         app: AppId,
-        /// Its secret.
+        /// The app's secret.
         secret: SecretString,
     },
-    /// From this file.
+    /// This file.
     File(PathBuf),
-    /// From the output of this program with these arguments.
+    /// The output of this program with these arguments.
     Command(Vec<String>),
 }
 
-/// For log lines: says which token, and nothing that somebody may hold for a secret.
+/// For log lines: says which token, and nothing that may be a secret.
 impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -54,67 +54,82 @@ impl fmt::Debug for Source {
     }
 }
 
-/// A fetch gave none.
+/// The error of a fetch.
 #[derive(Debug)]
-pub struct NoToken {
-    /// Why, for an operator.
-    pub why: &'static str,
-    /// What it means for a job.
-    pub error: ExchangeError,
+pub(super) struct FetchError {
+    /// The reason, for an operator.
+    pub(super) why: &'static str,
+    /// The error for the jobs that need the token.
+    pub(super) error: PlatformError,
+}
+
+/// The end of a fetch.
+#[derive(Debug)]
+pub(super) struct EndedFetch {
+    /// The time from which on the token lives: when its call began.
+    pub(super) since: Instant,
+    /// The token, or why there is none.
+    pub(super) result: Result<FetchedToken, FetchError>,
 }
 
 impl Source {
-    /// Fetches a token; from when on it lives. Where the trouble passes it calls up to
-    /// `calls_max` times within about a second.
-    pub async fn fetch(&self, calls_max: u32) -> (Instant, Result<Fetched, NoToken>) {
+    /// Fetches a token. Where the failure may pass it calls up to `calls_max` times within
+    /// about a second.
+    pub(super) async fn fetch(&self, calls_max: u32) -> EndedFetch {
         let began = Instant::now();
         let mut calls = 0;
         loop {
-            let started = Instant::now();
+            let since = Instant::now();
             let result = self.call().await;
             calls += 1;
-            let passes =
-                matches!(&result, Err(error) if error.error.trouble == Trouble::NoCredential);
-            if !passes || calls >= calls_max || began.elapsed() + PAUSE > CALLS_WITHIN {
-                return (started, result);
+            let may_pass =
+                matches!(&result, Err(error) if error.error.failure == CallFailure::NoCredential);
+            if !may_pass || calls >= calls_max || began.elapsed() + PAUSE > CALLS_WITHIN {
+                return EndedFetch { since, result };
             }
             tokio::time::sleep(PAUSE).await;
         }
     }
 
-    async fn call(&self) -> Result<Fetched, NoToken> {
+    /// Makes one call and counts it.
+    async fn call(&self) -> Result<FetchedToken, FetchError> {
         let started = Instant::now();
-        let (kind, label, result) = match self {
+        match self {
             Self::Platform { api, app, secret } => {
                 let result = api.access_token(app, secret).await;
-                let label =
-                    result.as_ref().map_or_else(|error| error.trouble.as_str(), |_| "token");
-                ("access", label, result.map_err(not_given))
+                let label = match &result {
+                    Ok(_) => "token",
+                    Err(error) => error.failure.as_str(),
+                };
+                metrics::token_fetched("access", label, started.elapsed());
+                result.map_err(refused_by_platform)
             }
-            Self::File(path) => issued_as(issued::from_file(path).await),
-            Self::Command(words) => issued_as(issued::from_command(words).await),
-        };
-        metrics::token_fetched(kind, label, started.elapsed());
-        result
-    }
-}
-
-/// The platform gave none. Whatever the call was, no code was in it.
-fn not_given(mut error: ExchangeError) -> NoToken {
-    if matches!(error.trouble, Trouble::NotSent | Trouble::Unanswered | Trouble::Busy) {
-        error.trouble = Trouble::NoCredential;
-    }
-    NoToken { why: "the platform gave none", error }
-}
-
-fn issued_as(
-    text: Result<SecretString, &'static str>,
-) -> (&'static str, &'static str, Result<Fetched, NoToken>) {
-    match text {
-        Ok(text) => ("component", "token", Ok(Fetched { text, life: ISSUED_LIFE })),
-        Err(why) => {
-            let error = Trouble::NoCredential.into();
-            ("component", Trouble::NoCredential.as_str(), Err(NoToken { why, error }))
+            Self::File(path) => issued_token(issued::from_file(path).await, started),
+            Self::Command(words) => issued_token(issued::from_command(words).await, started),
         }
     }
+}
+
+/// Returns the error of a call to the platform. A passing failure becomes `NoCredential`:
+/// whatever became of the call, there was no code in it.
+fn refused_by_platform(mut error: PlatformError) -> FetchError {
+    use CallFailure::{Busy, NotSent, Unanswered};
+    if matches!(error.failure, NotSent | Unanswered | Busy) {
+        error.failure = CallFailure::NoCredential;
+    }
+    FetchError { why: "the platform issued none", error }
+}
+
+/// Returns the token that is issued elsewhere, and counts its look-up.
+fn issued_token(
+    text: Result<SecretString, &'static str>,
+    started: Instant,
+) -> Result<FetchedToken, FetchError> {
+    let result = match text {
+        Ok(text) => Ok(FetchedToken { text, lifetime: ISSUED_LIFETIME }),
+        Err(why) => Err(FetchError { why, error: CallFailure::NoCredential.into() }),
+    };
+    let label = if result.is_ok() { "token" } else { CallFailure::NoCredential.as_str() };
+    metrics::token_fetched("component", label, started.elapsed());
+    result
 }

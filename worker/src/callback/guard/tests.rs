@@ -1,23 +1,17 @@
-//! Which addresses callbacks may go to. Nothing here connects to anything.
-
-use std::{
-    net::{IpAddr, Ipv4Addr, Ipv6Addr},
-    sync::Arc,
-};
+//! The addresses that callbacks may go to. Nothing here connects to anything.
 
 use proptest::prelude::*;
-use quhao_worker::callback::{
-    guard::Guard,
-    resolver::{Lookup, RefusedAddress, Resolver},
-};
 use reqwest::dns::{Name, Resolve};
-use url::Url;
+
+use super::*;
+use crate::callback::resolver::{Lookup, RefusedAddress, Resolver};
 
 fn ip(text: &str) -> IpAddr {
     text.parse().unwrap()
 }
 
-/// The first and the last address of what is not public, and particular ones in between.
+/// The first and the last address of each network that is not public, and notable ones in
+/// between.
 const REFUSED: &[&str] = &[
     "0.0.0.0",
     "0.255.255.255",
@@ -94,7 +88,7 @@ const REFUSED: &[&str] = &[
     "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff",
 ];
 
-/// The neighbours of what is not public, and well-known ones.
+/// The neighbours of networks that are not public, and well-known addresses.
 const ADMITTED: &[&str] = &[
     "1.0.0.0",
     "1.1.1.1",
@@ -138,7 +132,7 @@ const ADMITTED: &[&str] = &[
 ];
 
 #[test]
-fn only_what_is_public_is_admitted() {
+fn only_public_addresses_are_admitted() {
     let guard = Guard::new(&[]);
     let wrong = REFUSED.iter().filter(|text| guard.admits(ip(text))).collect::<Vec<_>>();
     assert!(wrong.is_empty(), "not public, and admitted: {wrong:?}");
@@ -147,7 +141,7 @@ fn only_what_is_public_is_admitted() {
 }
 
 #[test]
-fn what_the_operator_allows_is_admitted_and_no_more() {
+fn allowed_networks_are_admitted_too() {
     let networks = ["10.1.0.0/16", "fd12::/16", "64:ff9b::/96"];
     let guard = Guard::new(&networks.map(|network| network.parse().unwrap()));
     for text in ["10.1.0.0", "10.1.255.255", "fd12::7", "64:ff9b::a01:203", "1.1.1.1"] {
@@ -161,26 +155,26 @@ fn what_the_operator_allows_is_admitted_and_no_more() {
 }
 
 #[test]
-fn a_literal_address_is_judged_however_it_is_written() {
+fn a_literal_address_is_checked_in_any_spelling() {
     let guard = Guard::new(&[]);
-    let judged = |text: &str| guard.admits_literal(&Url::parse(text).unwrap());
+    let admits = |text: &str| guard.admits_literal(&Url::parse(text).unwrap());
     let spellings =
         ["127.1", "0x7f.1", "0177.0.0.1", "2130706433", "127.0.0.1.", "%31%32%37.0.0.1"];
     for host in spellings.into_iter().chain(["[::1]", "[::ffff:127.0.0.1]", "[::ffff:7f00:1]"]) {
-        assert!(!judged(&format!("https://{host}:8443/hook")), "{host}");
+        assert!(!admits(&format!("https://{host}:8443/hook")), "{host}");
     }
     for address in REFUSED {
         let host =
             if address.contains(':') { format!("[{address}]") } else { (*address).to_owned() };
-        assert!(!judged(&format!("http://{host}/hook")), "{host}");
+        assert!(!admits(&format!("http://{host}/hook")), "{host}");
     }
     for host in ["1.1.1.1", "[2606:4700:4700::1111]", "localhost", "orders.example.com"] {
-        assert!(judged(&format!("https://{host}/hook")), "{host}");
+        assert!(admits(&format!("https://{host}/hook")), "{host}");
     }
 }
 
 #[tokio::test]
-async fn a_name_gives_only_addresses_that_are_admitted() {
+async fn a_name_resolves_to_admitted_addresses_only() {
     let resolve = async |addresses: Vec<IpAddr>| {
         let lookup: Lookup = Arc::new(move |_| {
             let addresses = addresses.clone();
@@ -200,9 +194,9 @@ async fn a_name_gives_only_addresses_that_are_admitted() {
 }
 
 proptest! {
-    /// The standard library's own idea of private addresses, as far as it goes.
+    /// Covers what the standard library knows of private addresses.
     #[test]
-    fn what_the_standard_library_calls_private_is_refused(bits in any::<u32>()) {
+    fn addresses_that_std_calls_private_are_refused(bits in any::<u32>()) {
         let address = Ipv4Addr::from_bits(bits);
         let private = address.is_private() || address.is_loopback() || address.is_link_local()
             || address.is_multicast() || address.is_broadcast() || address.is_documentation()
@@ -212,9 +206,9 @@ proptest! {
         }
     }
 
-    /// An IPv4 address in the clothes of IPv6 does not get through, whatever it is.
+    /// Covers every form in which IPv6 holds an IPv4 address, whatever that is.
     #[test]
-    fn no_address_hides_in_another(a in any::<u16>(), b in any::<u16>()) {
+    fn an_ipv4_address_within_ipv6_is_refused(a in any::<u16>(), b in any::<u16>()) {
         let guard = Guard::new(&[]);
         for address in [
             Ipv6Addr::new(0, 0, 0, 0, 0, 0xffff, a, b),
