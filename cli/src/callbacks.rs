@@ -1,4 +1,4 @@
-//! `quhao callbacks`: how word of results gets out. Never where it goes, nor what it says.
+//! `quhao callbacks`: whether webhooks were delivered. Never shows addresses or contents.
 
 use std::{
     collections::HashMap,
@@ -6,10 +6,7 @@ use std::{
     path::PathBuf,
 };
 
-use quhao_backend::{
-    backend,
-    store::{CallbackFilter, Store},
-};
+use quhao_backend::store::{CallbackFilter, Store};
 use quhao_common::{
     config::Config,
     domain::{
@@ -22,14 +19,13 @@ use quhao_common::{
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use crate::{
-    config,
-    exit::{Done, Exit},
-    migrate,
+    config, existing_store,
+    exit::{CommandResult, Exit},
 };
 
-/// Most rows that one question to the store gives.
+/// Largest number of rows that one query returns.
 const ROWS_MAX: u32 = 1000;
-/// What a column shows where there is nothing.
+/// The text of an empty cell.
 const NOTHING: &str = "-";
 
 /// `quhao callbacks`
@@ -43,7 +39,7 @@ pub(crate) struct Arguments {
 enum Command {
     /// List callbacks, the newest first
     List(List),
-    /// Make failed callbacks due again, with their whole time before them
+    /// Make failed callbacks due again, with their full time limit
     ///
     /// Exits 1 if there is none.
     Retry(Retry),
@@ -51,16 +47,16 @@ enum Command {
 
 #[derive(Debug, clap::Args)]
 struct List {
-    /// Only those of this app
+    /// Only callbacks of this app
     #[arg(long, value_name = "APPID", value_parser = app)]
     app: Option<AppId>,
-    /// Only those that stand like this
+    /// Only callbacks in this state
     #[arg(long, value_parser = status)]
     state: Option<CallbackStatus>,
-    /// Only those of this job, by its id, whole or as logs show it
+    /// Only callbacks of this job: its id, whole or as logs show it
     #[arg(long, value_name = "ID", value_parser = job)]
     job: Option<JobKey>,
-    /// At most so many
+    /// Maximum number of rows
     #[arg(long, value_name = "N", default_value_t = 50)]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=i64::from(ROWS_MAX)))]
     limit: u32,
@@ -69,18 +65,18 @@ struct List {
 #[derive(Debug, clap::Args)]
 #[command(group = clap::ArgGroup::new("which").args(["job", "app"]).required(true))]
 struct Retry {
-    /// Those of this job, by its id, whole or as logs show it
+    /// The callbacks of this job: its id, whole or as logs show it
     #[arg(long, value_name = "ID", value_parser = job)]
     job: Option<JobKey>,
-    /// The newest fifty of this app
+    /// The newest fifty callbacks of this app
     #[arg(long, value_name = "APPID", value_parser = app)]
     app: Option<AppId>,
-    /// All of the app, however many
+    /// All callbacks of the app
     #[arg(long, requires = "app")]
     all: bool,
 }
 
-/// Those of an app that are made due again without `--all`.
+/// Callbacks of an app that are made due again without `--all`.
 const RETRY_MAX: u32 = 50;
 
 fn app(text: &str) -> Result<AppId, String> {
@@ -98,14 +94,10 @@ fn status(text: &str) -> Result<CallbackStatus, String> {
     found.ok_or_else(|| format!("expected one of {names}"))
 }
 
-/// Does what was asked for, on the store itself.
-pub(crate) async fn run(arguments: Arguments, file: Option<PathBuf>) -> Done {
+/// Lists or retries callbacks, directly on the store.
+pub(crate) async fn run(arguments: Arguments, file: Option<PathBuf>) -> CommandResult {
     let config = config::load(file)?;
-    // Opening a file that is not there would make it.
-    if migrate::is_absent(&config) {
-        return Err(Exit::failed("the store does not exist yet; see `quhao migrate`".to_owned()));
-    }
-    let store = backend::open_store(&config.store).await?;
+    let store = existing_store::open(&config).await?;
     let done = match arguments.command {
         Command::List(list) => run_list(&config, &store, list).await,
         Command::Retry(retry) => run_retry(&store, retry).await,
@@ -114,7 +106,7 @@ pub(crate) async fn run(arguments: Arguments, file: Option<PathBuf>) -> Done {
     done
 }
 
-async fn run_list(config: &Config, store: &Store, list: List) -> Done {
+async fn run_list(config: &Config, store: &Store, list: List) -> CommandResult {
     let List { app, state: status, job: key, limit: max } = list;
     let callbacks = store.callbacks(&CallbackFilter { key, app, status, max }).await?;
     let ids = ids(config, store, &callbacks).await?;
@@ -133,7 +125,7 @@ async fn run_list(config: &Config, store: &Store, list: List) -> Done {
     Ok(())
 }
 
-async fn run_retry(store: &Store, retry: Retry) -> Done {
+async fn run_retry(store: &Store, retry: Retry) -> CommandResult {
     let max = if retry.app.is_some() && !retry.all { RETRY_MAX } else { ROWS_MAX };
     let filter = CallbackFilter { key: retry.job, app: retry.app, status: None, max };
     let mut count = 0;
@@ -149,8 +141,8 @@ async fn run_retry(store: &Store, retry: Retry) -> Done {
     if count == 0 { Err(Exit::failed("no such callback has failed")) } else { Ok(()) }
 }
 
-/// The ids of the jobs, as logs show them: without their tags. They stand in the sealed
-/// answers; those that cannot be opened here are left out.
+/// Returns the ids of the jobs by their keys. Ids stand in the sealed answers; an answer that
+/// cannot be opened here is left out.
 async fn ids(
     config: &Config,
     store: &Store,
@@ -184,7 +176,7 @@ fn row(id: Option<&JobId>, callback: &CallbackState) -> Result<[String; 8], Exit
     ])
 }
 
-/// To the second: nobody waits for a retry by the millisecond.
+/// Formats a time to the second: nobody waits for a retry by the millisecond.
 fn time(at: OffsetDateTime) -> Result<String, time::error::Format> {
     at.truncate_to_second().format(&Rfc3339)
 }

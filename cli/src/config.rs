@@ -10,7 +10,7 @@ use std::{
 use anyhow::Context;
 use quhao_common::config::{self, Config, ConfigErrors, DEFAULT_FILE, LoadOptions};
 
-use crate::exit::{Done, Exit};
+use crate::exit::{CommandResult, Exit};
 
 /// `quhao config`
 #[derive(Debug, clap::Args)]
@@ -20,12 +20,12 @@ pub(crate) struct Arguments {
     defaults: bool,
 }
 
-/// Prints.
-pub(crate) fn run(arguments: &Arguments, file: Option<PathBuf>) -> Done {
+/// Prints the effective configuration, or the default file.
+pub(crate) fn run(arguments: &Arguments, file: Option<PathBuf>) -> CommandResult {
     let text = if arguments.defaults {
         config::DEFAULTS.to_owned()
     } else {
-        config::effective_toml(&LoadOptions::of_process(file)).map_err(|errors| wrong(&errors))?
+        config::effective_toml(&LoadOptions::of_process(file)).map_err(|errors| invalid(&errors))?
     };
     let mut out = io::stdout().lock();
     out.write_all(text.as_bytes())?;
@@ -33,33 +33,33 @@ pub(crate) fn run(arguments: &Arguments, file: Option<PathBuf>) -> Done {
     Ok(())
 }
 
-/// The configuration of this process.
+/// Loads the configuration of this process.
 pub(crate) fn load(file: Option<PathBuf>) -> Result<Config, Exit> {
-    Config::load(&LoadOptions::of_process(file)).map_err(|errors| wrong(&errors))
+    Config::load(&LoadOptions::of_process(file)).map_err(|errors| invalid(&errors))
 }
 
-/// As [`load`], for the first command that a newcomer tries: with nothing configured, it
-/// shows a file that works.
+/// Loads the configuration like [`load`]. With nothing configured it prints a file that works,
+/// since this is the first command that a newcomer tries.
 pub(crate) fn load_or_explain(file: Option<PathBuf>) -> Result<Config, Exit> {
     let nothing_named = file.is_none() && is_absent_or_empty(Path::new(DEFAULT_FILE));
     match Config::load(&LoadOptions::of_process(file)) {
         Ok(config) => Ok(config),
-        Err(errors) if nothing_named && errors.only_missing() => Err(explained(&errors)?),
-        Err(errors) => Err(wrong(&errors)),
+        Err(errors) if nothing_named && errors.only_missing() => Err(explain(&errors)?),
+        Err(errors) => Err(invalid(&errors)),
     }
 }
 
-fn wrong(errors: &ConfigErrors) -> Exit {
+fn invalid(errors: &ConfigErrors) -> Exit {
     let count = errors.iter().count();
     let what = if count == 1 { "an error" } else { "errors" };
     Exit::misused(format!("the configuration has {what}:\n{}", indented(errors)))
 }
 
-/// The explanation goes to standard error and the file to standard output, so that
-/// `quhao serve > quhao.toml` keeps just the file.
-fn explained(errors: &ConfigErrors) -> Result<Exit, Exit> {
+/// Prints an example file to standard output and the explanation to standard error, so that
+/// `quhao serve > quhao.toml` keeps the file alone.
+fn explain(errors: &ConfigErrors) -> Result<Exit, Exit> {
     let example = config::minimal_example().context("no randomness for new secrets")?;
-    // Nobody is left to hear of a closed standard error.
+    // A closed standard error has no reader left to tell.
     let _ = writeln!(
         io::stderr().lock(),
         "quhao: nothing is configured yet. These have no default:\n{}\n\n\
@@ -76,8 +76,8 @@ fn explained(errors: &ConfigErrors) -> Result<Exit, Exit> {
     Ok(Exit::Misused(None))
 }
 
-/// What `out` was redirected to, if it is a file, is its owner's alone from now on: the
-/// shell has made it readable by everybody.
+/// Removes everybody's rights but the owner's from the file that `out` was redirected to: the
+/// shell has made it readable by all.
 fn make_private(out: &impl AsFd) -> io::Result<()> {
     let file = File::from(out.as_fd().try_clone_to_owned()?);
     if file.metadata()?.is_file() {
@@ -86,7 +86,7 @@ fn make_private(out: &impl AsFd) -> io::Result<()> {
     Ok(())
 }
 
-/// Empty is as good as absent: `quhao serve > quhao.toml` has made it just now.
+/// Returns whether the file is missing or empty: `quhao serve > quhao.toml` has just created it.
 fn is_absent_or_empty(path: &Path) -> bool {
     path.metadata().map_or(true, |metadata| metadata.len() == 0)
 }

@@ -1,7 +1,7 @@
-//! `quhao demo`: the whole product in one process, for whoever has a minute.
+//! `quhao demo`: the whole product in one process, with a simulated WeChat.
 
 mod client;
-mod folder;
+mod finished_job;
 mod page;
 mod run;
 mod table;
@@ -9,11 +9,12 @@ mod table;
 use std::{
     env, fs,
     net::{Ipv4Addr, SocketAddr, TcpListener},
+    os::unix::fs::PermissionsExt,
+    path::Path,
     sync::Arc,
     time::Duration,
 };
 
-use crate::shutdown;
 use anyhow::Context;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use data_encoding::HEXLOWER;
@@ -24,21 +25,26 @@ use quhao_common::{
 use quhao_simulator::{Options, Simulator};
 use rand::{TryRngCore, rngs::OsRng};
 use sha2::{Digest, Sha256};
+use tempfile::TempDir;
 
-use self::{client::Client, folder::Folder, page::Page, table::Table};
+use self::{
+    client::{APP_ID, Client},
+    page::Page,
+    table::Table,
+};
 use crate::{
-    exit::{Done, Exit},
+    exit::{CommandResult, Exit},
     serve::{Role, Running},
+    shutdown,
 };
 
-/// The mini-program of the demo.
-const APP_ID: &str = "wx4f4bc4dec97d474b";
-/// What every call of the simulated WeChat takes; `run` adds up to as much again.
+/// Time that every call to the simulated WeChat takes; `run` adds up to as much again.
 const LATENCY: Duration = Duration::from_millis(60);
-/// Printed lines of yesterday shall work: codes live as long as anybody plays.
+/// Life of a login code: a command that was printed hours ago still works.
 const CODE_LIFE: Duration = Duration::from_hours(24);
-/// Preferred ports: easy to remember, given up if taken.
+/// Preferred port of the API; another is taken where it is in use.
 const API_PORT: u16 = 8080;
+/// Preferred port of the page; another is taken where it is in use.
 const PAGE_PORT: u16 = 8081;
 
 /// `quhao demo`
@@ -54,32 +60,32 @@ pub(crate) struct Arguments {
     once: bool,
 }
 
-/// Runs until done, or until a signal.
-pub(crate) async fn run(arguments: Arguments) -> Done {
+/// Runs the demo until it is done, or until a signal.
+pub(crate) async fn run(arguments: Arguments) -> CommandResult {
     let stop = shutdown::signals()?;
-    let folder = Folder::create()?;
-    // With `--once` nobody looks, and several may run at once.
+    let folder = private_folder()?;
+    // With `--once` nobody opens the API, and several demos may run at once.
     let api = if arguments.once { loopback(0) } else { preferred(API_PORT) };
-    let stage = tokio::select! {
-        stage = Stage::set(&folder, api) => stage?,
+    let demo = tokio::select! {
+        demo = Demo::start(folder.path(), api) => demo?,
         () = stop.cancelled() => return interrupted(&arguments),
     };
     let played = tokio::select! {
-        played = stage.play(&arguments) => played,
-        part = stage.running.broken() => Err(Exit::failed(format!("the {part} ended by itself"))),
+        played = demo.play(&arguments) => played,
+        part = demo.running.broken() => Err(Exit::failed(format!("the {part} ended by itself"))),
         () = stop.cancelled() => interrupted(&arguments),
     };
-    stage.strike().await;
+    demo.stop().await;
     played
 }
 
-/// Ctrl-C ends the page as it should, but with `--once` it means that jobs are missing.
-fn interrupted(arguments: &Arguments) -> Done {
+/// Returns the result of a demo that a signal ended: with `--once` jobs are missing.
+fn interrupted(arguments: &Arguments) -> CommandResult {
     if arguments.once { Err(Exit::Failed(None)) } else { Ok(()) }
 }
 
-/// Everything that the demo runs.
-struct Stage {
+/// The running parts of the demo.
+struct Demo {
     simulator: Arc<Simulator>,
     running: Running,
     client: Client,
@@ -87,19 +93,19 @@ struct Stage {
     api_key: String,
 }
 
-impl Stage {
-    /// Starts simulator, producer and worker, the interface at `api`; all that they keep is
-    /// in `folder`.
-    async fn set(folder: &Folder, api: SocketAddr) -> Result<Self, Exit> {
+impl Demo {
+    /// Starts simulator, producer and worker, with the API at `api`. All their files are in
+    /// `folder`.
+    async fn start(folder: &Path, api: SocketAddr) -> Result<Self, Exit> {
         let options = Options { code_life: CODE_LIFE, ..Options::default() };
         let simulator = Simulator::start(options).await.context("the simulator cannot listen")?;
         simulator.set_latency(LATENCY);
 
         let api_key = format!("demo_{}", HEXLOWER.encode(&random::<16>()?));
         let text = configuration(api, &simulator.base_url(), &api_key)?;
-        let file = folder.path().join("quhao.toml");
+        let file = folder.join("quhao.toml");
         fs::write(&file, text).with_context(|| format!("cannot write {}", file.display()))?;
-        // Of the visitor's environment the filter alone: the demo is the same everywhere.
+        // Only the log filter is taken from the environment: the demo is the same everywhere.
         let environment = env::vars_os().filter(|(name, _)| name == FILTER_VARIABLE).collect();
         let options = LoadOptions { file: Some(file), environment, ..LoadOptions::default() };
         let config = Config::load(&options)?;
@@ -115,11 +121,10 @@ impl Stage {
         })
     }
 
-    /// The jobs, then the page.
-    async fn play(&self, arguments: &Arguments) -> Done {
+    /// Runs the jobs, then serves the page.
+    async fn play(&self, arguments: &Arguments) -> CommandResult {
         let mut table = Table::standard();
-        let at_once = run::at_once(arguments.jobs);
-        table.head(arguments.jobs, at_once)?;
+        table.head(arguments.jobs, run::concurrency(arguments.jobs))?;
         let mut jobs = Vec::with_capacity(arguments.jobs as usize);
         let took = run::submit_all(&self.simulator, &self.client, arguments.jobs, |job| {
             let shown = table.row(&job);
@@ -139,8 +144,8 @@ impl Stage {
         Ok(())
     }
 
-    /// Ends everything in order.
-    async fn strike(self) {
+    /// Stops the parts in order.
+    async fn stop(self) {
         self.running.drain().await;
         if let Some(simulator) = Arc::into_inner(self.simulator) {
             simulator.stop().await;
@@ -148,9 +153,10 @@ impl Stage {
     }
 }
 
-/// The configuration that a visitor would write, with new secrets.
+/// Returns the text of a configuration with new secrets.
 fn configuration(api: SocketAddr, platform: &str, api_key: &str) -> anyhow::Result<String> {
-    let (id, seal) = (STANDARD.encode(random::<32>()?), STANDARD.encode(random::<32>()?));
+    let id = STANDARD.encode(random::<32>()?);
+    let seal = STANDARD.encode(random::<32>()?);
     let digest = HEXLOWER.encode(&Sha256::digest(api_key));
     Ok(format!(
         r#"drain_seconds = 3
@@ -190,14 +196,21 @@ secret = "any-will-do"
     ))
 }
 
-/// `port` if it is free now, else any. Another program may take it before we do; then the
-/// demo says so and can be started again.
+/// Returns `port` if it is free now, else any. Another program may take it before we do; then
+/// the demo fails with a message and can be started again.
 fn preferred(port: u16) -> SocketAddr {
     let wanted = loopback(port);
     match TcpListener::bind(wanted) {
         Ok(_) => wanted,
         Err(_) => loopback(0),
     }
+}
+
+/// Creates a folder that only this user can read; removed with its content when dropped.
+fn private_folder() -> anyhow::Result<TempDir> {
+    let private = fs::Permissions::from_mode(0o700);
+    let folder = tempfile::Builder::new().prefix("quhao-demo-").permissions(private).tempdir();
+    folder.context("cannot create a temporary folder")
 }
 
 fn loopback(port: u16) -> SocketAddr {

@@ -6,7 +6,7 @@ use anyhow::Context;
 use quhao_common::config::reference_markdown;
 
 use crate::{
-    exit::{Done, Exit},
+    exit::{CommandResult, Exit},
     failure_codes,
 };
 
@@ -40,7 +40,7 @@ fn documents() -> Vec<Document> {
 }
 
 /// Writes the documents, or compares them. Must run in the workspace's root.
-pub(crate) fn run(arguments: &Arguments) -> Done {
+pub(crate) fn run(arguments: &Arguments) -> CommandResult {
     if !Path::new("docs").is_dir() {
         return Err(Exit::misused("there is no docs/ here: run this from the workspace's root"));
     }
@@ -48,7 +48,7 @@ pub(crate) fn run(arguments: &Arguments) -> Done {
 }
 
 /// Writes every document.
-fn write() -> Done {
+fn write() -> CommandResult {
     for Document { path, text } in documents() {
         fs::write(path, text).with_context(|| format!("cannot write {path}"))?;
     }
@@ -56,7 +56,7 @@ fn write() -> Done {
 }
 
 /// Compares every document with its file.
-fn check() -> Done {
+fn check() -> CommandResult {
     let mut stale = Vec::new();
     for Document { path, text } in documents() {
         match fs::read_to_string(path) {

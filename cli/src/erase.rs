@@ -1,4 +1,4 @@
-//! `quhao erase`: everything of one app, for an operator whose merchant leaves.
+//! `quhao erase`: erases everything of one app, for an operator whose merchant leaves.
 
 use std::{
     io::{self, Write},
@@ -6,17 +6,13 @@ use std::{
 };
 
 use anyhow::Context;
-use quhao_backend::{
-    backend,
-    store::{AppErased, AppErasure, Erased, Store},
-};
+use quhao_backend::store::{AppErased, AppErasure, Erased, Store};
 use quhao_common::{config::Config, domain::app::AppId};
 use time::OffsetDateTime;
 
 use crate::{
-    config,
-    exit::{Done, Exit},
-    migrate,
+    config, existing_store,
+    exit::{CommandResult, Exit},
     schema::Fitness,
 };
 
@@ -31,8 +27,8 @@ pub(crate) struct Arguments {
     yes: bool,
 }
 
-/// Erases, part by part, and says how much went.
-pub(crate) async fn run(arguments: Arguments, file: Option<PathBuf>) -> Done {
+/// Erases the app in bounded parts and prints how much was erased.
+pub(crate) async fn run(arguments: Arguments, file: Option<PathBuf>) -> CommandResult {
     let app = AppId::new(&arguments.app)
         .map_err(|error| Exit::misused(format!("--app is no appid: {error}")))?;
     if !arguments.yes {
@@ -42,11 +38,7 @@ pub(crate) async fn run(arguments: Arguments, file: Option<PathBuf>) -> Done {
         )));
     }
     let config = config::load(file)?;
-    // Opening a file that is not there would make it.
-    if migrate::is_absent(&config) {
-        return Err(Exit::failed("the store does not exist yet; see `quhao migrate`".to_owned()));
-    }
-    let store = backend::open_store(&config.store).await?;
+    let store = existing_store::open(&config).await?;
     let erased = erase(&store, &config, app).await;
     store.close().await;
     let Erased { answers, sessions } = erased?;
@@ -58,13 +50,14 @@ pub(crate) async fn run(arguments: Arguments, file: Option<PathBuf>) -> Done {
 
 async fn erase(store: &Store, config: &Config, app: AppId) -> Result<Erased, Exit> {
     let schema = store.schema().await?;
-    if let Some(trouble) = Fitness::of(schema).trouble(schema) {
-        return Err(Exit::failed(trouble));
+    if let Some(problem) = Fitness::of(schema).problem(schema) {
+        return Err(Exit::failed(problem));
     }
-    // As fine as the times of jobs.
+    // The precision of a job's times.
     let erased_at = OffsetDateTime::now_utc().truncate_to_millisecond();
     let purge_at = erased_at + config.erasure_retention();
-    let (mut all, mut after) = (Erased::default(), None);
+    let mut all = Erased::default();
+    let mut after = None;
     loop {
         let part = AppErasure { app: app.clone(), erased_at, purge_at, after };
         let AppErased { erased, next } = store.erase_app(&part).await.with_context(|| {

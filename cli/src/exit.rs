@@ -1,4 +1,4 @@
-//! How a command ends, when it does not end well.
+//! Exit codes, and the errors that lead to them.
 
 use std::{
     io::{self, Write},
@@ -11,38 +11,37 @@ use quhao_common::{
     process::{error_chain::with_causes, telemetry::TelemetryError},
 };
 
-/// Why a command ended early. `Ok(())` is exit code 0. Without an error, everything has
-/// been said already.
+/// Why a command failed. Without an error inside, everything has been printed already.
 #[derive(Debug)]
 pub(crate) enum Exit {
-    /// What was asked for did not come about, or a check says no. Exit code 1.
+    /// The command failed, or a check found something. Exit code 1.
     Failed(Option<anyhow::Error>),
     /// The command line or the configuration is wrong. Exit code 2.
     Misused(Option<anyhow::Error>),
 }
 
-/// What every command returns.
-pub(crate) type Done = Result<(), Exit>;
+/// The result of a command; `Ok(())` is exit code 0.
+pub(crate) type CommandResult = Result<(), Exit>;
 
 impl Exit {
-    /// A failure in words.
-    pub(crate) fn failed(words: impl Into<String>) -> Self {
-        Self::Failed(Some(anyhow!(words.into())))
+    /// Creates a failure with this message.
+    pub(crate) fn failed(message: impl Into<String>) -> Self {
+        Self::Failed(Some(anyhow!(message.into())))
     }
 
-    /// Wrong usage in words.
-    pub(crate) fn misused(words: impl Into<String>) -> Self {
-        Self::Misused(Some(anyhow!(words.into())))
+    /// Creates a usage error with this message.
+    pub(crate) fn misused(message: impl Into<String>) -> Self {
+        Self::Misused(Some(anyhow!(message.into())))
     }
 
-    /// Says on standard error what has not been said yet, and gives the exit code.
+    /// Prints the error to standard error, if there is one, and returns the exit code.
     pub(crate) fn report(self) -> ExitCode {
         let (code, error) = match self {
             Self::Failed(error) => (1, error),
             Self::Misused(error) => (2, error),
         };
         if let Some(error) = error {
-            // Nobody is left to hear of a closed standard error.
+            // A closed standard error has no reader left to tell.
             let _ = writeln!(io::stderr().lock(), "quhao: {}", with_causes(error.as_ref()));
         }
         ExitCode::from(code)
@@ -52,10 +51,10 @@ impl Exit {
 impl<E: Into<anyhow::Error>> From<E> for Exit {
     fn from(error: E) -> Self {
         let error = error.into();
-        if is_of_the_configuration(&error) {
+        if is_configuration_error(&error) {
             return Self::Misused(Some(error));
         }
-        // Whoever read our output has had enough: `quhao config --defaults | head`.
+        // The reader of our output closed it: `quhao config --defaults | head`.
         let closed = error
             .downcast_ref::<io::Error>()
             .is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe);
@@ -63,9 +62,9 @@ impl<E: Into<anyhow::Error>> From<E> for Exit {
     }
 }
 
-/// Whether the configuration is wrong: reading it finds everything that is. That a file is
-/// in use, say, is none of it.
-fn is_of_the_configuration(error: &anyhow::Error) -> bool {
+/// Returns whether the configuration is wrong. A file that is in use, for example, is not a
+/// configuration error.
+fn is_configuration_error(error: &anyhow::Error) -> bool {
     let filter = matches!(error.downcast_ref(), Some(TelemetryError::Filter));
     filter || error.is::<ConfigErrors>()
 }

@@ -1,11 +1,10 @@
-//! `quhao job`: what an operator may know about a job. Never the phone or the openid.
+//! `quhao job`: what an operator may know about a job. Never shows a phone number or an openid.
 
 use std::{
     io::{self, Write},
     path::PathBuf,
 };
 
-use quhao_backend::backend;
 use quhao_common::{
     config::Config,
     crypto::vault::VaultError,
@@ -20,9 +19,8 @@ use quhao_common::{
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use crate::{
-    config,
-    exit::{Done, Exit},
-    migrate,
+    config, existing_store,
+    exit::{CommandResult, Exit},
 };
 
 /// `quhao job`
@@ -32,19 +30,19 @@ pub(crate) struct Arguments {
     id: String,
 }
 
-/// What an answer says of its job.
+/// The state of a job, as far as this process can read it.
 enum Finding {
     Succeeded,
     Failed(Failure, Shape),
-    /// Only that it was erased is kept.
+    /// Erased: only the fact is kept.
     Erased,
-    /// It has a row that this configuration does not open.
-    Closed(&'static str),
+    /// Finished, but this configuration cannot open the answer, for this reason.
+    Unreadable(&'static str),
 }
 
-/// Looks the job up and says where it stands.
-pub(crate) async fn run(arguments: Arguments, file: Option<PathBuf>) -> Done {
-    // Before the configuration: an id that is none needs no store to say so.
+/// Looks the job up and prints its state.
+pub(crate) async fn run(arguments: Arguments, file: Option<PathBuf>) -> CommandResult {
+    // Checked before the configuration is read: a malformed id needs no store.
     let Some((number, key)) = id::parse_for_operator(&arguments.id) else {
         return Err(Exit::misused(
             "not a job's id: expected `job_` and 40 characters, or 28 as logs show it",
@@ -58,11 +56,7 @@ pub(crate) async fn run(arguments: Arguments, file: Option<PathBuf>) -> Done {
             "not made for any app of this configuration with the secrets that it lists".to_owned(),
         ));
     }
-    // Opening a file that is not there would make it.
-    if migrate::is_absent(&config) {
-        return Err(Exit::failed("the store does not exist yet; see `quhao migrate`".to_owned()));
-    }
-    let store = backend::open_store(&config.store).await?;
+    let store = existing_store::open(&config).await?;
     let rows = store.answers(&[key]).await;
     store.close().await;
     let row = rows?.into_iter().next();
@@ -75,32 +69,32 @@ pub(crate) async fn run(arguments: Arguments, file: Option<PathBuf>) -> Done {
         return Ok(());
     };
     let finding = find(&config, key, &row);
-    writeln!(out, "status      {}", word(&finding))?;
+    writeln!(out, "status      {}", status(&finding))?;
     write_times(&mut out, &row)?;
-    write_why(&mut out, &finding)?;
+    write_failure(&mut out, &finding)?;
     out.flush()?;
     match finding {
         Finding::Failed(..) => Err(Exit::Failed(None)),
-        Finding::Succeeded | Finding::Erased | Finding::Closed(_) => Ok(()),
+        Finding::Succeeded | Finding::Erased | Finding::Unreadable(_) => Ok(()),
     }
 }
 
-/// Whether the id's tag proves that it was made here.
+/// Returns whether the id's tag proves that it was issued under this configuration.
 fn is_ours(config: &Config, id: &JobId) -> bool {
     let registry = config.live.now();
     registry.directory.apps().any(|app| registry.id_keys.proves(id, &app.client, &app.id))
 }
 
-/// The id as logs show it.
+/// Returns the id without a tag, as logs show it.
 fn tagless(number: u8, key: JobKey) -> JobId {
     let mut bytes = [0; 25];
     bytes[0] = number;
     bytes[1..=16].copy_from_slice(key.as_bytes());
-    // Its Display leaves the tag out, which is not known here anyway.
+    // `Display` leaves out the tag, which is not known here anyway.
     JobId::from_bytes(bytes)
 }
 
-/// Opens the answer. The row does not say which app it is about; its seal does.
+/// Opens the answer with each app in turn: the row does not name its app, the seal does.
 fn find(config: &Config, key: JobKey, row: &StoredAnswer) -> Finding {
     let Some(sealed) = &row.answer else { return Finding::Erased };
     let registry = config.live.now();
@@ -111,21 +105,21 @@ fn find(config: &Config, key: JobKey, row: &StoredAnswer) -> Finding {
                 return Finding::Failed(failure, shape);
             }
             Err(AnswerError::Vault(VaultError::UnknownKey(_))) => {
-                return Finding::Closed("its seal key is not in [secrets] seal");
+                return Finding::Unreadable("its seal key is not in [secrets] seal");
             }
             Err(AnswerError::Vault(VaultError::Damaged)) => {}
-            Err(AnswerError::Form) => return Finding::Closed("written by another version"),
+            Err(AnswerError::Form) => return Finding::Unreadable("written by another version"),
         }
     }
-    Finding::Closed("of an app that is not configured here, or sealed with another secret")
+    Finding::Unreadable("of an app that is not configured here, or sealed with another secret")
 }
 
-fn word(finding: &Finding) -> String {
+fn status(finding: &Finding) -> String {
     match finding {
         Finding::Succeeded => "succeeded".to_owned(),
         Finding::Failed(..) => "failed".to_owned(),
         Finding::Erased => "erased".to_owned(),
-        Finding::Closed(why) => format!("finished; how cannot be read: {why}"),
+        Finding::Unreadable(why) => format!("finished; how cannot be read: {why}"),
     }
 }
 
@@ -139,12 +133,12 @@ fn write_times(out: &mut impl Write, row: &StoredAnswer) -> Result<(), Exit> {
     Ok(())
 }
 
-/// To the millisecond, as the interface tells it.
+/// Formats a time to the millisecond, as the API does.
 fn time(at: OffsetDateTime) -> Result<String, time::error::Format> {
     at.truncate_to_millisecond().format(&Rfc3339)
 }
 
-fn write_why(out: &mut impl Write, finding: &Finding) -> io::Result<()> {
+fn write_failure(out: &mut impl Write, finding: &Finding) -> io::Result<()> {
     let Finding::Failed(failure, shape) = finding else { return Ok(()) };
     let code = failure.code;
     writeln!(out, "error       {}: {}", code.as_str(), code.message())?;

@@ -1,12 +1,13 @@
 //! 取号: mini-program login codes and encrypted payloads in, verified phone numbers out.
 //!
-//! The only `main`: reads the command line and hands over to the module of the command.
+//! The only `main`: reads the command line and calls the module of the command.
 
 mod callbacks;
 mod config;
 mod demo;
 mod docs;
 mod erase;
+mod existing_store;
 mod exit;
 mod failure_codes;
 mod job;
@@ -22,7 +23,7 @@ use clap::{Parser, Subcommand};
 use mimalloc::MiMalloc;
 use tokio::runtime::{self, Runtime};
 
-use crate::{exit::Done, serve::Role};
+use crate::{exit::CommandResult, serve::Role};
 
 /// A job is some hundred small things on the heap: a tenth of a worker's processor time less
 /// than with glibc's (docs/understand/performance.md).
@@ -69,7 +70,7 @@ enum Command {
     /// `serve` and `demo` do this by themselves on `sqlite:` stores, whose file belongs
     /// to one process. On a server nothing migrates by itself.
     Migrate(migrate::Arguments),
-    /// Run the misbehaving WeChat on its own
+    /// Run the WeChat simulator
     Simulator(simulator::Arguments),
     /// Decode a job's id and say where the job stands
     ///
@@ -106,13 +107,14 @@ fn main() -> ExitCode {
         Err(error) => return exit::Exit::from(error).report(),
     };
     let done = runtime.block_on(run(cli));
-    // What has not ended by now was given its time.
+    // Tasks that still run have had their time to end.
     runtime.shutdown_background();
     done.map_or_else(exit::Exit::report, |()| ExitCode::SUCCESS)
 }
 
-/// A thread for every two processors, unless tokio's own variable says how many: nearly all
-/// that a process does is to wait, and threads that wake each other cost more than they do.
+/// Creates a runtime with one thread for every two processors, unless Tokio's own variable says
+/// how many: a process waits most of the time, and threads that wake each other cost more than
+/// they do.
 fn runtime() -> io::Result<Runtime> {
     let mut builder = runtime::Builder::new_multi_thread();
     if env::var_os("TOKIO_WORKER_THREADS").is_none() {
@@ -122,7 +124,7 @@ fn runtime() -> io::Result<Runtime> {
     builder.enable_all().build()
 }
 
-async fn run(cli: Cli) -> Done {
+async fn run(cli: Cli) -> CommandResult {
     let file = cli.config;
     match cli.command {
         Command::Demo(arguments) => demo::run(arguments).await,

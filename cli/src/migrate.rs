@@ -1,4 +1,4 @@
-//! `quhao migrate`: the store's schema.
+//! `quhao migrate`: brings the store's schema up to date.
 
 use std::{
     io::{self, Write},
@@ -10,11 +10,10 @@ use quhao_backend::{
     backend,
     store::{SCHEMA_VERSION, Schema, Store},
 };
-use quhao_common::config::{Config, StoreUrl};
 
 use crate::{
-    config,
-    exit::{Done, Exit},
+    config, existing_store,
+    exit::{CommandResult, Exit},
     schema::Fitness,
 };
 
@@ -26,11 +25,11 @@ pub(crate) struct Arguments {
     check: bool,
 }
 
-/// Migrates, or looks whether it would.
-pub(crate) async fn run(arguments: Arguments, file: Option<PathBuf>) -> Done {
+/// Applies pending migrations, or only lists them.
+pub(crate) async fn run(arguments: Arguments, file: Option<PathBuf>) -> CommandResult {
     let config = config::load(file)?;
-    // Opening a file that is not there would make it.
-    if arguments.check && is_absent(&config) {
+    // Opening a file that does not exist would create it.
+    if arguments.check && existing_store::is_absent(&config) {
         return pending(Schema { version: 0, min_compatible: 0 });
     }
     let store = backend::open_store(&config.store).await?;
@@ -39,45 +38,43 @@ pub(crate) async fn run(arguments: Arguments, file: Option<PathBuf>) -> Done {
     done
 }
 
-async fn check(store: &Store) -> Done {
+async fn check(store: &Store) -> CommandResult {
     let schema = store.schema().await?;
     match Fitness::of(schema) {
-        Fitness::Fits => say(&format!("the schema has version {}: nothing to do", schema.version)),
+        Fitness::Fits => {
+            print_line(&format!("the schema has version {}: nothing to do", schema.version))
+        }
         Fitness::Older => pending(schema),
         Fitness::TooNew => Err(refused(schema)),
     }
 }
 
-async fn apply(store: &Store) -> Done {
+async fn apply(store: &Store) -> CommandResult {
     let before = store.schema().await?;
     if Fitness::of(before) == Fitness::TooNew {
         return Err(refused(before));
     }
     let applied = store.migrate().await.context("the migration failed")?;
     for version in &applied {
-        say(&format!("applied migration {version:04}"))?;
+        print_line(&format!("applied migration {version:04}"))?;
     }
     let schema = store.schema().await?;
     let nothing = if applied.is_empty() { ": nothing to do" } else { "" };
-    say(&format!("the schema has version {}{nothing}", schema.version))
+    print_line(&format!("the schema has version {}{nothing}", schema.version))
 }
 
-fn pending(schema: Schema) -> Done {
+fn pending(schema: Schema) -> CommandResult {
     for version in schema.version + 1..=SCHEMA_VERSION {
-        say(&format!("pending: migration {version:04}"))?;
+        print_line(&format!("pending: migration {version:04}"))?;
     }
     Err(Exit::Failed(None))
 }
 
 fn refused(schema: Schema) -> Exit {
-    Exit::failed(Fitness::TooNew.trouble(schema).unwrap_or_default())
+    Exit::failed(Fitness::TooNew.problem(schema).unwrap_or_default())
 }
 
-pub(crate) fn is_absent(config: &Config) -> bool {
-    matches!(&config.store.url, StoreUrl::Sqlite(path) if !path.exists())
-}
-
-fn say(line: &str) -> Done {
+fn print_line(line: &str) -> CommandResult {
     let mut out = io::stdout().lock();
     writeln!(out, "{line}")?;
     Ok(())

@@ -1,4 +1,4 @@
-//! Whether this build can work with the schema that a store has.
+//! Whether this build can work with a store's schema.
 
 use quhao_backend::store::{SCHEMA_VERSION, Schema};
 
@@ -14,7 +14,7 @@ pub(crate) enum Fitness {
 }
 
 impl Fitness {
-    /// Whether `schema` fits this build.
+    /// Compares `schema` with what this build needs.
     pub(crate) fn of(schema: Schema) -> Self {
         if schema.min_compatible > SCHEMA_VERSION {
             Self::TooNew
@@ -25,8 +25,8 @@ impl Fitness {
         }
     }
 
-    /// What is wrong, and the command that mends it. `None` if nothing is.
-    pub(crate) fn trouble(self, schema: Schema) -> Option<String> {
+    /// Returns what is wrong and the command that fixes it, or `None` where the schema fits.
+    pub(crate) fn problem(self, schema: Schema) -> Option<String> {
         match self {
             Self::Fits => None,
             Self::Older => Some(format!(

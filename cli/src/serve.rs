@@ -1,6 +1,7 @@
 //! `quhao serve`, `quhao producer`, `quhao worker`: the roles.
 
 mod reload;
+mod role;
 mod running;
 
 use std::path::PathBuf;
@@ -12,47 +13,24 @@ use quhao_common::{
 use tracing::{info, warn};
 
 use self::reload::{Hangups, Reload};
-pub(crate) use self::running::Running;
+pub(crate) use self::{role::Role, running::Running};
 use crate::{
     config,
-    exit::{Done, Exit},
+    exit::{CommandResult, Exit},
     shutdown,
 };
 
-/// What a process does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Role {
-    /// HTTP in, queue out.
-    Producer,
-    /// Queue in, results out.
-    Worker,
-    /// Both, in one process.
-    Both,
-}
-
-impl Role {
-    /// Whether it takes submissions.
-    pub(crate) fn produces(self) -> bool {
-        self != Self::Worker
-    }
-
-    /// Whether it works on jobs.
-    pub(crate) fn works(self) -> bool {
-        self != Self::Producer
-    }
-}
-
-/// Runs `role` until a signal to end, then drains. SIGHUP has it read its configuration
-/// again, but not while it drains.
-pub(crate) async fn run(role: Role, file: Option<PathBuf>) -> Done {
+/// Runs `role` until SIGTERM or SIGINT, then drains. SIGHUP reloads the configuration, but not
+/// during the drain.
+pub(crate) async fn run(role: Role, file: Option<PathBuf>) -> CommandResult {
     let options = LoadOptions::of_process(file.clone());
     let config =
         if role == Role::Both { config::load_or_explain(file)? } else { config::load(file)? };
-    refuse_half_of_an_embedded_mode(role, &config)?;
+    refuse_one_role_of_embedded_mode(role, &config)?;
     telemetry::init(&config.log)?;
     for file in &config.exposed_files {
         let file = file.display();
-        warn!(%file, "others on this machine can read this file, and secrets stand in it: chmod 600");
+        warn!(%file, "this configuration file contains secrets and others can read it; run chmod 600");
     }
     raise_descriptor_limit(config.http.connections_max);
     let stop = shutdown::signals()?;
@@ -75,24 +53,28 @@ pub(crate) async fn run(role: Role, file: Option<PathBuf>) -> Done {
     }
 }
 
-/// Every connection is a file descriptor, and most systems start a process with 1024 of
-/// them although it may have more.
+/// Raises the limit of file descriptors as far as the system allows. Every connection needs one,
+/// and most systems start a process with 1024.
 fn raise_descriptor_limit(connections_max: usize) {
-    // Those of the links, the store, the platform and the log.
-    const OURS: u64 = 256;
-    let wanted = connections_max as u64 + OURS;
+    /// Descriptors for broker, store, platform and log.
+    const OTHERS: u64 = 256;
+    let wanted = connections_max as u64 + OTHERS;
     match rlimit::increase_nofile_limit(u64::MAX) {
         Ok(limit) if limit < wanted => warn!(
             limit,
-            wanted, "fewer file descriptors than http.connections_max may need; raise the limit"
+            wanted,
+            "fewer file descriptors than http.connections_max may need; raise the limit (ulimit -n)"
         ),
         Ok(_) => {}
-        Err(error) => warn!(%error, "the limit of file descriptors is as it was"),
+        Err(error) => {
+            warn!(%error, "could not raise the limit of file descriptors; it stays as it was");
+        }
     }
 }
 
-/// An embedded database has one process, so neither role could reach the other.
-fn refuse_half_of_an_embedded_mode(role: Role, config: &Config) -> Done {
+/// Refuses to run one role alone on an SQLite file, which belongs to one process: the other role
+/// could not reach it.
+fn refuse_one_role_of_embedded_mode(role: Role, config: &Config) -> CommandResult {
     if role == Role::Both || !config.is_embedded() {
         return Ok(());
     }

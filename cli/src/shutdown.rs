@@ -1,11 +1,11 @@
-//! The end of a process: the first SIGTERM or SIGINT drains, a second one exits at once.
+//! Signals that end a process: the first SIGTERM or SIGINT drains, a second one exits at once.
 
 use std::io;
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-/// A request to end.
+/// A signal that asks this process to end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Request {
     Terminate,
@@ -20,7 +20,7 @@ impl Request {
         }
     }
 
-    /// What a shell shows for a process that this signal ended: 128 and its number.
+    /// Returns the exit code of a process that this signal ended: 128 plus its number.
     fn exit_code(self) -> i32 {
         match self {
             Self::Terminate => 143,
@@ -29,8 +29,8 @@ impl Request {
     }
 }
 
-/// A token that the first SIGTERM or SIGINT cancels; the second one exits the process
-/// with 143 or 130. Call it once, inside a Tokio runtime, before anything else starts.
+/// Returns a token that the first SIGTERM or SIGINT cancels. The second signal exits the
+/// process with 143 or 130. Call it once, inside a Tokio runtime, before anything else starts.
 pub(crate) fn signals() -> io::Result<CancellationToken> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
@@ -71,7 +71,7 @@ mod tests {
     const LIMIT: Duration = Duration::from_secs(10);
 
     #[tokio::test]
-    async fn the_first_signal_drains_and_the_second_exits() {
+    async fn first_signal_drains_and_second_exits() {
         let (send, mut requests) = mpsc::channel(2);
         let (exited, mut exit) = mpsc::channel(1);
         let token = CancellationToken::new();
@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn sigterm_is_heard() {
+    async fn sigterm_cancels_the_token() {
         let token = signals().unwrap();
         let pid = std::process::id().to_string();
         let sent = Command::new("kill").args(["-TERM", &pid]).status().unwrap();

@@ -1,4 +1,4 @@
-//! `quhao simulator`: the misbehaving WeChat on its own.
+//! `quhao simulator`: runs the WeChat simulator as a process of its own.
 
 use std::{
     io::{self, Write},
@@ -6,11 +6,10 @@ use std::{
     time::Duration,
 };
 
-use crate::shutdown;
 use anyhow::Context;
 use quhao_simulator::{App, Component, Endpoint, Options, Simulator};
 
-use crate::exit::Done;
+use crate::{exit::CommandResult, shutdown};
 
 /// The appid in the printed example when no `--app` was given.
 const EXAMPLE_APP: &str = "wx4f4bc4dec97d474b";
@@ -43,8 +42,8 @@ pub(crate) struct Arguments {
     country_code_as_number: bool,
 }
 
-/// Runs until a signal.
-pub(crate) async fn run(arguments: Arguments) -> Done {
+/// Runs the simulator until a signal.
+pub(crate) async fn run(arguments: Arguments) -> CommandResult {
     let example = arguments.apps.first().map_or(EXAMPLE_APP, |app| &app.app_id).to_owned();
     let stop = shutdown::signals()?;
     let options = Options {
@@ -70,7 +69,7 @@ pub(crate) async fn run(arguments: Arguments) -> Done {
     writeln!(out, "  configure quhao with   [platforms.wechat] base_url = \"{base}\"")?;
     writeln!(
         out,
-        "  mint a guest with      curl -s {base}/simulator/guests -d '{{\"app_id\":\"{example}\"}}'"
+        "  create a guest with    curl -s {base}/simulator/guests -d '{{\"app_id\":\"{example}\"}}'"
     )?;
     writeln!(out, "  see what was called    curl -s {base}/simulator/calls")?;
     out.flush()?;

@@ -1,4 +1,4 @@
-//! What an ordering system would do: submit a tap over HTTP and read the job.
+//! The ordering system's part: submits a tap over HTTP and reads the job.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -8,14 +8,16 @@ use serde::Deserialize;
 use serde_json::{Value, json, value::RawValue};
 use time::OffsetDateTime;
 
+/// The mini-program of the demo.
+pub(super) const APP_ID: &str = "wx4f4bc4dec97d474b";
 /// Seconds that a request waits for the result.
 pub(super) const WAIT_SECONDS: u64 = 10;
-/// The whole of a request, its wait included.
+/// Time limit of one request, its wait included.
 const REQUEST_LIMIT: Duration = Duration::from_secs(WAIT_SECONDS + 10);
-/// Requests for one result, each waiting, before the client gives up.
+/// Waiting requests for one result before the client gives up.
 const POLLS_MAX: u32 = 6;
 
-/// A client of quhao's HTTP interface.
+/// A client of quhao's HTTP API.
 #[derive(Debug, Clone)]
 pub(super) struct Client {
     http: reqwest::Client,
@@ -23,12 +25,12 @@ pub(super) struct Client {
     api_key: String,
 }
 
-/// An answer as it came.
+/// An HTTP response.
 #[derive(Debug)]
-pub(super) struct Answer {
+pub(super) struct Response {
     /// The HTTP status.
     pub(super) status: u16,
-    /// The body to the letter: a job, or a problem.
+    /// The body as it came: a job, or a problem.
     pub(super) body: Box<RawValue>,
 }
 
@@ -62,10 +64,10 @@ pub(super) struct JobError {
 }
 
 impl Client {
-    /// A client of the interface at `api`.
+    /// Creates a client of the API at `api`.
     pub(super) fn new(api: SocketAddr, api_key: &str) -> reqwest::Result<Self> {
         let http = reqwest::Client::builder()
-            // The interface is on this machine, whatever the proxy variables say.
+            // The API is on this machine, whatever the proxy variables say.
             .no_proxy()
             .connect_timeout(Duration::from_secs(2))
             .timeout(REQUEST_LIMIT)
@@ -73,23 +75,29 @@ impl Client {
         Ok(Self { http, base: format!("http://{api}"), api_key: api_key.to_owned() })
     }
 
-    /// Submits; with `wait`, waits for the result as long as the contract lets it.
-    pub(super) async fn submit(&self, guest: &User, wait: bool) -> anyhow::Result<Answer> {
-        let mut request = self.http.post(format!("{}/v1/jobs", self.base)).json(&body(guest));
-        if wait {
-            request = request.header("prefer", format!("wait={WAIT_SECONDS}"));
-        }
-        self.answer(request).await
+    /// Submits the user's tap without waiting for the result.
+    pub(super) async fn submit(&self, user: &User) -> anyhow::Result<Response> {
+        self.send(self.submission(user)).await
     }
 
-    /// Reads the job at `url` until it is finished.
+    /// Submits the user's tap and waits for the result for at most [`WAIT_SECONDS`].
+    pub(super) async fn submit_and_wait(&self, user: &User) -> anyhow::Result<Response> {
+        let prefer = format!("wait={WAIT_SECONDS}");
+        self.send(self.submission(user).header("prefer", prefer)).await
+    }
+
+    fn submission(&self, user: &User) -> reqwest::RequestBuilder {
+        self.http.post(format!("{}/v1/jobs", self.base)).json(&body(user))
+    }
+
+    /// Polls the job at `url` until it is finished, and returns it.
     pub(super) async fn finished(&self, url: &str) -> anyhow::Result<Job> {
         for _ in 0..POLLS_MAX {
             let request = self
                 .http
                 .get(format!("{}{url}", self.base))
                 .header("prefer", format!("wait={WAIT_SECONDS}"));
-            let job = self.answer(request).await?.job()?;
+            let job = self.send(request).await?.job()?;
             if job.status != "queued" {
                 return Ok(job);
             }
@@ -97,45 +105,50 @@ impl Client {
         bail!("not finished after {} s", u64::from(POLLS_MAX) * WAIT_SECONDS)
     }
 
-    async fn answer(&self, request: reqwest::RequestBuilder) -> anyhow::Result<Answer> {
+    async fn send(&self, request: reqwest::RequestBuilder) -> anyhow::Result<Response> {
         let response = request.bearer_auth(&self.api_key).send().await?;
         let status = response.status().as_u16();
         let body = response.json().await.with_context(|| format!("HTTP {status} without JSON"))?;
-        Ok(Answer { status, body })
+        Ok(Response { status, body })
     }
 }
 
-impl Answer {
-    /// The job; an error that names the problem's code if it is none.
+impl Response {
+    /// Returns the job. If the body is a problem, the error names its code.
     pub(super) fn job(self) -> anyhow::Result<Job> {
         if !matches!(self.status, 200 | 202) {
             let problem: Value = serde_json::from_str(self.body.get()).unwrap_or_default();
             let code = problem.get("code").and_then(Value::as_str).unwrap_or("no code");
             bail!("HTTP {} {code}", self.status);
         }
-        serde_json::from_str(self.body.get()).context("the answer is not a job")
+        serde_json::from_str(self.body.get()).context("the response is not a job")
     }
 }
 
 impl Job {
-    /// The phone number, if there is one.
+    /// Returns the phone number, if there is one.
     pub(super) fn phone(&self) -> Option<&str> {
         Some(&self.result.as_ref()?.phone.as_ref()?.e164)
     }
 
-    /// From acceptance until the outcome was known, by quhao's own clock.
+    /// Returns the time from acceptance to the outcome, by quhao's own clock.
     pub(super) fn worked(&self) -> Option<Duration> {
         (self.finished_at? - self.created_at?).try_into().ok()
     }
 }
 
-/// What a mini-program's back end sends for this guest.
-pub(super) fn body(guest: &User) -> Value {
+/// Returns what a mini-program's back end sends for this user.
+pub(super) fn body(user: &User) -> Value {
     json!({
-        "app_id": guest.app_id,
-        "code": guest.code,
-        "encrypted_data": guest.encrypted_data,
-        "iv": guest.iv,
+        "app_id": user.app_id,
+        "code": user.code,
+        "encrypted_data": user.encrypted_data,
+        "iv": user.iv,
         "metadata": {"table": 12},
     })
+}
+
+/// Returns the number that the simulator gave this user, in the form that quhao answers.
+pub(super) fn expected_number(user: &User) -> String {
+    format!("+86{}", user.phone)
 }

@@ -1,7 +1,7 @@
-//! The demo page: a phone to tap on, and what quhao makes of the tap.
+//! The demo page: a phone to tap on, and what quhao returns for the tap.
 //!
-//! The browser plays the guest. This server plays the ordering system: it holds the API
-//! key, which never reaches the browser.
+//! The browser is the guest. This server is the ordering system: it holds the API key, which
+//! never reaches the browser.
 
 use std::{io, net::SocketAddr, sync::Arc, time::Instant};
 
@@ -19,17 +19,13 @@ use serde_json::{Value, json, value::RawValue};
 use sha2::{Digest, Sha256};
 use tokio::{net::TcpListener, sync::Semaphore};
 
-use super::{
-    APP_ID,
-    client::{self, Client},
-    run,
-};
+use super::client::{self, APP_ID, Client};
 
 const HTML: &str = include_str!("page.html");
-/// Taps under way at once.
+/// Largest number of taps at once.
 const TAPS_MAX: usize = 32;
 
-/// The page's server, listening but not answering yet.
+/// The page's server, bound but not serving yet.
 pub(super) struct Page {
     listener: TcpListener,
     address: SocketAddr,
@@ -42,7 +38,7 @@ struct Shop {
 }
 
 impl Page {
-    /// Listens on `wanted`, or on a port that the system chooses if that is taken.
+    /// Binds `wanted`, or a port that the system chooses if that is taken.
     pub(super) async fn bind(wanted: SocketAddr) -> io::Result<Self> {
         let listener = match TcpListener::bind(wanted).await {
             Ok(listener) => listener,
@@ -52,12 +48,12 @@ impl Page {
         Ok(Self { listener, address })
     }
 
-    /// Where it listens.
+    /// Returns the address that it listens on.
     pub(super) fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Answers until dropped.
+    /// Serves until dropped.
     pub(super) async fn run(self, simulator: Arc<Simulator>, client: Client) -> io::Result<()> {
         let shop = Arc::new(Shop { simulator, client, taps: Semaphore::new(TAPS_MAX) });
         let router = Router::new()
@@ -88,7 +84,7 @@ async fn html() -> Response {
     (headers, HTML).into_response()
 }
 
-/// The CSP hash of what stands between two tags of the page.
+/// Returns the CSP hash of the text between two tags of the page.
 fn hash_of(open: &str, close: &str) -> String {
     let inside = HTML
         .split_once(open)
@@ -97,7 +93,7 @@ fn hash_of(open: &str, close: &str) -> String {
     format!("sha256-{}", STANDARD.encode(Sha256::digest(inside)))
 }
 
-/// A new guest's tap, ready to be submitted.
+/// Returns what a new guest's tap submits.
 async fn guest(State(shop): State<Arc<Shop>>) -> Json<Value> {
     Json(client::body(&shop.simulator.user(APP_ID)))
 }
@@ -109,27 +105,27 @@ struct TapQuery {
     twice: bool,
 }
 
-/// What came of a tap.
+/// The results of a tap.
 #[derive(Serialize)]
-struct Tapped {
-    /// What the mini-program handed over.
+struct TapResults {
+    /// What the mini-program sent.
     sent: Value,
     /// The number in the ciphertext, as the simulator made it.
     minted: String,
-    /// The answers to the submissions.
-    answers: Vec<Answered>,
-    /// Calls of the platform with the guest's login code.
+    /// The responses to the submissions.
+    answers: Vec<AnsweredSubmission>,
+    /// Calls to the platform with the guest's login code.
     platform_calls: u32,
 }
 
 #[derive(Serialize)]
-struct Answered {
+struct AnsweredSubmission {
     status: u16,
     took_ms: f64,
     body: Box<RawValue>,
 }
 
-/// A guest taps; the ordering system submits, and waits for the number.
+/// Creates a guest who taps, submits the tap, and waits for the number.
 async fn tap(State(shop): State<Arc<Shop>>, Query(query): Query<TapQuery>) -> Response {
     let Ok(_slot) = shop.taps.try_acquire() else {
         let busy = Json(json!({"error": "too many taps at once"}));
@@ -143,9 +139,9 @@ async fn tap(State(shop): State<Arc<Shop>>, Query(query): Query<TapQuery>) -> Re
         submit(&shop.client, &guest).await.map(|only| vec![only])
     };
     match answers {
-        Ok(answers) => Json(Tapped {
+        Ok(answers) => Json(TapResults {
             sent: client::body(&guest),
-            minted: run::minted(&guest),
+            minted: client::expected_number(&guest),
             answers,
             platform_calls: shop.simulator.calls_of(&guest.code),
         })
@@ -157,9 +153,9 @@ async fn tap(State(shop): State<Arc<Shop>>, Query(query): Query<TapQuery>) -> Re
     }
 }
 
-async fn submit(client: &Client, guest: &User) -> anyhow::Result<Answered> {
+async fn submit(client: &Client, guest: &User) -> anyhow::Result<AnsweredSubmission> {
     let begun = Instant::now();
-    let answer = client.submit(guest, true).await?;
+    let answer = client.submit_and_wait(guest).await?;
     let took_ms = begun.elapsed().as_secs_f64() * 1000.0;
-    Ok(Answered { status: answer.status, took_ms, body: answer.body })
+    Ok(AnsweredSubmission { status: answer.status, took_ms, body: answer.body })
 }

@@ -1,8 +1,8 @@
-//! SIGHUP: the configuration is read again, all layers and every secret's file.
+//! Reload on SIGHUP: reads the configuration again, all layers and every secret's file.
 //!
-//! What may change at once are clients, apps and numbered secrets, and the addresses that
-//! new connections to the servers use. A configuration with an error is refused as a
-//! whole. One reading at a time: signals that come meanwhile make one more.
+//! Clients, apps, numbered secrets, and the addresses for new connections to the servers take
+//! effect at once. A configuration with an error is refused as a whole. Reloads do not overlap:
+//! signals that arrive during one cause one more.
 
 use std::{convert::Infallible, io, sync::Arc};
 
@@ -17,30 +17,30 @@ use tokio::{
 };
 use tracing::{error, info, warn};
 
-/// The SIGHUPs that this process gets. As long as the process lives they do not end it.
+/// The SIGHUPs that this process receives. They no longer end the process.
 #[derive(Debug)]
 pub(crate) struct Hangups(Signal);
 
 impl Hangups {
-    /// From now on; one that comes before [`Reload::run`] counts too.
+    /// Starts listening. A signal that arrives before [`Reload::run`] counts too.
     pub(crate) fn listen() -> io::Result<Self> {
         signal(SignalKind::hangup()).map(Self)
     }
 }
 
-/// What a running process needs to take over another configuration.
+/// Reloads the configuration of a running process.
 #[derive(Debug)]
 pub(crate) struct Reload {
-    /// Where the configuration is.
+    /// Where the configuration is read from.
     pub(crate) options: LoadOptions,
-    /// What the process was started with.
+    /// The configuration that the process was started with.
     pub(crate) started_with: Config,
-    /// What connects.
+    /// Queue and store, whose new connections use the new addresses.
     pub(crate) backend: Backend,
 }
 
 impl Reload {
-    /// Reads again at every signal, until dropped. What is read then is forgotten.
+    /// Reloads at every signal, until dropped.
     pub(crate) async fn run(self, mut hangups: Hangups) -> Infallible {
         loop {
             if hangups.0.recv().await.is_none() {
@@ -52,30 +52,30 @@ impl Reload {
         }
     }
 
-    /// Whether there is another configuration in force now.
+    /// Reads the configuration and applies it. Returns whether it was applied.
     async fn reload(&self) -> bool {
-        info!("SIGHUP: reading the configuration again");
+        info!("SIGHUP: reloading the configuration");
         let options = self.options.clone();
-        // It reads files. The text of a panic would quote what stands in them.
+        // Reading files blocks. The text of a panic could quote their content, so it is not logged.
         let Ok(loaded) = spawn_blocking(move || Config::load(&options)).await else {
-            error!("reading the configuration panicked; what was in force stays");
+            error!("reading the configuration panicked; the old configuration stays in force");
             return false;
         };
         let config = match loaded {
             Ok(config) => config,
             Err(errors) => {
                 for error in errors.iter() {
-                    error!(%error, "wrong in the configuration");
+                    error!(%error, "the configuration has an error");
                 }
                 let errors = errors.iter().count();
-                error!(errors, "the configuration is refused as a whole; what was in force stays");
+                error!(errors, "configuration refused; the old configuration stays in force");
                 return false;
             }
         };
-        // Before anything changes: it may refuse.
+        // First, because it may refuse.
         if let Err(error) = self.backend.reconfigure(&config.queue, &config.store) {
             let error = with_causes(&error);
-            error!(error, "the configuration is refused as a whole; what was in force stays");
+            error!(error, "configuration refused; the old configuration stays in force");
             return false;
         }
         self.apply(&config);
@@ -84,14 +84,14 @@ impl Reload {
 
     fn apply(&self, config: &Config) {
         let registry = config.live.now();
-        let (clients, apps) =
-            (registry.directory.clients().count(), registry.directory.apps().count());
+        let clients = registry.directory.clients().count();
+        let apps = registry.directory.apps().count();
         self.started_with.live.replace(Arc::clone(&registry));
-        info!(clients, apps, "the configuration was reloaded");
+        info!(clients, apps, "configuration reloaded");
         let sections = self.started_with.sections_that_need_a_restart(config);
         if !sections.is_empty() {
             let sections = sections.join(", ");
-            warn!(sections, "what changed in these sections needs a restart");
+            warn!(sections, "changes in these sections need a restart");
         }
     }
 }

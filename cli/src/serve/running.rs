@@ -1,4 +1,4 @@
-//! A role that is running: its parts, their order of starting and of ending.
+//! A running process: its parts, the order in which they start and the order in which they end.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -18,15 +18,15 @@ use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tracing::{info, warn};
 
-use super::Role;
+use super::role::Role;
 use crate::{
-    exit::{Done, Exit},
+    exit::{CommandResult, Exit},
     schema::Fitness,
 };
 
-/// How long the store may take to tell its schema. Out of reach, the role starts anyway.
+/// Time limit of reading the schema. If the store is unavailable, the process starts anyway.
 const SCHEMA_LIMIT: Duration = Duration::from_secs(4);
-/// How long queue and store may take to close their links after the drain.
+/// Time limit of closing the connections to queue and store after the drain.
 const CLOSE_LIMIT: Duration = Duration::from_secs(2);
 
 /// The parts of one process.
@@ -37,7 +37,7 @@ pub(crate) struct Running {
     api: Option<SocketAddr>,
     backend: Backend,
     drain: Duration,
-    /// Ends the metrics' upkeep with the rest.
+    /// Ends the upkeep of the metrics when the process ends.
     _upkeep: DropGuard,
 }
 
@@ -49,14 +49,14 @@ struct Part {
 }
 
 impl Part {
-    /// Begins; `run` gets the token that will tell it to stop.
+    /// Spawns the part; `run` receives the token that tells it to stop.
     fn run<F>(run: impl FnOnce(CancellationToken) -> F) -> Self
     where
         F: Future<Output = ()> + Send + 'static,
     {
         let part = Self { stop: CancellationToken::new(), ended: CancellationToken::new() };
         let run = run(part.stop.clone());
-        // Also cancelled by a panic.
+        // A panic cancels it too.
         let ended = part.ended.clone().drop_guard();
         tokio::spawn(async move {
             run.await;
@@ -67,9 +67,9 @@ impl Part {
 }
 
 impl Running {
-    /// Judges the schema, opens queue and store, listens, and begins.
+    /// Checks the schema, opens queue and store, binds the listeners, and starts the parts.
     pub(crate) async fn start(config: &Config, role: Role) -> Result<Self, Exit> {
-        // Before the queue: in embedded mode it may live in the store's file.
+        // Before the queue: in embedded mode the queue may share the store's file.
         prepare_store(config).await?;
         let exporter = metrics::install()?;
         let roles = Roles {
@@ -86,7 +86,7 @@ impl Running {
                 return Err(exit);
             }
         };
-        // Nothing runs before everything is there.
+        // Nothing runs before everything is bound.
         let upkeep = CancellationToken::new();
         tokio::spawn(exporter.upkeep(upkeep.clone()));
         let limit = drain_of_worker(role, config.drain);
@@ -107,18 +107,18 @@ impl Running {
         })
     }
 
-    /// Queue and store.
+    /// Returns queue and store.
     pub(crate) fn backend(&self) -> &Backend {
         &self.backend
     }
 
-    /// Where the interface listens, if this process has one.
+    /// Returns the address of the API, if this process has a producer.
     pub(crate) fn api(&self) -> Option<SocketAddr> {
         self.api
     }
 
-    /// Waits for a part to end without having been told to, which none should; says
-    /// which. Safe to drop.
+    /// Waits until a part ends although nobody stopped it, and returns its name. No part should.
+    /// Cancel safe.
     pub(crate) async fn broken(&self) -> &'static str {
         let ended = async |part: &Option<Part>| match part {
             Some(part) => part.ended.cancelled().await,
@@ -130,9 +130,9 @@ impl Running {
         }
     }
 
-    /// Ends in order: no more submissions, then no more work, then the links. A worker
-    /// beside a producer works on while that ends, so that waiting clients are served,
-    /// but keeps half of the time for its own end.
+    /// Stops the producer, then the worker, then closes the connections. A worker beside a
+    /// producer goes on until the producer has ended, so that waiting clients get their results;
+    /// half of the time is kept for the worker's own drain.
     pub(crate) async fn drain(self) {
         let begun = Instant::now();
         let in_time = async {
@@ -148,26 +148,26 @@ impl Running {
                 producer.ended.cancelled().await;
             }
         };
-        // The links need a moment of it for their end.
+        // Closing the connections needs a part of the time.
         let in_time_until = begun + self.drain.saturating_sub(CLOSE_LIMIT).max(self.drain / 2);
         if timeout_at(in_time_until, in_time).await.is_err() {
-            warn!("the drain took too long; unfinished work will be delivered again");
+            warn!("drain timed out; unfinished jobs will be delivered again");
         }
-        // Each part has a limit of its own; a peer that is silent must not add them up.
+        // Queue and store have a limit each; a silent peer must not make it their sum.
         if tokio::time::timeout(CLOSE_LIMIT, self.backend.close(CLOSE_LIMIT)).await.is_err() {
-            warn!("the links did not end in time");
+            warn!("connections to queue or store did not close in time; exiting anyway");
         }
     }
 }
 
-/// How much of the time that a process has for its end is its worker's: all, or the half
-/// that a producer beside it leaves, but for what the links need.
+/// Returns the part of the drain time that the worker may use: all of it, or half beside a
+/// producer, less the time for closing the connections.
 fn drain_of_worker(role: Role, drain: Duration) -> Duration {
     let whole = if role.produces() { drain / 2 } else { drain };
     whole.saturating_sub(CLOSE_LIMIT).max(whole / 2)
 }
 
-/// What has its listeners, but does not run yet.
+/// Producer and worker with their listeners bound, not running yet.
 struct Parts {
     producer: Option<Producer>,
     worker: Option<Worker>,
@@ -202,40 +202,40 @@ async fn bind(
     Ok(Parts { producer, worker })
 }
 
-/// Refuses a schema that this build cannot work with. An embedded store is brought up to
-/// date instead: its file belongs to this process alone.
-async fn prepare_store(config: &Config) -> Done {
+/// Refuses a schema that this build cannot work with. Migrates an embedded store instead: its
+/// file belongs to this process alone.
+async fn prepare_store(config: &Config) -> CommandResult {
     let store = backend::open_store(&config.store).await?;
     let embedded = matches!(config.store.url, StoreUrl::Sqlite(_));
-    let done = if embedded { bring_up(&store).await } else { judge(&store).await };
+    let done = if embedded { migrate(&store).await } else { check_schema(&store).await };
     store.close().await;
     done
 }
 
-async fn bring_up(store: &Store) -> Done {
+async fn migrate(store: &Store) -> CommandResult {
     let schema = store.schema().await?;
     if Fitness::of(schema) == Fitness::Older {
-        let applied = store.migrate().await.context("the store's schema cannot be brought up")?;
+        let applied = store.migrate().await.context("the migration failed")?;
         info!(migrations = ?applied, "schema brought up to date");
         return Ok(());
     }
     refuse_unless_fit(schema)
 }
 
-fn refuse_unless_fit(schema: Schema) -> Done {
-    Fitness::of(schema).trouble(schema).map_or(Ok(()), |trouble| Err(Exit::failed(trouble)))
+fn refuse_unless_fit(schema: Schema) -> CommandResult {
+    Fitness::of(schema).problem(schema).map_or(Ok(()), |problem| Err(Exit::failed(problem)))
 }
 
-async fn judge(store: &Store) -> Done {
+async fn check_schema(store: &Store) -> CommandResult {
     match timeout(SCHEMA_LIMIT, store.schema()).await {
         Ok(Ok(schema)) => refuse_unless_fit(schema),
         Ok(Err(error @ StoreError::Unavailable(_))) => {
-            warn!(%error, "the schema is not known yet: starting without the store");
+            warn!(%error, "store unavailable: starting without it; jobs wait until it is back");
             Ok(())
         }
         Ok(Err(error)) => Err(error.into()),
         Err(_) => {
-            warn!("the store does not answer: starting without it");
+            warn!("the store does not answer: starting without it; jobs wait until it is back");
             Ok(())
         }
     }

@@ -73,7 +73,7 @@ async fn a_broken_configuration_changes_nothing(mode: Mode) {
     for expected in [
         "config.d/bad.toml: apps[0].secret: expected ",
         "config.d/worse.toml: not TOML: line 1",
-        "what was in force stays",
+        "the old configuration stays in force",
     ] {
         assert!(logs.contains(expected), "no {expected} in\n{logs}");
     }
@@ -91,7 +91,7 @@ async fn what_needs_a_restart_is_named(mode: Mode) {
     let further = "drain_seconds = 19\n[worker]\nconcurrency = 3\n[callbacks]\nallow_http = true\n";
     put(&world.config.folder().join("config.d/further.toml"), further);
     reload(&world, Reading::Applied).await;
-    let said = "what changed in these sections needs a restart";
+    let said = "changes in these sections need a restart";
     let fields = world.producers[0].process.wait_for_log(said, PATIENCE).await;
     assert_eq!(fields["sections"], "drain_seconds, [worker], [callbacks]");
     let logs = world.logs();
