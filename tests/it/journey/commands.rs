@@ -123,7 +123,8 @@ async fn a_file_with_secrets_that_others_can_read_is_told_of_at_the_start() {
         let mut process = Process::spawn(&words, &[]);
         process.wait_for_log("producer listening", PATIENCE).await;
         let log = process.log();
-        let told = log.lines().filter(|line| line.contains("contains secrets and others can read it"));
+        let told =
+            log.lines().filter(|line| line.contains("contains secrets and others can read it"));
         let told: Vec<_> = told.collect();
         assert_eq!(told.len(), times, "{log}");
         assert!(told.iter().all(|line| line.contains("quhao.toml")), "{told:?}");
