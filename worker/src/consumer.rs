@@ -25,7 +25,7 @@ mod dead_letters;
 mod start;
 mod pause;
 mod blockers;
-pub mod quarantine;
+pub(crate) mod quarantine;
 
 /// The pause between two questions while the store is out of reach.
 const STORE_PAUSE: Duration = Duration::from_millis(500);

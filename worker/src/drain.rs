@@ -28,7 +28,7 @@ struct Begun {
 
 /// The state of a drain for an outcome that is to be committed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct DrainState {
+pub(crate) struct DrainState {
     /// The time that there is, from the beginning of the drain.
     pub limit: Duration,
     /// How much of it was over when the commit was first tried.
@@ -42,7 +42,7 @@ pub struct DrainState {
 impl DrainState {
     /// Returns when the commit is given up, from the beginning of the drain: after half of what
     /// is left, since handing over takes time as well; and sooner if there is little hope.
-    pub fn gives_up_at(self) -> Duration {
+    pub(crate) fn gives_up_at(self) -> Duration {
         let left = self.limit.saturating_sub(self.elapsed);
         let trying = match (self.can_hand_over, self.store_was_lost) {
             (false, _) => left,
@@ -94,3 +94,6 @@ impl Drain {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

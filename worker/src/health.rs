@@ -231,3 +231,6 @@ impl Health {
         reasons
     }
 }
+
+#[cfg(test)]
+mod tests;

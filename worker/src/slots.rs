@@ -23,14 +23,14 @@ use self::waiting_lists::{Entry, WaitingLists};
 mod capacity;
 mod waiting_lists;
 
-pub use self::{
-    capacity::{outcomes_max, unsettled_max, waiting_max, waiting_max_per_app},
+pub(crate) use self::{
+    capacity::{outcomes_max, unsettled_max},
     waiting_lists::WaitFor,
 };
 
 /// The slots of one worker.
 #[derive(Debug)]
-pub struct Slots {
+pub(crate) struct Slots {
     concurrency: usize,
     working: Arc<Semaphore>,
     outcomes: Arc<Semaphore>,
@@ -41,11 +41,11 @@ pub struct Slots {
 
 /// The reason why a wait ended early: the worker is draining, and another should have the job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Draining;
+pub(crate) struct Draining;
 
 impl Slots {
     /// Creates `concurrency` working slots. `draining` ends every wait.
-    pub fn new(concurrency: usize, draining: CancellationToken) -> Arc<Self> {
+    pub(crate) fn new(concurrency: usize, draining: CancellationToken) -> Arc<Self> {
         Arc::new(Self {
             concurrency,
             working: Arc::new(Semaphore::new(concurrency)),
@@ -57,13 +57,13 @@ impl Slots {
     }
 
     /// Waits until a working slot is free, and returns how many are. Takes none.
-    pub async fn wait_for_free(&self) -> usize {
+    pub(crate) async fn wait_for_free(&self) -> usize {
         drop(self.working.acquire().await);
         self.working.available_permits().max(1)
     }
 
     /// Takes a working slot, and waits for one if none is free.
-    pub async fn take(self: &Arc<Self>) -> Slot {
+    pub(crate) async fn take(self: &Arc<Self>) -> Slot {
         let working = Arc::clone(&self.working).acquire_owned().await.ok();
         self.report();
         Slot { slots: Arc::clone(self), working, outcome: None, quarantine: None }
@@ -79,7 +79,7 @@ impl Slots {
 
 /// A job's slot. Dropping it makes room for another job.
 #[derive(Debug)]
-pub struct Slot {
+pub(crate) struct Slot {
     slots: Arc<Slots>,
     working: Option<OwnedSemaphorePermit>,
     /// The job's place among the outcomes, once its outcome is known.
@@ -91,14 +91,14 @@ pub struct Slot {
 impl Slot {
     /// Drops `guard` as soon as the job ends or waits: a job that waits does no harm.
     #[must_use]
-    pub fn in_quarantine(mut self, guard: DropGuard) -> Self {
+    pub(crate) fn in_quarantine(mut self, guard: DropGuard) -> Self {
         self.quarantine = Some(guard);
         self
     }
 
     /// Releases the working slot to the next job, since this one only waits for its commit.
     /// Waits as long as there are too many outcomes.
-    pub async fn move_to_commit(&mut self) {
+    pub(crate) async fn move_to_commit(&mut self) {
         self.outcome = Arc::clone(&self.slots.outcomes).acquire_owned().await.ok();
         self.working = None;
         self.slots.report();
@@ -106,7 +106,7 @@ impl Slot {
 
     /// Releases the slot, waits for `until`, and takes a slot again. Returns `None` at once if
     /// the waiting list has no room for another job of `app`.
-    pub async fn wait_outside<T>(
+    pub(crate) async fn wait_outside<T>(
         &mut self,
         wait_for: WaitFor,
         app: &AppId,
@@ -120,7 +120,7 @@ impl Slot {
 
     /// Waits like [`Slot::wait_outside`], but keeps the slot if the waiting list has no room.
     /// `until` must end soon.
-    pub async fn wait_outside_or_in_slot<T>(
+    pub(crate) async fn wait_outside_or_in_slot<T>(
         &mut self,
         wait_for: WaitFor,
         app: &AppId,
@@ -161,3 +161,6 @@ impl Drop for Slot {
         self.slots.report();
     }
 }
+
+#[cfg(test)]
+mod tests;

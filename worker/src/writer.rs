@@ -15,7 +15,7 @@ use crate::{context::Context, drain::Drain, health::Health, settlement::in_fligh
 mod write;
 mod outcome;
 mod commit;
-pub mod batch_size;
+pub(crate) mod batch_size;
 mod hand_over;
 
 pub(crate) use self::outcome::{OutcomeSource, PendingOutcome, Unsettled};

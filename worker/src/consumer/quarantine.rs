@@ -29,13 +29,13 @@ use crate::{
 
 /// Hand-outs without a settlement after which a job is quarantined. Jobs that were with workers
 /// that were stopped have fewer, where the broker counts that, too.
-pub const QUARANTINE_AFTER: u32 = 3;
+pub(crate) const QUARANTINE_AFTER: u32 = 3;
 
 /// How long the first one waits for those that are redelivered with it.
 const GATHERING: Duration = Duration::from_millis(250);
 
 /// Returns whether a job that came by this lane is quarantined.
-pub fn is_quarantined(lane: Lane) -> bool {
+pub(crate) fn is_quarantined(lane: Lane) -> bool {
     matches!(lane, Lane::Jobs { unsettled } if unsettled >= QUARANTINE_AFTER)
 }
 
@@ -45,7 +45,7 @@ pub fn is_quarantined(lane: Lane) -> bool {
 /// The culprit was there at every crash, so those that were there less often run before it.
 /// Ties are broken by a hash that reverses on every second attempt. So of any two jobs each
 /// runs before the other once in two attempts, and the neighbours of a single culprit finish.
-pub fn order(key: JobKey, unsettled: u32) -> (u32, u64) {
+pub(crate) fn order(key: JobKey, unsettled: u32) -> (u32, u64) {
     let key = u64::from_be_bytes(std::array::from_fn(|at| key.as_bytes()[at]));
     let rank = mixed(key, u64::from(unsettled.div_ceil(2)));
     (unsettled, if unsettled.is_multiple_of(2) { !rank } else { rank })
@@ -53,7 +53,7 @@ pub fn order(key: JobKey, unsettled: u32) -> (u32, u64) {
 
 /// Returns how many may run at once after `finished` of them did no harm: one, as long as these
 /// are few. Later a culprit takes a part of those before it along, at most an eighth.
-pub fn concurrency_after(finished: usize) -> usize {
+pub(crate) fn concurrency_after(finished: usize) -> usize {
     1 + finished / 8
 }
 
@@ -159,3 +159,6 @@ fn take_next(waiting: &mut Vec<ReceivedJob>) -> Option<ReceivedJob> {
     let (at, _) = orders.enumerate().min_by_key(|(_, order)| *order)?;
     Some(waiting.swap_remove(at))
 }
+
+#[cfg(test)]
+mod tests;

@@ -31,7 +31,7 @@ const CONNECT_BACKOFF: Backoff = Backoff::new(Duration::from_millis(100), Durati
 
 /// What happened to a job before.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct History {
+pub(crate) struct History {
     /// Whether the queue may have handed the job to another worker earlier.
     pub redelivered: bool,
     /// Calls that did not leave this process.
@@ -48,7 +48,7 @@ pub struct History {
 
 impl History {
     /// Counts one more try that gave nothing.
-    pub fn record(&mut self, failure: CallFailure) {
+    pub(crate) fn record(&mut self, failure: CallFailure) {
         match failure {
             CallFailure::NotSent => self.not_sent += 1,
             CallFailure::Unanswered => self.unanswered += 1,
@@ -63,14 +63,14 @@ impl History {
     }
 
     /// Returns whether an earlier call for this very job may have spent the code.
-    pub fn may_have_spent_the_code(&self) -> bool {
+    pub(crate) fn may_have_spent_the_code(&self) -> bool {
         self.redelivered || self.unanswered > 0 || self.busy > 0
     }
 }
 
 /// What a job does next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Next {
+pub(crate) enum Next {
     /// It calls again.
     Retry {
         /// The pause before the call.
@@ -91,7 +91,7 @@ pub enum Next {
 
 /// What a decision depends on besides the history.
 #[derive(Debug, Clone, Copy)]
-pub struct RetryInput {
+pub(crate) struct RetryInput {
     /// The time until the job's deadline.
     pub remaining: Duration,
     /// The time since the wall clock's minute began: quotas are counted by it.
@@ -112,7 +112,7 @@ impl RetryInput {
 }
 
 /// Decides what follows one call that failed. `history` already counts it.
-pub fn decide(failure: CallFailure, history: &History, input: RetryInput) -> Next {
+pub(crate) fn decide(failure: CallFailure, history: &History, input: RetryInput) -> Next {
     let unavailable = FailureCode::PlatformUnavailable;
     match failure {
         CallFailure::NotSent => {
@@ -166,3 +166,6 @@ impl Pause {
         self.shortest + self.longest.saturating_sub(self.shortest).mul_f64(chance)
     }
 }
+
+#[cfg(test)]
+mod tests;

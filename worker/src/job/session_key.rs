@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 
 /// Returns what differs between two session keys of a guest, and stays the same when the seal
 /// keys are rotated.
-pub fn fingerprint(
+pub(crate) fn fingerprint(
     client: &ClientName,
     app: &AppId,
     openid: &str,
@@ -32,7 +32,7 @@ pub fn fingerprint(
 }
 
 /// Seals `key` for the session of this guest.
-pub fn seal(
+pub(crate) fn seal(
     vault: &Vault,
     client: &ClientName,
     app: &AppId,
@@ -43,7 +43,7 @@ pub fn seal(
 }
 
 /// Opens what [`seal`] made for the same guest.
-pub fn open(
+pub(crate) fn open(
     vault: &Vault,
     client: &ClientName,
     app: &AppId,

@@ -84,3 +84,6 @@ impl DeadLetter {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

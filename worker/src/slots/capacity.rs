@@ -7,23 +7,23 @@ const UNSETTLED_MAX: usize = 2000;
 const WAITING_MAX: usize = UNSETTLED_MAX / 4;
 
 /// Returns how many jobs of one app may wait at once in a list.
-pub fn waiting_max_per_app(concurrency: usize) -> usize {
+pub(crate) fn waiting_max_per_app(concurrency: usize) -> usize {
     (concurrency / 4).max(1)
 }
 
 /// Returns how many jobs of all apps together may wait at once in a list.
-pub fn waiting_max(concurrency: usize) -> usize {
+pub(crate) fn waiting_max(concurrency: usize) -> usize {
     concurrency.min(WAITING_MAX)
 }
 
 /// Returns how many deliveries a worker may hold unsettled: with full lists there are still as
 /// many to work on as there are slots, or as the queue hands out.
-pub fn unsettled_max(concurrency: usize) -> usize {
+pub(crate) fn unsettled_max(concurrency: usize) -> usize {
     (concurrency + 2 * waiting_max(concurrency)).min(UNSETTLED_MAX)
 }
 
 /// Returns how many outcomes may wait for their commit, besides those that keep their working
 /// slots. They share with the lists what may be unsettled beyond the slots.
-pub fn outcomes_max(concurrency: usize) -> usize {
+pub(crate) fn outcomes_max(concurrency: usize) -> usize {
     2 * waiting_max(concurrency)
 }

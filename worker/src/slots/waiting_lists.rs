@@ -12,7 +12,7 @@ use crate::platform::Call;
 
 /// What a job waits for outside its slot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum WaitFor {
+pub(crate) enum WaitFor {
     /// The time to make this call, or to look again for what makes it needless. An app may have
     /// as many jobs wait for one kind of call as for the other.
     Call(Call),

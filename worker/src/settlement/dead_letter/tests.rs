@@ -1,8 +1,6 @@
-//! What becomes of dead letters, for every way to get there.
+//! The action for every dead letter.
 
-use quhao_backend::queue::DeadLetterReason;
-use quhao_common::domain::failure::FailureCode;
-use quhao_worker::settlement::dead_letter::{DeadLetter, DeadLetterAction};
+use super::*;
 
 const REASONS: [DeadLetterReason; 4] = [
     DeadLetterReason::Expired,

@@ -1,13 +1,8 @@
-//! What follows a call that gave nothing.
-
-use std::time::Duration;
+//! What follows a failed call, by all that has happened to its job.
 
 use proptest::prelude::*;
-use quhao_common::domain::failure::FailureCode;
-use quhao_worker::{
-    job::retry::{History, Next, RetryInput, decide},
-    platform::CallFailure,
-};
+
+use super::*;
 
 fn input(remaining_seconds: u64) -> RetryInput {
     RetryInput {
@@ -17,11 +12,11 @@ fn input(remaining_seconds: u64) -> RetryInput {
     }
 }
 
-/// Judges a run of troubles, each after the one before; gives the last step.
-fn after(troubles: &[CallFailure], redelivered: bool, remaining_seconds: u64) -> Next {
+/// Decides on each of `failures` in turn. Returns the last decision.
+fn after(failures: &[CallFailure], redelivered: bool, remaining_seconds: u64) -> Next {
     let mut history = History { redelivered, ..History::default() };
     let mut step = None;
-    for failure in troubles {
+    for failure in failures {
         history.record(*failure);
         step = Some(decide(*failure, &history, input(remaining_seconds)));
     }
@@ -35,7 +30,7 @@ fn is_retry(step: Next) -> bool {
 #[test]
 fn calls_are_repeated_as_often_as_the_code_allows() {
     use CallFailure::{Busy, NotSent, Unanswered};
-    for (troubles, again) in [
+    for (failures, again) in [
         (vec![NotSent], true),
         (vec![NotSent; 40], true),
         (vec![Unanswered], true),
@@ -45,8 +40,8 @@ fn calls_are_repeated_as_often_as_the_code_allows() {
         (vec![Busy, Busy, Busy], false),
         (vec![NotSent, Busy, Unanswered], true),
     ] {
-        let step = after(&troubles, false, 200);
-        assert_eq!(is_retry(step), again, "{troubles:?}: {step:?}");
+        let step = after(&failures, false, 200);
+        assert_eq!(is_retry(step), again, "{failures:?}: {step:?}");
         if !again {
             assert_eq!(step, Next::Fail(FailureCode::PlatformUnavailable));
         }
@@ -65,28 +60,28 @@ fn the_minute_quota_waits_for_the_next_minute_or_ends() {
 }
 
 #[test]
-fn a_spent_code_is_blamed_on_whoever_may_have_spent_it() {
+fn a_spent_code_fails_by_who_may_have_spent_it() {
     use CallFailure::{Busy, CodeInvalid, CodeUsed, NotSent, Unanswered};
-    let look = |otherwise| Next::CheckDuplicates { otherwise };
-    for (troubles, redelivered, step) in [
-        (vec![CodeUsed], false, look(FailureCode::CodeAlreadyUsed)),
-        (vec![CodeUsed], true, look(FailureCode::SessionLost)),
-        (vec![Busy, CodeUsed], false, look(FailureCode::SessionLost)),
-        (vec![Unanswered, CodeUsed], false, look(FailureCode::SessionLost)),
-        (vec![NotSent, CodeUsed], false, look(FailureCode::CodeAlreadyUsed)),
+    let check = |otherwise| Next::CheckDuplicates { otherwise };
+    for (failures, redelivered, step) in [
+        (vec![CodeUsed], false, check(FailureCode::CodeAlreadyUsed)),
+        (vec![CodeUsed], true, check(FailureCode::SessionLost)),
+        (vec![Busy, CodeUsed], false, check(FailureCode::SessionLost)),
+        (vec![Unanswered, CodeUsed], false, check(FailureCode::SessionLost)),
+        (vec![NotSent, CodeUsed], false, check(FailureCode::CodeAlreadyUsed)),
         (vec![CodeInvalid], false, Next::Fail(FailureCode::CodeInvalid)),
         (vec![NotSent, CodeInvalid], false, Next::Fail(FailureCode::CodeInvalid)),
-        (vec![CodeInvalid], true, look(FailureCode::SessionLost)),
-        (vec![Unanswered, CodeInvalid], false, look(FailureCode::SessionLost)),
+        (vec![CodeInvalid], true, check(FailureCode::SessionLost)),
+        (vec![Unanswered, CodeInvalid], false, check(FailureCode::SessionLost)),
     ] {
-        assert_eq!(after(&troubles, redelivered, 200), step, "{troubles:?} {redelivered}");
+        assert_eq!(after(&failures, redelivered, 200), step, "{failures:?} {redelivered}");
     }
 }
 
 #[test]
-fn a_missing_credential_is_waited_for_and_a_refused_one_is_tried_once_more() {
+fn missing_credential_waits_refused_retries_once() {
     use CallFailure::{Busy, CodeInvalid, CodeUsed, CredentialRefused, NoCredential, Unanswered};
-    for (troubles, again) in [
+    for (failures, again) in [
         (vec![NoCredential], true),
         (vec![NoCredential; 40], true),
         (vec![CredentialRefused], true),
@@ -95,8 +90,8 @@ fn a_missing_credential_is_waited_for_and_a_refused_one_is_tried_once_more() {
         (vec![CredentialRefused, CredentialRefused], false),
         (vec![CredentialRefused, Busy, CredentialRefused], false),
     ] {
-        let step = after(&troubles, false, 200);
-        assert_eq!(is_retry(step), again, "{troubles:?}: {step:?}");
+        let step = after(&failures, false, 200);
+        assert_eq!(is_retry(step), again, "{failures:?}: {step:?}");
         if !again {
             assert_eq!(step, Next::Fail(FailureCode::AppMisconfigured));
         }
@@ -121,13 +116,13 @@ fn a_missing_credential_is_waited_for_and_a_refused_one_is_tried_once_more() {
 }
 
 #[test]
-fn what_another_call_cannot_change_ends_at_once() {
+fn final_failures_are_not_retried() {
     for code in FailureCode::ALL {
         assert_eq!(after(&[CallFailure::Final(*code)], true, 200), Next::Fail(*code));
     }
 }
 
-fn troubles() -> impl Strategy<Value = Vec<CallFailure>> {
+fn failures() -> impl Strategy<Value = Vec<CallFailure>> {
     let one = prop_oneof![
         Just(CallFailure::NotSent),
         Just(CallFailure::Unanswered),
@@ -141,14 +136,14 @@ fn troubles() -> impl Strategy<Value = Vec<CallFailure>> {
 
 proptest! {
     #[test]
-    fn nothing_waits_beyond_its_deadline(
-        troubles in troubles(), remaining_ms in 0_u64..300_000,
+    fn no_retry_waits_beyond_the_deadline(
+        failures in failures(), remaining_ms in 0_u64..300_000,
         into_minute_ms in 0_u64..60_000, chance in 0.0..1.0_f64,
     ) {
         let mut history = History::default();
         let remaining = Duration::from_millis(remaining_ms);
         let into_minute = Duration::from_millis(into_minute_ms);
-        for failure in troubles {
+        for failure in failures {
             history.record(failure);
             let step = decide(failure, &history, RetryInput { remaining, into_minute, chance });
             if let Next::Retry { after, .. } = step {
@@ -158,15 +153,15 @@ proptest! {
     }
 
     #[test]
-    fn calls_that_may_spend_the_code_are_few(troubles in troubles(), chance in 0.0..1.0_f64) {
+    fn calls_that_may_spend_the_code_are_few(failures in failures(), chance in 0.0..1.0_f64) {
         let mut history = History::default();
         let mut may_have_spent = 0;
-        for failure in troubles {
+        for failure in failures {
             may_have_spent += u32::from(matches!(failure, CallFailure::Busy | CallFailure::Unanswered));
             history.record(failure);
             prop_assert_eq!(history.may_have_spent_the_code(), may_have_spent > 0);
-            let moment = RetryInput { chance, ..input(200) };
-            if !is_retry(decide(failure, &history, moment)) {
+            let input = RetryInput { chance, ..input(200) };
+            if !is_retry(decide(failure, &history, input)) {
                 break;
             }
             prop_assert!(may_have_spent <= 3, "the code may have been spent so often");

@@ -1,14 +1,14 @@
-//! Who may wait, and that there is always room to work.
+//! Jobs that wait outside leave room for others, and there is always room to work.
 
-use std::{future::pending, sync::Arc};
+use std::future::pending;
 
-use quhao_common::domain::app::AppId;
-use quhao_worker::{
-    platform::Call,
-    slots::{Draining, Slots, WaitFor, unsettled_max, waiting_max, waiting_max_per_app},
-};
 use tokio::task::{JoinHandle, yield_now};
-use tokio_util::sync::CancellationToken;
+
+use super::{
+    capacity::{waiting_max, waiting_max_per_app},
+    *,
+};
+use crate::platform::Call;
 
 const CONCURRENCY: usize = 16;
 const LATER: WaitFor = WaitFor::Call(Call::Exchange);
@@ -26,11 +26,13 @@ impl Worker {
         Self { slots, draining, waiting: Vec::new() }
     }
 
-    /// Has jobs of `app` wait for `wait_for` until there is no more room for them; how many do.
+    /// Makes jobs of `app` wait for `wait_for` until there is no more room for them. Returns how
+    /// many do.
     async fn crowd(&mut self, app: &str, wait_for: WaitFor) -> usize {
         let app = AppId::new(app).unwrap();
         for count in 0..=CONCURRENCY {
-            let (mut slot, app) = (self.slots.take().await, app.clone());
+            let mut slot = self.slots.take().await;
+            let app = app.clone();
             let job =
                 tokio::spawn(async move { slot.wait_outside(wait_for, &app, pending()).await });
             while !job.is_finished() && self.slots.wait_for_free().await < CONCURRENCY {
@@ -47,7 +49,7 @@ impl Worker {
 }
 
 #[tokio::test]
-async fn an_app_has_a_quarter_at_most_and_the_more_crowd_it_the_fewer_of_each() {
+async fn waiting_list_caps_each_app_at_a_quarter() {
     let mut worker = Worker::new();
     let quarter = waiting_max_per_app(CONCURRENCY);
     let mut counts = Vec::new();
@@ -64,7 +66,7 @@ async fn an_app_has_a_quarter_at_most_and_the_more_crowd_it_the_fewer_of_each() 
 }
 
 #[tokio::test]
-async fn one_kind_of_call_takes_no_room_from_the_other() {
+async fn exchange_and_redeem_have_separate_waiting_caps() {
     let mut worker = Worker::new();
     let quarter = waiting_max_per_app(CONCURRENCY);
     assert_eq!(worker.crowd("a", WaitFor::Call(Call::Redeem)).await, quarter);
@@ -83,10 +85,10 @@ async fn a_drain_ends_every_wait() {
 }
 
 #[test]
-fn what_waits_leaves_enough_to_work_on() {
+fn full_waiting_lists_leave_room_to_work() {
     for concurrency in 1..=2000 {
-        let (held, waiting) = (unsettled_max(concurrency), 2 * waiting_max(concurrency));
-        let room = held - waiting;
+        let held = unsettled_max(concurrency);
+        let room = held - 2 * waiting_max(concurrency);
         assert!(room >= concurrency.min(1000), "{concurrency}: {room} with full lists");
         assert!(held <= 2000, "a quorum queue hands out no more to one consumer");
         assert!(waiting_max_per_app(concurrency) <= waiting_max(concurrency).max(1));

@@ -1,9 +1,8 @@
-//! When a worker takes nothing, and when it does again.
+//! When a worker pauses, and when it goes on.
 
-use std::time::Duration;
-
-use quhao_worker::health::{ClockState, Health};
 use tokio::time::timeout;
+
+use super::*;
 
 const OFF: ClockState = ClockState::Off(Duration::from_secs(6));
 
@@ -32,7 +31,7 @@ fn one_reason_does_not_hide_or_end_another() {
 }
 
 #[test]
-fn what_is_told_is_bounded() {
+fn reported_reasons_are_bounded() {
     let health = Health::default();
     health.set_clock(ClockState::Right);
     for number in 0..1000 {
@@ -43,7 +42,7 @@ fn what_is_told_is_bounded() {
 }
 
 #[tokio::test]
-async fn waiting_ends_with_the_last_reason() {
+async fn a_pause_ends_with_its_last_reason() {
     let health = Health::default();
     let is_blocked = async || timeout(Duration::ZERO, health.blocked()).await.is_ok();
     let is_unblocked = async || timeout(Duration::ZERO, health.unblocked()).await.is_ok();
