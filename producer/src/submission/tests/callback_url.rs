@@ -85,7 +85,8 @@ fn callback_url_is_part_of_the_id() {
         };
         input.id(&caller.registry.id_keys, &caller.client.name, &read.app.id).wire()
     };
-    let (none, one) = (id(""), id(r#","callback_url":"https://a.example/1""#));
+    let none = id("");
+    let one = id(r#","callback_url":"https://a.example/1""#);
     let other = id(r#","callback_url":"https://a.example/2""#);
     assert!(none != one && one != other && none != other);
 }
