@@ -1,5 +1,5 @@
-//! Queue and store of one process, opened together: in embedded mode they may share a
-//! file, and a file has one writer.
+//! Queue and store of one process, opened together: in embedded mode they may share a file,
+//! and a file has one writer.
 
 use std::{path::Path, sync::Arc, time::Duration};
 
@@ -10,23 +10,23 @@ use crate::{
 };
 use quhao_common::config::{self, QueueUrl, StoreUrl};
 
-/// The two data seams of a process.
+/// The two seams of a process.
 #[derive(Debug, Clone)]
 pub struct Backend {
-    /// Who carries envelopes.
+    /// What carries envelopes.
     pub queue: Arc<Queue>,
-    /// Who keeps results.
+    /// What keeps results.
     pub store: Arc<Store>,
 }
 
-/// Why the seams cannot be opened. A server that is out of reach is no reason: links
-/// mend themselves.
+/// Why the seams cannot be opened. A server that is out of reach is no reason: connections are
+/// established later, by themselves.
 #[derive(Debug, thiserror::Error)]
 pub enum BackendError {
-    /// The queue's settings.
+    /// The queue cannot be opened.
     #[error(transparent)]
     Queue(#[from] QueueError),
-    /// The store's settings.
+    /// The store cannot be opened.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -34,8 +34,8 @@ pub enum BackendError {
 impl Backend {
     /// Opens both seams. Must be called inside a Tokio runtime.
     ///
-    /// The store's schema is not touched: see [`Store::migrate`]. An embedded queue in the
-    /// same file needs that schema too, before anything is published or taken.
+    /// The store's schema is not touched: see [`Store::migrate`]. An embedded queue in the same
+    /// file needs that schema too, before anything is published or consumed.
     pub async fn open(
         queue: &config::Queue,
         store: &config::Store,
@@ -48,8 +48,8 @@ impl Backend {
             }
             (QueueUrl::Sqlite(queue_path), StoreUrl::Sqlite(path)) => {
                 let database = Database::open(path).await.map_err(StoreError::from)?;
-                let of_queue = queue_database(queue_path, &database).await?;
-                let queue = SqliteQueue::open(of_queue, queue, roles);
+                let queue_database = queue_database(queue_path, &database).await?;
+                let queue = SqliteQueue::open(queue_database, queue, roles);
                 (Queue::Sqlite(queue), Store::Sqlite(SqliteStore::open(database, store)))
             }
             (QueueUrl::Amqp(_), StoreUrl::Sqlite(_))
@@ -62,21 +62,20 @@ impl Backend {
         Ok(Self { queue: Arc::new(queue), store: Arc::new(store) })
     }
 
-    /// New connections to the servers use what these settings say of where they are; those
-    /// that are there stay. Anything else in the settings does not count. An error changes
-    /// nothing.
+    /// Uses the addresses in these settings for new connections; those that are open stay. Other
+    /// settings do not count. An error changes nothing.
     pub fn reconfigure(
         &self,
         queue: &config::Queue,
         store: &config::Store,
     ) -> Result<(), BackendError> {
-        // The store may refuse; the configuration has tried the queue's URL.
+        // The store first: it may refuse its URL, while the configuration has read the queue's.
         self.store.reconfigure(store)?;
         Ok(self.queue.reconfigure(queue)?)
     }
 
-    /// Ends the queue and then the store, so that a settlement finds its database. The
-    /// queue has `limit`; the store has its own.
+    /// Closes the queue and then the store, so that settlements can still be written. The queue
+    /// has `limit`; the store has its own.
     pub async fn close(&self, limit: Duration) {
         self.queue.close(limit).await;
         self.store.close().await;
@@ -93,14 +92,14 @@ pub async fn open_store(store: &config::Store) -> Result<Store, StoreError> {
     }
 }
 
-/// The database of an embedded queue: the store's own, or another file, which is brought
-/// up to date here, since no command does it.
+/// Returns the database of an embedded queue: the store's own, or another file, which is
+/// migrated here, since no command does it.
 async fn queue_database(
     path: &Path,
-    of_store: &Arc<Database>,
+    store_database: &Arc<Database>,
 ) -> Result<Arc<Database>, QueueError> {
-    if sqlite_file::same_file(path, of_store.path())? {
-        return Ok(Arc::clone(of_store));
+    if sqlite_file::is_same_file(path, store_database.path())? {
+        return Ok(Arc::clone(store_database));
     }
     let database = Database::open(path).await?;
     database.migrate().await?;
@@ -110,10 +109,11 @@ async fn queue_database(
 #[cfg(test)]
 mod tests {
     use secrecy::SecretString;
+    use tempfile::TempDir;
     use time::OffsetDateTime;
 
     use super::*;
-    use crate::{queue::Message, sqlite_file::scratch::Scratch};
+    use crate::queue::{Message, MessageKind};
     use quhao_common::domain::id::JobId;
 
     const LIMIT: Duration = Duration::from_secs(10);
@@ -145,26 +145,26 @@ mod tests {
 
     #[tokio::test]
     async fn embedded_seams_share_a_file_or_have_two() {
-        let scratch = Scratch::new();
-        let path = scratch.path("quhao.db");
+        let folder = TempDir::new().unwrap();
+        let path = folder.path().join("quhao.db");
         let alone = open_store(&store(&path)).await.unwrap();
         let all: Vec<_> = (1..=crate::store::SCHEMA_VERSION).collect();
         assert_eq!(alone.migrate().await.unwrap(), all);
         alone.close().await;
 
         for other in ["quhao.db", "queue.db"] {
-            let folder = scratch.path("folder");
-            let _ = std::fs::create_dir(&folder);
+            let inner = folder.path().join("inner");
+            let _ = std::fs::create_dir(&inner);
             // The same file by another name, then another file.
-            let of_queue = queue(QueueUrl::Sqlite(folder.join("..").join(other)));
-            let backend = Backend::open(&of_queue, &store(&path), ROLES).await.unwrap();
-            let second = Backend::open(&of_queue, &store(&path), ROLES).await.unwrap_err();
+            let settings = queue(QueueUrl::Sqlite(inner.join("..").join(other)));
+            let backend = Backend::open(&settings, &store(&path), ROLES).await.unwrap();
+            let second = Backend::open(&settings, &store(&path), ROLES).await.unwrap_err();
             assert!(second.to_string().contains("another quhao process"), "{second}");
+            let expires_at = OffsetDateTime::now_utc() + time::Duration::MINUTE;
             let message = Message {
                 id: JobId::from_bytes([1; 25]),
                 body: vec![1],
-                expires_at: OffsetDateTime::now_utc() + time::Duration::MINUTE,
-                traceparent: None,
+                kind: MessageKind::Job { expires_at, traceparent: None },
             };
             backend.queue.publish(message).await.unwrap();
             assert_eq!(backend.queue.next(1).await.unwrap().len(), 1);
@@ -173,10 +173,10 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_file_and_a_server_do_not_go_together() {
-        let scratch = Scratch::new();
+    async fn file_and_server_are_refused_together() {
+        let folder = TempDir::new().unwrap();
         let server = queue(QueueUrl::Amqp(SecretString::from("amqp://127.0.0.1:1/%2f")));
-        let mixed = Backend::open(&server, &store(&scratch.path("quhao.db")), ROLES).await;
+        let mixed = Backend::open(&server, &store(&folder.path().join("quhao.db")), ROLES).await;
         assert!(matches!(mixed, Err(BackendError::Queue(QueueError::Settings(_)))), "{mixed:?}");
     }
 }

@@ -1,9 +1,10 @@
-//! The two seams of quhao, queue and store, and what implements them.
+//! quhao's two seams, queue and store, and what implements them.
 //!
-//! `queue` and `store` do not know each other; both may use `sqlite_file`.
+//! `queue` and `store` do not know each other; both may use `sqlite_file`, and `backend` opens
+//! them together.
 
 mod schema_version;
+mod sqlite_file;
 pub mod queue;
 pub mod store;
-mod sqlite_file;
 pub mod backend;

@@ -1,37 +1,38 @@
-//! The queue seam: who carries envelopes from producers to workers.
+//! The queue seam: what carries envelopes from producers to workers.
 //!
-//! The contract, which one suite checks against every member:
+//! The contract, which one test suite checks against every member:
 //!
-//! - [`Queue::publish`] returns `Ok` once the queue has taken responsibility, durably.
-//! - A delivery is handed to one worker at a time, and again (flagged `redelivered`) if
-//!   that worker ends without settling it. It may be handed out twice all the same.
-//! - What comes back too often is handed out once more as [`Lane::DeadLetters`], and so is what
-//!   nobody took in time.
-//! - An outcome that was handed over is handed out before jobs.
+//! - [`Queue::publish`] returns `Ok` once the queue is responsible for the message, durably.
+//! - A delivery is handed to one worker at a time. If that worker ends without settling it,
+//!   it is handed out again, flagged `redelivered`. It may be handed out twice all the same.
+//! - What is delivered too often, or expires before a worker takes it, is handed out once
+//!   more as [`Lane::DeadLetters`].
+//! - Outcomes that were handed over are handed out before jobs.
 //! - Settling consumes the delivery, so settling twice does not compile.
-//! - [`Queue::next`] waits through outages; the links mend themselves.
-//! - An envelope past its `expires_at` may be delivered; the worker judges by the job.
+//! - [`Queue::next`] waits through outages; connections are re-established by themselves.
+//! - An envelope past its `expires_at` may be delivered; the worker decides by the job.
 
 use std::time::Duration;
 
 use quhao_common::{config, domain::id::JobId};
 
-pub mod message;
-pub mod delivery;
-pub mod error;
-pub mod status;
-pub mod amqp;
-pub mod sqlite;
+mod message;
+mod disposition;
+mod delivery;
+mod error;
+mod status;
+pub(crate) mod amqp;
+pub(crate) mod sqlite;
 
-use self::delivery::Receipt;
 pub use self::{
-    delivery::{DeadLetterReason, Delivery, Disposition, Lane},
+    delivery::{DeadLetterReason, Delivery, Lane},
+    disposition::Disposition,
     error::{PublishError, QueueError},
-    message::Message,
+    message::{Message, MessageKind},
     status::{Depths, LinkStatus, Roles},
 };
 
-/// Which queue carries the envelopes. A closed set, chosen by the URL's scheme.
+/// The queue that carries the envelopes. A closed set, chosen by the URL's scheme.
 #[derive(Debug)]
 pub enum Queue {
     /// RabbitMQ.
@@ -40,51 +41,56 @@ pub enum Queue {
     Sqlite(sqlite::SqliteQueue),
 }
 
+/// Makes the same call to whichever queue it is.
+macro_rules! each {
+    ($queue:expr, $member:ident => $call:expr) => {
+        match $queue {
+            Queue::Amqp($member) => $call,
+            Queue::Sqlite($member) => $call,
+        }
+    };
+}
+
 impl Queue {
     /// Publishes `message` and waits, at most as long as configured, until it is safe.
     pub async fn publish(&self, message: Message) -> Result<(), PublishError> {
-        match self {
-            Self::Amqp(queue) => queue.publish(message).await,
-            Self::Sqlite(queue) => queue.publish(message).await,
-        }
+        each!(self, queue => queue.publish(message).await)
     }
 
-    /// Whether it takes outcomes.
+    /// Returns whether outcomes can be handed over.
     pub fn can_hand_over(&self) -> bool {
         matches!(self, Self::Amqp(_))
     }
 
-    /// Gives an outcome that this process cannot commit to others, and waits, at most as
-    /// long as configured, until it is safe. `body` is what [`quhao_common::envelope::outcome::seal`] made.
+    /// Publishes an outcome that this process cannot commit, for other workers to commit, and
+    /// waits, at most as long as configured, until it is safe. `body` was made by
+    /// [`quhao_common::envelope::outcome::seal`].
     ///
-    /// An embedded queue refuses: it lies where the outcome could not be committed.
+    /// An embedded queue refuses: it is in the database that the outcome could not be
+    /// committed to.
     pub async fn hand_over(&self, id: JobId, body: Vec<u8>) -> Result<(), PublishError> {
-        match self {
-            Self::Amqp(queue) => queue.hand_over(id, body).await,
-            Self::Sqlite(_) => Err(PublishError::Unavailable),
-        }
+        self.publish(Message { id, body, kind: MessageKind::Outcome }).await
     }
 
-    /// The next deliveries: at least one, at most `max`. Waits for the first, not for
-    /// more. `None` once [`Queue::stop_consuming`] was called. Safe to drop while waiting.
+    /// Returns the next deliveries: at least one, at most `max`.
+    ///
+    /// Waits for the first delivery, but not for more. Returns `None` once
+    /// [`Queue::stop_consuming`] was called. Safe to drop while waiting.
     pub async fn next(&self, max: usize) -> Option<Vec<Delivery>> {
-        match self {
-            Self::Amqp(queue) => queue.next(max).await,
-            Self::Sqlite(queue) => queue.next(max).await,
-        }
+        each!(self, queue => queue.next(max).await)
     }
 
-    /// Takes nothing for now: what was fetched but not handed out yet goes back, for others
-    /// to take. [`Queue::resume_consuming`] ends it. Deliveries that are out can be settled.
+    /// Stops fetching deliveries until [`Queue::resume_consuming`]. Those that were fetched
+    /// but not handed out go back, for other workers. Those that are out can be settled.
     pub async fn pause_consuming(&self) {
         match self {
             Self::Amqp(queue) => queue.pause_consuming().await,
-            // An embedded queue has one process: nobody else could take what it gave back.
+            // An embedded queue has one process: nobody else could take what went back.
             Self::Sqlite(_) => {}
         }
     }
 
-    /// Takes again after [`Queue::pause_consuming`].
+    /// Fetches deliveries again after [`Queue::pause_consuming`].
     pub fn resume_consuming(&self) {
         match self {
             Self::Amqp(queue) => queue.resume_consuming(),
@@ -92,17 +98,14 @@ impl Queue {
         }
     }
 
-    /// Takes no more, for good; what was fetched but not handed out yet goes back. Deliveries that
-    /// are out can still be settled.
+    /// Stops fetching deliveries for good. Those that were fetched but not handed out go
+    /// back. Those that are out can still be settled.
     pub async fn stop_consuming(&self) {
-        match self {
-            Self::Amqp(queue) => queue.stop_consuming().await,
-            Self::Sqlite(queue) => queue.stop_consuming().await,
-        }
+        each!(self, queue => queue.stop_consuming().await);
     }
 
-    /// Connections from now on go where `settings` say, those that are there stay. An error
-    /// changes nothing; an embedded queue stays where it is.
+    /// Uses the address in `settings` for new connections; those that are open stay. An error
+    /// changes nothing. An embedded queue stays where it is.
     pub fn reconfigure(&self, settings: &config::Queue) -> Result<(), QueueError> {
         match self {
             Self::Amqp(queue) => queue.reconfigure(settings),
@@ -110,31 +113,22 @@ impl Queue {
         }
     }
 
-    /// Sends the settlements that are still here and ends the links, within `limit`.
+    /// Sends the settlements that are still here and closes the connections, within `limit`.
     pub async fn close(&self, limit: Duration) {
-        match self {
-            Self::Amqp(queue) => queue.close(limit).await,
-            Self::Sqlite(queue) => queue.close(limit).await,
-        }
+        each!(self, queue => queue.close(limit).await);
     }
 
-    /// How many jobs wait to be taken.
+    /// Returns how many jobs are ready to be handed out.
     pub async fn depth(&self) -> Result<u64, QueueError> {
-        match self {
-            Self::Amqp(queue) => queue.depth().await,
-            Self::Sqlite(queue) => queue.depth().await,
-        }
+        each!(self, queue => queue.depth().await)
     }
 
-    /// The same, and what else waits.
+    /// Returns how many jobs, outcomes and dead letters are ready to be handed out.
     pub async fn depths(&self) -> Result<Depths, QueueError> {
-        match self {
-            Self::Amqp(queue) => queue.depths().await,
-            Self::Sqlite(queue) => queue.depths().await,
-        }
+        each!(self, queue => queue.depths().await)
     }
 
-    /// Whether submits would be taken now.
+    /// Returns the state of publishing: up if a message would be accepted now.
     pub fn publishing(&self) -> LinkStatus {
         match self {
             Self::Amqp(queue) => queue.publishing(),
@@ -142,7 +136,8 @@ impl Queue {
         }
     }
 
-    /// Whether deliveries would reach this process now: subscribed, not merely alive.
+    /// Returns the state of consuming: up if deliveries would reach this process now, which
+    /// takes a subscription and not only a connection.
     pub fn consuming(&self) -> LinkStatus {
         match self {
             Self::Amqp(queue) => queue.consuming(),

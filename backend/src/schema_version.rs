@@ -1,11 +1,11 @@
-//! Which migrations the store has, and which this build needs.
+//! Which migrations a database has, and which this build needs.
 
-/// What the store says of its own schema.
+/// What a database says of its own schema.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Schema {
     /// The newest migration that was applied; 0 for an empty database.
     pub version: i64,
-    /// The oldest build's schema version that can still work with it.
+    /// The oldest build that can still use the database, by its [`SCHEMA_VERSION`].
     pub min_compatible: i64,
 }
 

@@ -1,9 +1,9 @@
 //! One SQLite file: one writer that commits in groups, and a few readers.
 //!
-//! Queue and store of the embedded mode share it. A commit that survives a power cut
-//! costs an fsync whatever it holds, so callers do not commit: each sends a command to
-//! the one writer task, which runs everything that is waiting in one transaction and
-//! answers after the commit. A command that fails does not fail its neighbours.
+//! Queue and store of the embedded mode share it. A commit that survives a power cut costs an
+//! fsync, however much it holds. So callers do not commit: each sends a command to the one
+//! writer task, which runs all commands that wait in one transaction and answers after the
+//! commit. A command that fails does not fail the others of its transaction.
 
 use std::{
     path::{Path, PathBuf},
@@ -29,64 +29,71 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-pub(crate) use self::{error::DatabaseError, file::same_file};
+use self::{
+    command::{ClosureCommand, Command},
+    file::LockedFile,
+    writer::{Writer, WriterHandles},
+};
 
 mod error;
 mod file;
-mod schema;
+mod command;
 mod writer;
+mod schema;
 
-#[cfg(test)]
-pub(crate) mod scratch;
 #[cfg(test)]
 mod tests;
 
-/// Commands that wait for the writer; more wait with their callers.
+pub(crate) use self::{error::DatabaseError, file::is_same_file};
+
+/// The most commands that wait for the writer; the callers of more wait to send theirs.
 const COMMANDS_MAX: usize = 1024;
+/// The most connections that read.
 const READERS_MAX: u32 = 4;
-/// How long SQLite itself waits for a lock: only somebody else's tool can hold one.
+/// How long SQLite itself waits for a lock: only a tool of the operator's can hold one.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
-/// To what the write-ahead log shrinks after a burst.
+/// The size that the write-ahead log shrinks to after a burst.
 const JOURNAL_BYTES: &str = "67108864";
 
 /// An SQLite file that this process has for itself.
 #[derive(Debug)]
-pub struct Database {
+pub(crate) struct Database {
     path: PathBuf,
-    commands: mpsc::Sender<Box<dyn writer::Command>>,
+    /// The way to the writer task.
+    commands: mpsc::Sender<Box<dyn Command>>,
     readers: SqlitePool,
     closing: CancellationToken,
     writer: Mutex<Option<JoinHandle<()>>>,
+    /// How many of queue and store use the file.
     users: AtomicUsize,
+    /// The number of transactions that were committed since the file was opened.
+    #[cfg_attr(not(test), expect(dead_code, reason = "tests count the commits"))]
     commits: Arc<AtomicU64>,
 }
 
 impl Database {
-    /// Opens the file at `path`, or makes it, readable for its owner alone. Refused while
-    /// another process has it open. Must be called inside a Tokio runtime.
+    /// Opens the file at `path`, or makes it, readable for its owner alone. Fails while another
+    /// process has it open. Must be called inside a Tokio runtime.
     ///
     /// The schema is not touched: see [`Database::migrate`].
-    pub async fn open(path: &Path) -> Result<Arc<Self>, DatabaseError> {
-        let (path, lock) = file::claim(path)?;
+    pub(crate) async fn open(path: &Path) -> Result<Arc<Self>, DatabaseError> {
+        let LockedFile { path, lock } = file::lock(path)?;
         let (commands, inbox) = mpsc::channel(COMMANDS_MAX);
         let closing = CancellationToken::new();
         let commits = Arc::new(AtomicU64::new(0));
-        let writer = writer::Writer::open(
-            writing(&path),
-            inbox,
-            writer::Ties { closing: closing.clone(), commits: Arc::clone(&commits), lock },
-        )
-        .await?;
+        let handles =
+            WriterHandles { closing: closing.clone(), commits: Arc::clone(&commits), lock };
+        let writer = Writer::open(write_options(&path), inbox, handles).await?;
         let readers = SqlitePoolOptions::new()
             .max_connections(READERS_MAX)
             .min_connections(0)
             .acquire_timeout(BUSY_TIMEOUT)
             .test_before_acquire(false)
-            // Without these two limits sqlx runs no maintenance task; that of 0.9.0 can
-            // spin for ever.
+            // Without these two limits sqlx runs no maintenance task; that of 0.9.0 can spin
+            // for ever.
             .idle_timeout(None)
             .max_lifetime(None)
-            .connect_lazy_with(reading(&path));
+            .connect_lazy_with(read_options(&path));
         Ok(Arc::new(Self {
             path,
             commands,
@@ -98,19 +105,13 @@ impl Database {
         }))
     }
 
-    /// Where the file is.
-    pub fn path(&self) -> &Path {
+    /// Returns where the file is.
+    pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Transactions that were committed since opening. Much less than the number of
-    /// commands when many callers wait at once.
-    pub fn commits(&self) -> u64 {
-        self.commits.load(Ordering::Relaxed)
-    }
-
-    /// Runs `work` in the next transaction and waits, at most `limit`, for its commit.
-    /// After [`DatabaseError::Timeout`] it may happen all the same.
+    /// Runs `work` in the next transaction and waits, at most `limit`, for its commit. After
+    /// [`DatabaseError::Timeout`] it may be committed all the same.
     pub(crate) async fn write<T, F>(&self, limit: Duration, work: F) -> Result<T, DatabaseError>
     where
         T: Send + 'static,
@@ -118,12 +119,12 @@ impl Database {
             + Send
             + 'static,
     {
-        timeout(limit, self.write_unhurried(work)).await.map_err(|_| DatabaseError::Timeout)?
+        timeout(limit, self.write_without_limit(work)).await.map_err(|_| DatabaseError::Timeout)?
     }
 
-    /// [`Database::write`] for a background task, which has nobody to answer in time. Ends
-    /// at the latest when the database is closed.
-    pub(crate) async fn write_unhurried<T, F>(&self, work: F) -> Result<T, DatabaseError>
+    /// Runs `work` like [`Database::write`], for a background task that nobody waits for. Ends at
+    /// the latest when the database is closed.
+    pub(crate) async fn write_without_limit<T, F>(&self, work: F) -> Result<T, DatabaseError>
     where
         T: Send + 'static,
         F: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<T, sqlx::Error>>
@@ -131,12 +132,12 @@ impl Database {
             + 'static,
     {
         let (reply, answer) = oneshot::channel();
-        let command = Box::new(writer::Call::new(work, reply));
+        let command = Box::new(ClosureCommand::new(work, reply));
         self.commands.send(command).await.map_err(|_| DatabaseError::Closed)?;
         answer.await.map_err(|_| DatabaseError::Closed)?
     }
 
-    /// Runs `work` on what is committed, for at most `limit`. The only way to a reader.
+    /// Runs `work` on what is committed, for at most `limit`.
     pub(crate) async fn read<T, F>(&self, limit: Duration, work: F) -> Result<T, DatabaseError>
     where
         F: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<T, sqlx::Error>>,
@@ -147,48 +148,54 @@ impl Database {
         if let Ok(result) = timeout_at(deadline, work(&mut reader)).await {
             return Ok(result?);
         }
-        // Given back, it would keep its place in the pool until the statement ends.
+        // Returned to the pool, it would count as in use until the statement ends.
         drop(reader.detach());
         Err(DatabaseError::Timeout)
     }
 
-    /// Says that somebody needs the file until a [`Database::leave`].
-    pub(crate) fn enter(&self) {
+    /// Adds a user of the file, who has to call [`Database::release`].
+    pub(crate) fn retain(&self) {
         self.users.fetch_add(1, Ordering::AcqRel);
     }
 
-    /// Says that somebody who entered is done; after the last one, what waits is committed
-    /// and the file is closed and given free, within `limit`.
-    pub(crate) async fn leave(&self, limit: Duration) {
+    /// Removes a user of the file. After the last one, commits what waits, closes the file and
+    /// frees it for other processes, within `limit`.
+    pub(crate) async fn release(&self, limit: Duration) {
         if self.users.fetch_sub(1, Ordering::AcqRel) > 1 {
             return;
         }
         let deadline = Instant::now() + limit;
         // Readers first: whoever closes last folds the write-ahead log into the file.
         if timeout_at(deadline, self.readers.close()).await.is_err() {
-            tracing::warn!(path = %self.path.display(), "a reader did not end in time");
+            let path = self.path.display();
+            tracing::warn!(%path, "a reader of the database did not end in time");
         }
         self.closing.cancel();
         let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(mut writer) = writer
             && timeout_at(deadline, &mut writer).await.is_err()
         {
-            tracing::warn!(path = %self.path.display(), "the writer did not end in time");
+            let path = self.path.display();
+            tracing::warn!(
+                %path,
+                "the writer of the database did not end in time and was cut; \
+                 what it had not committed is lost"
+            );
             writer.abort();
         }
     }
 }
 
-fn writing(path: &Path) -> SqliteConnectOptions {
+fn write_options(path: &Path) -> SqliteConnectOptions {
     SqliteConnectOptions::new()
         .filename(path)
         .create_if_missing(true)
         .locking_mode(SqliteLockingMode::Normal)
         .journal_mode(SqliteJournalMode::Wal)
-        // NORMAL may lose the last commits in a power cut: a submit was answered by then.
+        // NORMAL may lose the last commits in a power cut, though the submit was accepted.
         .synchronous(SqliteSynchronous::Full)
         .pragma("journal_size_limit", JOURNAL_BYTES)
-        // What is erased or past its time is overwritten, not only unlinked.
+        // What is erased or past its retention is overwritten, not only unlinked.
         .pragma("secure_delete", "ON")
         .busy_timeout(BUSY_TIMEOUT)
         .foreign_keys(true)
@@ -197,7 +204,7 @@ fn writing(path: &Path) -> SqliteConnectOptions {
         .thread_name(|_| "quhao-sqlite-writer".to_owned())
 }
 
-fn reading(path: &Path) -> SqliteConnectOptions {
+fn read_options(path: &Path) -> SqliteConnectOptions {
     SqliteConnectOptions::new()
         .filename(path)
         .create_if_missing(false)

@@ -48,7 +48,7 @@ impl Admission {
         if notification.after_gap {
             estimate.forget();
         }
-        for sample in &notification.throughputs {
+        for sample in &notification.throughput {
             estimate.add(*sample);
         }
         if estimate.is_busy(now) {

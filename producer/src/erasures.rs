@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::{Json, extract::State};
-use quhao_backend::store::{Erased, Erasure, StoreError, erasure::GUESTS_OF_PHONE_MAX};
+use quhao_backend::store::{Erased, Erasure, GUESTS_OF_PHONE_MAX, StoreError};
 use quhao_common::{
     crypto::vault::{HashOf, KeyedHash},
     domain::app::App,

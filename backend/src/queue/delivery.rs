@@ -1,49 +1,38 @@
-//! What a queue hands out, and how it is given back.
+//! What a queue hands out, and how it is settled.
 
-use super::{amqp, sqlite};
+use super::{amqp, disposition::Disposition, sqlite};
 
-/// What to do with a delivery.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Disposition {
-    /// Its outcome is committed: forget it.
-    Ack,
-    /// This worker cannot do it now: hand it to another, or to this one later.
-    Requeue,
-    /// Nobody will ever be able to read it: set it aside.
-    DeadLetter,
-}
-
-/// Which way an envelope came.
+/// Where a delivery came from, and so what has to be done with it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lane {
-    /// To be worked on.
+    /// A job to run.
     Jobs {
-        /// How often it was handed out before without having been settled, as far as the
-        /// queue tells: a hint, never a proof. What a worker has returned counts on
-        /// RabbitMQ before 4.3 and in an embedded queue.
+        /// How often it was handed out before without being settled, as far as the queue
+        /// knows: a hint, never a proof. Requeued deliveries count too in an embedded queue
+        /// and with RabbitMQ before 4.3.
         unsettled: u32,
     },
-    /// An outcome that a worker has handed over, see [`crate::queue::Queue::hand_over`].
+    /// An outcome to commit, see [`crate::queue::Queue::hand_over`].
     Outcomes,
-    /// It was set aside.
+    /// A dead letter to look at.
     DeadLetters(DeadLetterReason),
 }
 
-/// Why an envelope was set aside.
+/// Why a message was dead-lettered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DeadLetterReason {
-    /// Its time was over before anybody took it.
+    /// It expired before a worker took it.
     Expired,
-    /// It came back too often.
+    /// It was delivered too often.
     DeliveryLimit,
-    /// Somebody settled it so.
+    /// A worker settled it as [`Disposition::DeadLetter`].
     Rejected,
-    /// For a reason of the queue's own.
+    /// A reason of the queue's own.
     Other,
 }
 
 impl DeadLetterReason {
-    /// The value of its metric label.
+    /// Returns the value of its metric label.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Expired => "expired",
@@ -54,19 +43,21 @@ impl DeadLetterReason {
     }
 }
 
-/// One hand-over of an envelope to this process.
+/// One hand-out of an envelope to this process.
 #[must_use = "a delivery that is not settled is delivered again"]
 #[derive(Debug)]
 pub struct Delivery {
-    /// What was published.
+    /// The sealed envelope, as it was published.
     pub body: Vec<u8>,
-    /// Which way it came.
+    /// Where it came from.
     pub lane: Lane,
-    /// Whether the queue may have handed it out before. A hint, never a proof.
+    /// Whether the queue may have handed it out before: a hint, never a proof.
     pub redelivered: bool,
+    /// What settles it.
     pub(super) receipt: Receipt,
 }
 
+/// What settles a delivery of either queue.
 #[derive(Debug)]
 pub(super) enum Receipt {
     Amqp(amqp::Receipt),
@@ -74,8 +65,10 @@ pub(super) enum Receipt {
 }
 
 impl Delivery {
-    /// Ends it. Does not wait; a settlement that the queue did not hear of is counted,
-    /// and the delivery comes again.
+    /// Settles it.
+    ///
+    /// Returns at once. A settlement that does not reach the queue is counted in the
+    /// metrics, and the delivery comes again.
     pub fn settle(self, disposition: Disposition) {
         match self.receipt {
             Receipt::Amqp(receipt) => receipt.settle(disposition),

@@ -1,22 +1,22 @@
-//! Why the queue did not do what it was asked.
+//! Why a call to the queue failed.
 
-/// Why an envelope was not taken, or not surely.
+/// Why a message was not published, or not certainly.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum PublishError {
-    /// The queue is at its limit: refused, surely not stored.
+    /// The queue is at its limit and refused the message: certainly not stored.
     #[error("the queue is full")]
     Full,
-    /// There is no link, or the queue has asked producers to stop: surely not stored.
+    /// There is no connection, or the queue has blocked publishers: certainly not stored.
     #[error("the queue is out of reach")]
     Unavailable,
-    /// Sent, but no answer came in time: may be stored, may be not. Publishing the same
-    /// again is safe, since it is the same job.
+    /// The message was sent, but no confirm came in time: it may be stored or not.
+    /// Publishing it again is safe, since it is the same job.
     #[error("the queue did not confirm in time")]
     Unconfirmed,
 }
 
 impl PublishError {
-    /// The value of its metric label.
+    /// Returns the value of its metric label.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Full => "full",
@@ -29,13 +29,13 @@ impl PublishError {
 /// Why the queue could not be opened or asked.
 #[derive(Debug, thiserror::Error)]
 pub enum QueueError {
-    /// The setting is not usable.
+    /// A setting can never work.
     #[error("the queue's settings are not usable: {0}")]
     Settings(String),
-    /// There is no link.
+    /// There is no connection.
     #[error("the queue is out of reach: {0}")]
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// No answer in time.
+    /// No answer came in time.
     #[error("the queue did not answer in time")]
     Timeout,
 }

@@ -1,35 +1,35 @@
-//! What a process does with the queue, and how the queue stands.
+//! What a process does with the queue, and the state of the queue.
 
-/// What this process does with the queue.
+/// What a process does with the queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Roles {
-    /// Whether it publishes jobs or hands outcomes over.
+    /// Whether it publishes jobs or hands over outcomes.
     pub publish: bool,
-    /// Whether it takes deliveries, and how many it holds unsettled at most.
+    /// The most deliveries that it holds unsettled; `None` if it consumes nothing.
     pub prefetch_max: Option<u16>,
 }
 
-/// How many envelopes wait, and for what.
+/// How many envelopes are ready to be handed out, by what they hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Depths {
-    /// Jobs, to be worked on.
+    /// Jobs in the queue of jobs.
     pub jobs: u64,
-    /// Jobs that no binding wanted: they are worked on all the same.
+    /// Jobs that did not get into the queue of jobs. Workers run them all the same, but
+    /// somebody has changed the queue's set-up.
     pub unrouted: u64,
-    /// Outcomes, to be committed.
-    pub resume: u64,
-    /// What was set aside.
-    pub dead: u64,
+    /// Outcomes to commit.
+    pub outcomes: u64,
+    /// Dead letters.
+    pub dead_letters: u64,
 }
 
-/// How one direction of the queue stands.
+/// The state of one direction of the queue. The texts are for an operator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LinkStatus {
-    /// Working.
+    /// It works.
     Up,
-    /// Working, but whoever publishes was asked to wait, in words for an operator. So was
-    /// every other process.
+    /// It works, but publishers were asked to stop: those of this process and of all others.
     Blocked(&'static str),
-    /// Not working, in words for an operator.
+    /// It does not work.
     Down(&'static str),
 }

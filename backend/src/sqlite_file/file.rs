@@ -1,4 +1,4 @@
-//! The file itself: which one a path means, and that nobody else has it.
+//! The file itself: which one a path leads to, and the lock that keeps other processes out.
 
 use std::{
     fs::{File, OpenOptions, TryLockError},
@@ -9,21 +9,29 @@ use std::{
 
 use super::DatabaseError;
 
-/// That this process alone has the file. Ends when dropped.
+/// A file that this process has for itself.
 #[derive(Debug)]
-pub(super) struct Claim(#[expect(dead_code, reason = "held for its lock")] File);
+pub(super) struct LockedFile {
+    /// The path without links and dots.
+    pub(super) path: PathBuf,
+    pub(super) lock: FileLock,
+}
 
-/// Whether two paths mean one file, which need not be there yet.
-pub(crate) fn same_file(one: &Path, other: &Path) -> Result<bool, DatabaseError> {
+/// A lock that keeps other processes out. Ends when dropped.
+#[derive(Debug)]
+pub(super) struct FileLock(#[expect(dead_code, reason = "held for its lock")] File);
+
+/// Returns whether two paths lead to one file, which need not exist yet.
+pub(crate) fn is_same_file(one: &Path, other: &Path) -> Result<bool, DatabaseError> {
     Ok(resolved(one)? == resolved(other)?)
 }
 
-/// Takes the file at `path` for this process and makes it if it is not there.
+/// Locks the file at `path` for this process, and makes it if it does not exist.
 ///
-/// The lock is on a file beside it: closing any other descriptor of the database itself
-/// would end SQLite's own (POSIX) locks on it. The lock file stays when the lock ends;
-/// removing it would let two processes lock two files of one name.
-pub(super) fn claim(path: &Path) -> Result<(PathBuf, Claim), DatabaseError> {
+/// The lock is on a file beside it: closing any other descriptor of the database itself would
+/// end SQLite's own (POSIX) locks on it. The lock file stays when the lock ends; removing it
+/// would let two processes lock two files of one name.
+pub(super) fn lock(path: &Path) -> Result<LockedFile, DatabaseError> {
     let path = resolved(path)?;
     let lock_path = beside(&path, ".lock");
     let lock = open_private(&lock_path).map_err(|cause| failed(&lock_path, cause))?;
@@ -32,13 +40,13 @@ pub(super) fn claim(path: &Path) -> Result<(PathBuf, Claim), DatabaseError> {
         Err(TryLockError::WouldBlock) => return Err(DatabaseError::InUse(path)),
         Err(TryLockError::Error(cause)) => return Err(failed(&lock_path, cause)),
     }
-    // Made here and not by SQLite, which would let others of this machine read it. The
+    // Made here and not by SQLite, which would let other users of this machine read it. The
     // files that SQLite makes beside it take their permissions from this one.
     drop(open_private(&path).map_err(|cause| failed(&path, cause))?);
-    Ok((path, Claim(lock)))
+    Ok(LockedFile { path, lock: FileLock(lock) })
 }
 
-/// The path without links and dots, so that one file has one lock.
+/// Returns the path without links and dots, so that one file has one lock.
 fn resolved(path: &Path) -> Result<PathBuf, DatabaseError> {
     if let Ok(path) = path.canonicalize() {
         return Ok(path);
@@ -56,7 +64,7 @@ fn beside(path: &Path, suffix: &str) -> PathBuf {
     PathBuf::from(name)
 }
 
-/// Opens for reading and writing; a new file is its owner's alone.
+/// Opens a file for reading and writing; a new one is readable for its owner alone.
 fn open_private(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false);

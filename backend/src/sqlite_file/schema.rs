@@ -1,4 +1,4 @@
-//! The schema of the file: what it is, and bringing it up to date.
+//! The schema of the file: its version and its migrations.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -10,7 +10,7 @@ use sqlx::{
 use super::{Database, DatabaseError};
 use crate::schema_version::Schema;
 
-/// Limit of bringing the schema up to date: a later migration may have an index to build.
+/// The time limit of all migrations: a later one may have to build an index.
 const MIGRATE_LIMIT: Duration = Duration::from_mins(10);
 
 const HAS_TABLE: &str = "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = ?1";
@@ -18,14 +18,14 @@ const APPLIED: &str = "SELECT version FROM _sqlx_migrations WHERE success ORDER 
 const MIN_COMPATIBLE: &str = "SELECT min_compatible FROM quhao_schema";
 
 impl Database {
-    /// Applies the migrations that the file lacks, in one transaction, and says which. A
+    /// Applies the migrations that the file lacks, in one transaction, and returns which. A
     /// file of a newer build is left as it is. Ends within ten minutes.
-    pub async fn migrate(&self) -> Result<Vec<i64>, DatabaseError> {
+    pub(crate) async fn migrate(&self) -> Result<Vec<i64>, DatabaseError> {
         self.write(MIGRATE_LIMIT, |connection| Box::pin(migrate(connection))).await
     }
 
-    /// What the schema is now.
-    pub async fn schema(&self, limit: Duration) -> Result<Schema, DatabaseError> {
+    /// Returns the version of the schema.
+    pub(crate) async fn schema(&self, limit: Duration) -> Result<Schema, DatabaseError> {
         self.read(limit, |connection| Box::pin(schema(connection))).await
     }
 }
@@ -48,7 +48,8 @@ fn migrator() -> Migrator {
         Migration::new(number, name.into(), simple, sql.into_sql_str(), false)
     });
     let mut migrator = Migrator::with_migrations(migrations.into());
-    // A newer build may have been here; what it leaves usable says `min_compatible`.
+    // A newer build may have migrated the file; `min_compatible` says whether this one can
+    // still use it.
     migrator.set_ignore_missing(true);
     migrator
 }
@@ -90,7 +91,7 @@ mod tests {
     use crate::schema_version::SCHEMA_VERSION;
 
     #[test]
-    fn the_newest_migration_is_this_builds_schema() {
+    fn newest_migration_is_the_schema_version() {
         let versions: Vec<i64> = migrator().iter().map(|migration| migration.version).collect();
         assert_eq!(versions, (1..=SCHEMA_VERSION).collect::<Vec<_>>());
     }

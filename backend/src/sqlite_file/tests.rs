@@ -1,18 +1,26 @@
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use sqlx::{Connection, SqliteConnection};
+use tempfile::TempDir;
 
-use super::{Database, DatabaseError, same_file, scratch::Scratch, writing};
+use super::{Database, DatabaseError, is_same_file, write_options};
 
 const LIMIT: Duration = Duration::from_secs(10);
 
-async fn opened(scratch: &Scratch) -> Arc<Database> {
-    let database = Database::open(&scratch.path("quhao.db")).await.unwrap();
-    database.enter();
+async fn opened(folder: &TempDir) -> Arc<Database> {
+    let database = Database::open(&folder.path().join("quhao.db")).await.unwrap();
+    database.retain();
     execute(&database, "CREATE TABLE numbers (n INTEGER PRIMARY KEY, twice INTEGER)")
         .await
         .unwrap();
     database
+}
+
+fn commits(database: &Database) -> u64 {
+    database.commits.load(Ordering::Relaxed)
 }
 
 async fn execute(database: &Database, statement: &'static str) -> Result<(), DatabaseError> {
@@ -50,10 +58,10 @@ async fn sum(database: &Database, statement: &'static str) -> i64 {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn commands_that_wait_together_share_a_commit_and_fail_alone() {
-    let scratch = Scratch::new();
-    let database = opened(&scratch).await;
-    let before = database.commits();
+async fn waiting_commands_share_a_commit_and_fail_alone() {
+    let folder = TempDir::new().unwrap();
+    let database = opened(&folder).await;
+    let before = commits(&database);
     let mut tasks = tokio::task::JoinSet::new();
     for number in 0..1000 {
         let database = Arc::clone(&database);
@@ -62,23 +70,23 @@ async fn commands_that_wait_together_share_a_commit_and_fail_alone() {
     while let Some(ended) = tasks.join_next().await {
         let (number, ended) = ended.unwrap();
         match (number % 5, ended) {
-            (4, Err(error)) => assert!(error.is_lasting(), "{error}"),
+            (4, Err(error)) => assert!(error.is_permanent(), "{error}"),
             (4, Ok(())) => panic!("{number} must fail"),
             (_, ended) => ended.unwrap(),
         }
     }
-    let commits = database.commits() - before;
+    let commits = commits(&database) - before;
     assert!(commits <= 100, "{commits} commits for 1000 commands");
     // Nothing is left of those that failed half-way.
     assert_eq!(sum(&database, "SELECT count(*) FROM numbers").await, 800);
     assert_eq!(sum(&database, "SELECT count(*) FROM numbers WHERE twice = 2 * n").await, 800);
-    database.leave(LIMIT).await;
+    database.release(LIMIT).await;
 }
 
 #[tokio::test]
-async fn a_transaction_that_sqlite_ended_by_itself_fails_and_the_next_one_works() {
-    let scratch = Scratch::new();
-    let database = opened(&scratch).await;
+async fn next_transaction_works_after_sqlite_ended_one() {
+    let folder = TempDir::new().unwrap();
+    let database = opened(&folder).await;
     // What a full disk does.
     let (failed, neighbour) = tokio::join!(execute(&database, "ROLLBACK"), insert(&database, 1));
     assert!(matches!(failed, Err(DatabaseError::Transaction(_))), "{failed:?}");
@@ -86,29 +94,29 @@ async fn a_transaction_that_sqlite_ended_by_itself_fails_and_the_next_one_works(
     assert_eq!(sum(&database, "SELECT count(*) FROM numbers").await, 0);
     insert(&database, 2).await.unwrap();
     assert_eq!(sum(&database, "SELECT n FROM numbers").await, 2);
-    database.leave(LIMIT).await;
+    database.release(LIMIT).await;
 }
 
 #[tokio::test]
-async fn somebody_elses_lock_is_waited_for_and_the_caller_is_not_kept() {
-    let scratch = Scratch::new();
-    let database = opened(&scratch).await;
-    let mut tool = SqliteConnection::connect_with(&writing(database.path())).await.unwrap();
+async fn foreign_lock_delays_no_caller_beyond_its_limit() {
+    let folder = TempDir::new().unwrap();
+    let database = opened(&folder).await;
+    let mut tool = SqliteConnection::connect_with(&write_options(database.path())).await.unwrap();
     let lock = tool.begin_with("BEGIN IMMEDIATE").await.unwrap();
-    let kept = database
+    let blocked = database
         .write(Duration::from_millis(100), |connection| Box::pin(insert_both(connection, 1)))
         .await;
-    assert!(matches!(kept, Err(DatabaseError::Timeout)), "{kept:?}");
+    assert!(matches!(blocked, Err(DatabaseError::Timeout)), "{blocked:?}");
     lock.rollback().await.unwrap();
     insert(&database, 2).await.unwrap();
     tool.close().await.unwrap();
-    database.leave(LIMIT).await;
+    database.release(LIMIT).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_reader_that_takes_too_long_gives_up_its_place() {
-    let scratch = Scratch::new();
-    let database = opened(&scratch).await;
+async fn slow_reader_is_dropped_from_the_pool() {
+    let folder = TempDir::new().unwrap();
+    let database = opened(&folder).await;
     for _ in 0..2 * crate::sqlite_file::READERS_MAX {
         let slow = database
             .read(Duration::from_millis(20), |connection| {
@@ -122,14 +130,14 @@ async fn a_reader_that_takes_too_long_gives_up_its_place() {
         assert!(matches!(slow, Err(DatabaseError::Timeout)), "{slow:?}");
     }
     assert_eq!(sum(&database, "SELECT count(*) FROM numbers").await, 0);
-    database.leave(LIMIT).await;
+    database.release(LIMIT).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn closing_commits_what_waits_and_frees_the_file() {
-    let scratch = Scratch::new();
-    let database = opened(&scratch).await;
-    database.enter();
+    let folder = TempDir::new().unwrap();
+    let database = opened(&folder).await;
+    database.retain();
     let inserts = (0..400).filter(|number| number % 5 != 4);
     let waiting: Vec<_> = inserts
         .map(|number| {
@@ -138,12 +146,12 @@ async fn closing_commits_what_waits_and_frees_the_file() {
         })
         .collect();
     // Until a first one has ended, so that all have been sent.
-    while database.commits() < 2 {
+    while commits(&database) < 2 {
         tokio::task::yield_now().await;
     }
-    database.leave(LIMIT).await;
+    database.release(LIMIT).await;
     assert!(insert(&database, 1000).await.is_ok(), "one user is still there");
-    database.leave(LIMIT).await;
+    database.release(LIMIT).await;
     let mut stored = 1;
     for ended in waiting {
         match ended.await.unwrap() {
@@ -153,44 +161,44 @@ async fn closing_commits_what_waits_and_frees_the_file() {
     }
     assert!(matches!(insert(&database, 1001).await, Err(DatabaseError::Closed)));
 
-    let again = Database::open(&scratch.path("quhao.db")).await.unwrap();
-    again.enter();
+    let again = Database::open(&folder.path().join("quhao.db")).await.unwrap();
+    again.retain();
     assert_eq!(sum(&again, "SELECT count(*) FROM numbers").await, stored);
-    again.leave(LIMIT).await;
-    assert!(!scratch.path("quhao.db-wal").exists(), "folded into the file by the last close");
+    again.release(LIMIT).await;
+    assert!(!folder.path().join("quhao.db-wal").exists(), "merged into the file by the last close");
 }
 
 #[tokio::test]
-async fn a_file_has_one_process_and_one_owner() {
-    let scratch = Scratch::new();
-    let database = opened(&scratch).await;
-    let path = scratch.path("quhao.db");
+async fn file_has_one_process_and_one_owner() {
+    let folder = TempDir::new().unwrap();
+    let database = opened(&folder).await;
+    let path = folder.path().join("quhao.db");
     let second = Database::open(&path).await;
     assert!(matches!(&second, Err(DatabaseError::InUse(_))), "{second:?}");
 
     #[cfg(unix)]
     {
         use std::os::unix::fs::{PermissionsExt, symlink};
-        let link = scratch.path("link.db");
+        let link = folder.path().join("link.db");
         symlink(&path, &link).unwrap();
-        assert!(same_file(&path, &link).unwrap());
+        assert!(is_same_file(&path, &link).unwrap());
         assert!(matches!(Database::open(&link).await, Err(DatabaseError::InUse(_))));
         for name in ["quhao.db", "quhao.db-wal", "quhao.db.lock"] {
-            let mode = scratch.path(name).metadata().unwrap().permissions().mode();
+            let mode = folder.path().join(name).metadata().unwrap().permissions().mode();
             assert_eq!(mode & 0o777, 0o600, "{name}");
         }
     }
 
-    assert!(!same_file(&path, &scratch.path("other.db")).unwrap());
-    let nowhere = Database::open(&scratch.path("nowhere/quhao.db")).await;
+    assert!(!is_same_file(&path, &folder.path().join("other.db")).unwrap());
+    let nowhere = Database::open(&folder.path().join("nowhere/quhao.db")).await;
     assert!(matches!(&nowhere, Err(DatabaseError::File { .. })), "{nowhere:?}");
-    database.leave(LIMIT).await;
+    database.release(LIMIT).await;
 }
 
 #[tokio::test]
-async fn migrating_twice_does_nothing_the_second_time() {
-    let scratch = Scratch::new();
-    let database = opened(&scratch).await;
+async fn second_migration_does_nothing() {
+    let folder = TempDir::new().unwrap();
+    let database = opened(&folder).await;
     let schema = async || database.schema(LIMIT).await.unwrap();
     assert_eq!((schema().await.version, schema().await.min_compatible), (0, 0));
     assert_eq!(database.migrate().await.unwrap(), [1, 2]);
@@ -198,6 +206,6 @@ async fn migrating_twice_does_nothing_the_second_time() {
     assert_eq!((schema().await.version, schema().await.min_compatible), (2, 1));
 
     execute(&database, "UPDATE _sqlx_migrations SET checksum = x'00'").await.unwrap();
-    assert!(database.migrate().await.unwrap_err().is_lasting(), "another past");
-    database.leave(LIMIT).await;
+    assert!(database.migrate().await.unwrap_err().is_permanent(), "another past");
+    database.release(LIMIT).await;
 }

@@ -1,111 +1,56 @@
-//! The one task that writes.
+//! The one task that writes to the file.
 
 use std::sync::{
     Arc,
     atomic::{AtomicU64, Ordering},
 };
 
-use futures_util::future::BoxFuture;
 use sqlx::{
     ConnectOptions, Connection, Sqlite, SqliteConnection, Transaction, sqlite::SqliteConnectOptions,
 };
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::{DatabaseError, file::Claim};
+use super::{command::Command, error::DatabaseError, file::FileLock};
 
-/// Commands in one transaction at most: bounds how long a reader's view, and the first
-/// caller of a group, wait for the last.
+/// The most commands in one transaction. It bounds how long readers see an old state, and how
+/// long the first caller of a group waits for the last command.
 const GROUP_MAX: usize = 256;
 
-/// Something to do inside a transaction, and somebody who waits for its commit.
-pub(super) trait Command: Send {
-    /// Whether somebody still waits.
-    fn is_wanted(&self) -> bool;
-
-    /// Does it. Called once.
-    fn run<'c>(
-        &'c mut self,
-        connection: &'c mut SqliteConnection,
-    ) -> BoxFuture<'c, Result<(), sqlx::Error>>;
-
-    /// Tells whoever waits how it ended.
-    fn answer(self: Box<Self>, end: Result<(), DatabaseError>);
-}
-
-/// A [`Command`] made of a closure and the channel for its value.
-pub(super) struct Call<T, F> {
-    work: Option<F>,
-    value: Option<T>,
-    reply: oneshot::Sender<Result<T, DatabaseError>>,
-}
-
-impl<T, F> Call<T, F> {
-    pub(super) fn new(work: F, reply: oneshot::Sender<Result<T, DatabaseError>>) -> Self {
-        Self { work: Some(work), value: None, reply }
-    }
-}
-
-impl<T, F> Command for Call<T, F>
-where
-    T: Send,
-    F: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<T, sqlx::Error>> + Send,
-{
-    fn is_wanted(&self) -> bool {
-        !self.reply.is_closed()
-    }
-
-    fn run<'c>(
-        &'c mut self,
-        connection: &'c mut SqliteConnection,
-    ) -> BoxFuture<'c, Result<(), sqlx::Error>> {
-        let work = self.work.take();
-        Box::pin(async move {
-            if let Some(work) = work {
-                self.value = Some(work(connection).await?);
-            }
-            Ok(())
-        })
-    }
-
-    fn answer(self: Box<Self>, end: Result<(), DatabaseError>) {
-        let Self { value, reply, .. } = *self;
-        let result = end.and_then(|()| value.ok_or(DatabaseError::Closed));
-        // Who gave up waiting does not want to know.
-        let _ = reply.send(result);
-    }
-}
-
-/// What ties the writer to its [`crate::sqlite_file::Database`].
+/// What the writer shares with its [`crate::sqlite_file::Database`].
 #[derive(Debug)]
-pub(super) struct Ties {
+pub(super) struct WriterHandles {
+    /// Cancelled once the database is being closed.
     pub(super) closing: CancellationToken,
+    /// The number of committed transactions.
     pub(super) commits: Arc<AtomicU64>,
-    pub(super) lock: Claim,
+    /// Held until the writer has ended.
+    pub(super) lock: FileLock,
 }
 
-/// Owns the one connection that writes: a pool of one could only add waiting.
+/// The owner of the one connection that writes: a pool of one could only add waiting.
 pub(super) struct Writer {
     options: SqliteConnectOptions,
     /// `None` after an error that left it in an unknown state.
     connection: Option<SqliteConnection>,
     inbox: mpsc::Receiver<Box<dyn Command>>,
-    ties: Ties,
+    handles: WriterHandles,
 }
 
 impl Writer {
+    /// Connects to the file, and makes it if it does not exist.
     pub(super) async fn open(
         options: SqliteConnectOptions,
         inbox: mpsc::Receiver<Box<dyn Command>>,
-        ties: Ties,
+        handles: WriterHandles,
     ) -> Result<Self, DatabaseError> {
         let connection = Some(options.connect().await?);
-        Ok(Self { options, connection, inbox, ties })
+        Ok(Self { options, connection, inbox, handles })
     }
 
-    /// Runs until the database is closed or dropped, and then everything that is waiting.
+    /// Runs until the database is closed or dropped and every command that waited is done.
     pub(super) async fn run(mut self) {
-        let closing = self.ties.closing.clone();
+        let closing = self.handles.closing.clone();
         let mut group = Vec::with_capacity(GROUP_MAX);
         loop {
             tokio::select! {
@@ -127,31 +72,32 @@ impl Writer {
         if let Some(connection) = self.connection.take()
             && let Err(error) = connection.close().await
         {
-            tracing::warn!(%error, "the database was not closed in good order");
+            tracing::warn!(%error, "the database did not close in order");
         }
-        // Only now may another process have the file.
-        drop(self.ties.lock);
+        // Only now may another process open the file.
+        drop(self.handles.lock);
     }
 
-    /// Runs `group` in one transaction and answers everybody in it.
+    /// Runs `group` in one transaction and answers all callers.
     async fn commit(&mut self, mut group: Vec<Box<dyn Command>>) {
-        let ends = match self.transact(&mut group).await {
-            Ok(ends) => {
-                self.ties.commits.fetch_add(1, Ordering::Relaxed);
-                ends
+        let results = match self.transact(&mut group).await {
+            Ok(results) => {
+                self.handles.commits.fetch_add(1, Ordering::Relaxed);
+                results
             }
             Err(error) => {
-                tracing::warn!(%error, commands = group.len(), "a transaction failed");
-                // SQLite may have ended the transaction by itself: start afresh.
+                tracing::warn!(%error, commands = group.len(), "a transaction failed; its commands fail");
+                // SQLite may have ended the transaction by itself: use a new connection.
                 self.connection = None;
                 vec![Err(error); group.len()]
             }
         };
-        for (command, end) in group.into_iter().zip(ends) {
-            command.answer(end);
+        for (command, result) in group.into_iter().zip(results) {
+            command.answer(result);
         }
     }
 
+    /// Runs `group` in one transaction. Returns the result of each command.
     async fn transact(
         &mut self,
         group: &mut [Box<dyn Command>],
@@ -162,32 +108,32 @@ impl Writer {
         let connection = self.connection.as_mut().ok_or(DatabaseError::Closed)?;
         // Immediate: a deferred transaction that reads first cannot wait for a lock later.
         let transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
-        let ends = run_each(transaction, group).await;
-        ends.map_err(|error| DatabaseError::Transaction(Arc::new(error)))
+        let results = run_each(transaction, group).await;
+        results.map_err(|error| DatabaseError::Transaction(Arc::new(error)))
     }
 }
 
-/// Runs each command of `group` inside a savepoint, and commits.
+/// Runs each command of `group` inside a savepoint of its own, and commits.
 async fn run_each(
     mut transaction: Transaction<'_, Sqlite>,
     group: &mut [Box<dyn Command>],
 ) -> Result<Vec<Result<(), DatabaseError>>, sqlx::Error> {
-    let mut ends = Vec::with_capacity(group.len());
+    let mut results = Vec::with_capacity(group.len());
     for command in group {
         let mut savepoint = transaction.begin().await?;
         match command.run(&mut savepoint).await {
             Ok(()) => {
                 savepoint.commit().await?;
-                ends.push(Ok(()));
+                results.push(Ok(()));
             }
-            // A full disk and the like end the whole transaction: then there is nothing to
-            // go back to, and the cause is this command's.
+            // A full disk and the like end the whole transaction: then there is no savepoint
+            // to return to, and the cause is this command's.
             Err(error) => match savepoint.rollback().await {
-                Ok(()) => ends.push(Err(error.into())),
+                Ok(()) => results.push(Err(error.into())),
                 Err(_) => return Err(error),
             },
         }
     }
     transaction.commit().await?;
-    Ok(ends)
+    Ok(results)
 }

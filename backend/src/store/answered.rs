@@ -1,22 +1,37 @@
-//! Which copies of jobs need no work, since there is an answer that holds for them. Pure, and
-//! the same for every member.
+//! Which duplicates of jobs are already answered, and need not be run. Pure.
 
 use std::collections::{HashMap, HashSet};
 
 use time::OffsetDateTime;
 
+use super::{columns::job_key, error::StoreError};
 use quhao_common::domain::{answer::AnswerValidity, id::JobKey};
 
-/// The keys of those `copies`, each with its deadline, for which one of `answers` holds.
+/// The columns of table `jobs` that say for which duplicates an answer is valid.
+#[derive(Debug)]
+pub(super) struct ValidityRow {
+    pub(super) key: Vec<u8>,
+    pub(super) expires_at: OffsetDateTime,
+    /// The failure's code; `None` for a success, or if it was erased.
+    pub(super) failure: Option<String>,
+}
+
+/// Returns which of `jobs`, each with the deadline of one delivery, are answered by one of
+/// `rows`.
 pub(super) fn answered(
-    copies: &[(JobKey, OffsetDateTime)],
-    answers: impl IntoIterator<Item = (JobKey, AnswerValidity)>,
-) -> HashSet<JobKey> {
-    let answers: HashMap<JobKey, AnswerValidity> = answers.into_iter().collect();
-    let holds = |key: &JobKey, expires_at: OffsetDateTime| {
-        answers.get(key).is_some_and(|answer| answer.covers(expires_at))
+    jobs: &[(JobKey, OffsetDateTime)],
+    rows: Vec<ValidityRow>,
+) -> Result<HashSet<JobKey>, StoreError> {
+    let mut answers = HashMap::with_capacity(rows.len());
+    for row in rows {
+        let validity = AnswerValidity::of(row.failure.as_deref(), row.expires_at);
+        answers.insert(job_key(row.key)?, validity);
+    }
+    let is_answered = |key: &JobKey, expires_at: OffsetDateTime| {
+        answers.get(key).is_some_and(|validity| validity.covers(expires_at))
     };
-    copies.iter().filter(|(key, at)| holds(key, *at)).map(|(key, _)| *key).collect()
+    let answered = jobs.iter().filter(|(key, expires_at)| is_answered(key, *expires_at));
+    Ok(answered.map(|(key, _)| *key).collect())
 }
 
 #[cfg(test)]
@@ -30,25 +45,32 @@ mod tests {
     const AT: OffsetDateTime = time::macros::datetime!(2026-11-22 12:00 UTC);
 
     #[test]
-    fn only_that_an_earlier_deadline_passed_says_nothing_of_a_later_one() {
-        let (before, after) = (AT - Duration::from_millis(1), AT + Duration::from_millis(1));
+    fn passed_deadline_covers_no_later_deadline() {
+        let before = AT - Duration::from_millis(1);
+        let after = AT + Duration::from_millis(1);
         for failure in FailureCode::ALL {
-            let holds = AnswerValidity::of(Some(failure.as_str()), AT);
-            assert!(holds.covers(before) && holds.covers(AT), "{failure:?}");
-            assert_eq!(holds.covers(after), *failure != FailureCode::DeadlineExceeded);
+            let validity = AnswerValidity::of(Some(failure.as_str()), AT);
+            assert!(validity.covers(before) && validity.covers(AT), "{failure:?}");
+            assert_eq!(validity.covers(after), *failure != FailureCode::DeadlineExceeded);
         }
         assert!(AnswerValidity::of(None, AT).covers(after), "a success, or what was erased");
     }
 
     #[test]
-    fn each_copy_is_judged_by_its_own_deadline() {
+    fn each_delivery_is_judged_by_its_own_deadline() {
         let key = |byte: u8| JobKey::from_bytes([byte; 16]);
-        let late = AnswerValidity::Until(AT);
+        let row = |byte: u8, failure: Option<FailureCode>| ValidityRow {
+            key: key(byte).as_bytes().to_vec(),
+            expires_at: AT,
+            failure: failure.map(|code| code.as_str().to_owned()),
+        };
+        let passed = Some(FailureCode::DeadlineExceeded);
+        let rows = || vec![row(1, passed), row(2, passed), row(3, None)];
         let after = AT + Duration::from_secs(1);
-        let copies = [(key(1), AT), (key(2), after), (key(3), after), (key(4), AT)];
-        let answers = [(key(1), late), (key(2), late), (key(3), AnswerValidity::Always)];
-        assert_eq!(answered(&copies, answers), [key(1), key(3)].into());
-        // One of two copies is enough: who asks for both is told of the key.
-        assert_eq!(answered(&[(key(2), after), (key(2), AT)], answers), [key(2)].into());
+        let jobs = [(key(1), AT), (key(2), after), (key(3), after), (key(4), AT)];
+        assert_eq!(answered(&jobs, rows()).unwrap(), [key(1), key(3)].into());
+        // If either of two duplicates is answered, the key is returned.
+        let duplicates = [(key(2), after), (key(2), AT)];
+        assert_eq!(answered(&duplicates, rows()).unwrap(), [key(2)].into());
     }
 }

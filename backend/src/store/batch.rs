@@ -1,5 +1,4 @@
-//! What a batch of outcomes comes down to before any statement runs. Pure, and the same
-//! for every member.
+//! What a batch of outcomes comes down to before any statement runs. Pure.
 
 use std::collections::{BTreeMap, btree_map::Entry};
 
@@ -16,66 +15,77 @@ use quhao_common::{
 
 /// An outcome among those of its batch.
 #[derive(Debug, Clone, Copy)]
-pub struct Ranked<'a> {
-    /// What is to be committed.
-    pub finished: &'a Finished,
-    /// Whether it [`quhao_common::domain::finished::FinalState::replaces`] all others of its key: only then its answer
-    /// is written. What an exchange gave counts in any case.
-    pub best: bool,
+pub(super) struct Ranked<'a> {
+    /// The outcome.
+    pub(super) finished: &'a Finished,
+    /// Whether it [replaces](FinalState::replaces) all others of its key. Only then its answer
+    /// is written; what its exchange gave is kept in any case.
+    pub(super) best: bool,
 }
 
-/// The best outcome of each key, in the order of keys, so that two writers lock rows in the
-/// same order; then those of the others that tell of a guest, or of a failure: that may be a
-/// later copy's.
-pub fn ranked(batch: &[Finished]) -> Vec<Ranked<'_>> {
+/// Returns the best outcome of each key, in the order of keys, so that two writers lock rows in
+/// the same order. After them come those others that know a guest, or that failed: such a
+/// failure may be that of a duplicate with a later deadline.
+pub(super) fn ranked(batch: &[Finished]) -> Vec<Ranked<'_>> {
     let mut best = BTreeMap::<JobKey, &Finished>::new();
-    let mut rest = Vec::new();
+    let mut others = Vec::new();
     for finished in batch {
         match best.entry(finished.key) {
-            Entry::Vacant(place) => {
-                place.insert(finished);
+            Entry::Vacant(entry) => {
+                entry.insert(finished);
             }
-            Entry::Occupied(mut kept) if finished.final_state.replaces(kept.get().final_state) => {
-                rest.push(kept.insert(finished));
+            Entry::Occupied(mut entry)
+                if finished.final_state.replaces(entry.get().final_state) =>
+            {
+                others.push(entry.insert(finished));
             }
-            Entry::Occupied(_) => rest.push(finished),
+            Entry::Occupied(_) => others.push(finished),
         }
     }
-    let failed = |finished: &Finished| matches!(finished.final_state, FinalState::Failed(_));
-    rest.retain(|finished| guest(finished).is_some() || failed(finished));
+    others.retain(|finished| {
+        guest(finished).is_some() || matches!(finished.final_state, FinalState::Failed(_))
+    });
     let best = best.into_values().map(|finished| Ranked { finished, best: true });
-    best.chain(rest.into_iter().map(|finished| Ranked { finished, best: false })).collect()
+    best.chain(others.into_iter().map(|finished| Ranked { finished, best: false })).collect()
 }
 
-/// Whose a session is. In the order of these, writers lock sessions.
-pub type Guest<'a> = (&'a ClientName, &'a AppId, &'a str);
+/// The guest of a client and an app, whose session is stored. Writers lock sessions in this
+/// order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct GuestKey<'a> {
+    pub(super) client: &'a ClientName,
+    pub(super) app: &'a AppId,
+    pub(super) openid: &'a str,
+}
 
-/// An exchange, with what else the batch knows of its guest.
+/// An exchange, with what else the batch knows about its guest.
 #[derive(Debug, Clone, Copy)]
-pub struct Exchange<'a> {
-    /// Whose it is.
-    pub guest: Guest<'a>,
+pub(super) struct Exchange<'a> {
+    /// The guest.
+    pub(super) guest: GuestKey<'a>,
     /// What the platform gave.
-    pub session: &'a NewSession,
-    /// The number that the guest gave last.
-    pub phone_hash: Option<&'a KeyedHash>,
+    pub(super) session: &'a NewSession,
+    /// The keyed hash of the phone number that the guest gave last.
+    pub(super) phone_hash: Option<&'a KeyedHash>,
 }
 
-/// What a batch says of guests.
+/// What a batch knows about guests.
 #[derive(Debug, Default)]
-pub struct Guests<'a> {
-    /// The exchanges in rounds: in each round a guest stands once, and a guest's exchanges
-    /// come in the order of their times. Nearly always one round.
-    pub rounds: Vec<Vec<Exchange<'a>>>,
-    /// The numbers of guests without an exchange in this batch: their sessions, if they
-    /// have any, were stored earlier.
-    pub phones: BTreeMap<Guest<'a>, &'a KeyedHash>,
+pub(super) struct GuestUpdates<'a> {
+    /// The exchanges in rounds: each round has a guest once, and a guest's exchanges are in the
+    /// order of their times. Nearly always there is one round.
+    pub(super) rounds: Vec<Vec<Exchange<'a>>>,
+    /// The keyed hashes of the phone numbers of guests without an exchange in this batch: their
+    /// sessions, if they have any, were stored earlier.
+    pub(super) phones: BTreeMap<GuestKey<'a>, &'a KeyedHash>,
 }
 
-/// What these outcomes say of guests.
-pub fn guests<'a>(outcomes: impl IntoIterator<Item = &'a Finished>) -> Guests<'a> {
-    let mut exchanges = BTreeMap::<Guest<'a>, Vec<&NewSession>>::new();
-    let mut phones = BTreeMap::<Guest<'a>, (OffsetDateTime, &KeyedHash)>::new();
+/// Collects what `outcomes` know about guests.
+pub(super) fn guest_updates<'a>(
+    outcomes: impl IntoIterator<Item = &'a Finished>,
+) -> GuestUpdates<'a> {
+    let mut exchanges = BTreeMap::<GuestKey<'a>, Vec<&NewSession>>::new();
+    let mut phones = BTreeMap::<GuestKey<'a>, (OffsetDateTime, &KeyedHash)>::new();
     for finished in outcomes {
         let Some(guest) = guest(finished) else { continue };
         if let Some(session) = &finished.session {
@@ -86,27 +96,27 @@ pub fn guests<'a>(outcomes: impl IntoIterator<Item = &'a Finished>) -> Guests<'a
             phones.entry(guest).and_modify(|last| *last = given.max(*last)).or_insert(given);
         }
     }
-    let mut guests = Guests::default();
+    let mut updates = GuestUpdates::default();
     for (guest, mut sessions) in exchanges {
         let phone_hash = phones.remove(&guest).map(|(_, hash)| hash);
         sessions.sort_by_key(|session| session.exchanged_at);
-        for (at, session) in sessions.into_iter().enumerate() {
-            if guests.rounds.len() == at {
-                guests.rounds.push(Vec::new());
+        for (round, session) in sessions.into_iter().enumerate() {
+            if updates.rounds.len() == round {
+                updates.rounds.push(Vec::new());
             }
-            guests.rounds[at].push(Exchange { guest, session, phone_hash });
+            updates.rounds[round].push(Exchange { guest, session, phone_hash });
         }
     }
-    guests.phones = phones.into_iter().map(|(guest, (_, hash))| (guest, hash)).collect();
-    guests
+    updates.phones = phones.into_iter().map(|(guest, (_, hash))| (guest, hash)).collect();
+    updates
 }
 
-/// The guest whose session an outcome changes, if it does.
-fn guest(finished: &Finished) -> Option<Guest<'_>> {
+/// Returns the guest whose session an outcome changes, if it does.
+fn guest(finished: &Finished) -> Option<GuestKey<'_>> {
     let openid = match (&finished.session, &finished.openid, &finished.phone_hash) {
         (Some(session), ..) => &session.openid,
         (None, Some(openid), Some(_)) => openid,
         _ => return None,
     };
-    Some((&finished.client, &finished.app, openid))
+    Some(GuestKey { client: &finished.client, app: &finished.app, openid })
 }

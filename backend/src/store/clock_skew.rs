@@ -1,23 +1,24 @@
-//! How far two clocks may be apart. Deadlines are judged on this process's clock and on the
-//! store's: one that is off does harm silently.
+//! How far two clocks are apart. Deadlines are compared with this process's clock and with the
+//! store's: one that is wrong does harm that nobody sees.
 
 use std::time::Duration;
 
 use time::OffsetDateTime;
 
-/// The most that is tolerated.
-const OFF_MAX: Duration = Duration::from_secs(5);
+/// The largest difference that is tolerated.
+const SKEW_MAX: Duration = Duration::from_secs(5);
 
-/// How far the store's clock is off ours if that is more than five seconds. It said `theirs`
-/// some time between `before` and `after` on ours.
+/// Returns how far the store's clock differs from this process's, if by more than five
+/// seconds. The store's clock read `theirs` some time between `before` and `after` on this
+/// one.
 pub fn off_by(
     before: OffsetDateTime,
     theirs: OffsetDateTime,
     after: OffsetDateTime,
 ) -> Option<Duration> {
-    let off = if theirs < before { before - theirs } else { theirs - after };
-    // Negative: it lies within.
-    Duration::try_from(off).ok().filter(|off| *off > OFF_MAX)
+    let skew = if theirs < before { before - theirs } else { theirs - after };
+    // Negative if the reading lies within.
+    Duration::try_from(skew).ok().filter(|skew| *skew > SKEW_MAX)
 }
 
 #[cfg(test)]
@@ -27,10 +28,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_clock_may_be_five_seconds_off_and_the_question_takes_its_time() {
+    fn clock_may_be_off_by_five_seconds() {
         let asked = datetime!(2026-11-22 12:00:00 UTC);
         let answered = asked + Duration::from_secs(4);
-        let (five, six) = (Duration::from_secs(5), Duration::from_secs(6));
+        let five = Duration::from_secs(5);
+        let six = Duration::from_secs(6);
         for right in [asked - five, asked, answered, answered + five] {
             assert_eq!(off_by(asked, right, answered), None, "{right}");
         }

@@ -1,21 +1,21 @@
-//! What listeners hear.
+//! Commit notifications.
 
 use super::throughput::{ObservedThroughput, Throughput};
 use quhao_common::domain::id::JobKey;
 
-/// Unread keys beyond this become "look at all".
+/// The most unread keys; more become [`FinishedJobs::Unknown`].
 const KEYS_MAX: usize = 10_000;
-/// Unread throughputs beyond this are as good as lost: they tell of a time that is over.
-const THROUGHPUTS_MAX: usize = 1_000;
+/// The most unread observations of throughput. More are dropped: they are about the past.
+const THROUGHPUT_MAX: usize = 1_000;
 
-/// What was finished since the last time.
+/// What has been committed since the listener last asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Notification {
-    /// Who has an answer.
+    /// The jobs that have an answer.
     pub finished: FinishedJobs,
-    /// What commits finished of the queue, oldest first.
-    pub throughputs: Vec<ObservedThroughput>,
-    /// Whether word of earlier commits may have been lost.
+    /// The throughput of the commits, oldest first.
+    pub throughput: Vec<ObservedThroughput>,
+    /// Whether notifications of earlier commits may have been lost.
     pub after_gap: bool,
 }
 
@@ -24,36 +24,33 @@ pub struct Notification {
 pub enum FinishedJobs {
     /// These.
     Keys(Vec<JobKey>),
-    /// Some: look at all.
+    /// Too many to list, or not known: check all.
     Unknown,
 }
 
 impl Notification {
-    /// Notification of one commit, heard now.
-    pub fn of(finished: FinishedJobs, throughput: Option<Throughput>) -> Self {
+    /// Creates the notification of one commit, received now.
+    pub fn of_commit(finished: FinishedJobs, throughput: Option<Throughput>) -> Self {
         let at = tokio::time::Instant::now();
-        let throughputs = throughput
-            .into_iter()
-            .map(|throughput| ObservedThroughput { at, throughput })
-            .collect();
-        Self { finished, throughputs, after_gap: false }
+        let observed = throughput.map(|throughput| ObservedThroughput { at, throughput });
+        Self { finished, throughput: observed.into_iter().collect(), after_gap: false }
     }
 
-    /// What there is to say when news may have been lost.
-    pub fn lost() -> Self {
-        Self { finished: FinishedJobs::Unknown, throughputs: Vec::new(), after_gap: true }
+    /// Creates the notification that earlier ones may have been lost.
+    pub fn gap() -> Self {
+        Self { finished: FinishedJobs::Unknown, throughput: Vec::new(), after_gap: true }
     }
 
-    /// Both, bounded.
+    /// Merges two notifications. Drops keys and throughput beyond the limits.
     #[must_use]
-    pub fn then(mut self, later: Self) -> Self {
+    pub fn merge(mut self, later: Self) -> Self {
         if later.after_gap {
-            self.throughputs.clear();
+            self.throughput.clear();
         }
         self.after_gap |= later.after_gap;
-        self.throughputs.extend(later.throughputs);
-        if self.throughputs.len() > THROUGHPUTS_MAX {
-            self.throughputs.clear();
+        self.throughput.extend(later.throughput);
+        if self.throughput.len() > THROUGHPUT_MAX {
+            self.throughput.clear();
             self.after_gap = true;
         }
         let finished = match (self.finished, later.finished) {
@@ -77,34 +74,37 @@ mod tests {
 
     fn finished(count: usize) -> Notification {
         let keys = vec![JobKey::from_bytes([7; 16]); count];
-        Notification::of(FinishedJobs::Keys(keys), None)
+        Notification::of_commit(FinishedJobs::Keys(keys), None)
     }
 
-    fn paced(jobs: u32) -> Notification {
+    fn observed(jobs: u32) -> Notification {
         let throughput = Throughput { jobs, waited: Duration::ZERO, worked: Duration::ZERO };
-        Notification::of(FinishedJobs::Unknown, Some(throughput))
+        Notification::of_commit(FinishedJobs::Unknown, Some(throughput))
     }
 
     #[test]
-    fn keys_join_and_fold_beyond_the_bound() {
-        assert_eq!(finished(2).then(finished(3)), finished(5));
-        assert_eq!(finished(KEYS_MAX).then(finished(1)).finished, FinishedJobs::Unknown);
-        assert_eq!(Notification::lost().then(finished(1)).finished, FinishedJobs::Unknown);
-        assert_eq!(finished(1).then(Notification::lost()).finished, FinishedJobs::Unknown);
+    fn merged_keys_beyond_the_limit_are_unknown() {
+        assert_eq!(finished(2).merge(finished(3)), finished(5));
+        assert_eq!(finished(KEYS_MAX).merge(finished(1)).finished, FinishedJobs::Unknown);
+        assert_eq!(Notification::gap().merge(finished(1)).finished, FinishedJobs::Unknown);
+        assert_eq!(finished(1).merge(Notification::gap()).finished, FinishedJobs::Unknown);
     }
 
     #[test]
-    fn paces_stay_in_order_and_end_at_a_loss() {
-        let jobs = |news: &Notification| {
-            news.throughputs.iter().map(|heard| heard.throughput.jobs).collect::<Vec<_>>()
+    fn throughput_stays_in_order_and_ends_at_a_gap() {
+        let jobs = |notification: &Notification| -> Vec<u32> {
+            notification.throughput.iter().map(|observed| observed.throughput.jobs).collect()
         };
-        let both = paced(1).then(paced(2));
+        let both = observed(1).merge(observed(2));
         assert_eq!((jobs(&both), both.after_gap), (vec![1, 2], false));
-        let lost = both.then(Notification::lost()).then(paced(3));
+        let lost = both.merge(Notification::gap()).merge(observed(3));
         assert_eq!((jobs(&lost), lost.after_gap), (vec![3], true));
-        let full = (0..THROUGHPUTS_MAX).fold(Notification::lost(), |news, _| news.then(paced(1)));
-        assert_eq!(full.throughputs.len(), THROUGHPUTS_MAX);
-        let beyond = full.then(paced(1));
+        let mut full = Notification::gap();
+        for _ in 0..THROUGHPUT_MAX {
+            full = full.merge(observed(1));
+        }
+        assert_eq!(full.throughput.len(), THROUGHPUT_MAX);
+        let beyond = full.merge(observed(1));
         assert_eq!((jobs(&beyond), beyond.after_gap), (vec![], true));
     }
 }

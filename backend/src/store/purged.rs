@@ -1,6 +1,6 @@
 //! What a purge deleted.
 
-/// What a purge deleted.
+/// How many rows a purge deleted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Purged {
     /// Answers.

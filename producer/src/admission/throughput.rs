@@ -32,7 +32,7 @@ impl RecentThroughput {
     pub(super) fn add(&mut self, sample: ObservedThroughput) {
         match self.slices.back_mut() {
             Some(slice) if sample.at.saturating_duration_since(slice.at) < SLICE => {
-                slice.throughput = slice.throughput.and(sample.throughput);
+                slice.throughput = slice.throughput.combine(sample.throughput);
             }
             _ => self.slices.push_back(sample),
         }
@@ -61,7 +61,7 @@ impl RecentThroughput {
 
     /// Merges all samples.
     pub(super) fn overall(&self) -> Option<Throughput> {
-        self.slices.iter().map(|slice| slice.throughput).reduce(Throughput::and)
+        self.slices.iter().map(|slice| slice.throughput).reduce(Throughput::combine)
     }
 
     /// Merges the samples of the [`RECENT`] time, the last first.
@@ -72,7 +72,7 @@ impl RecentThroughput {
             .rev()
             .take_while(|slice| last_at.saturating_duration_since(slice.at) <= RECENT)
             .map(|slice| slice.throughput)
-            .reduce(Throughput::and)
+            .reduce(Throughput::combine)
     }
 
     /// Returns how many jobs end in a second while the queue holds jobs, if it has held some

@@ -8,7 +8,7 @@ use axum::{
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use quhao_backend::queue::{Message, PublishError};
+use quhao_backend::queue::{Message, MessageKind, PublishError};
 use quhao_common::{
     api::{self, job::JobObject},
     domain::{
@@ -180,8 +180,7 @@ async fn publish(state: &AppState, registry: &Registry, job: &Job) -> Result<(),
     let message = Message {
         id: job.id,
         body: envelope::job::seal(&registry.vault, job),
-        expires_at: job.expires_at,
-        traceparent: job.traceparent.clone(),
+        kind: MessageKind::Job { expires_at: job.expires_at, traceparent: job.traceparent.clone() },
     };
     state.backend.queue.publish(message).await.map_err(|error| {
         let problem = match error {

@@ -72,7 +72,7 @@ pub(crate) async fn watch_store(
 /// Merges `first` with the notifications that have come in by now, for one query.
 fn gather(first: Notification, notifications: &mut Notifications) -> Notification {
     let ready = std::iter::from_fn(|| notifications.next().now_or_never());
-    ready.take(NOTIFICATIONS_MAX).fold(first, Notification::then)
+    ready.take(NOTIFICATIONS_MAX).fold(first, Notification::merge)
 }
 
 /// Queries the answers of `keys`; `None` if the store cannot be read, which is logged once

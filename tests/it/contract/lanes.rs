@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use quhao_backend::queue::{
-    DeadLetterReason, Delivery, Depths, Disposition, Lane, Message, PublishError, Queue, Roles,
+    DeadLetterReason, Delivery, Depths, Disposition, Lane, PublishError, Queue, Roles,
 };
 use quhao_common::domain::id::JobId;
 use quhao_tests::{
@@ -17,7 +17,7 @@ use time::OffsetDateTime;
 
 use super::{
     ground::{Ground, close, take, take_one},
-    queue::{assert_empty, message, publish},
+    queue::{assert_empty, expiring, publish},
 };
 
 in_both_modes!(
@@ -111,11 +111,10 @@ async fn what_nobody_takes_in_time_comes_as_a_dead_one(mode: Mode) {
     let ground = Ground::new(mode).await;
     let producer = ground.open(Roles { publish: true, prefetch_max: None }).await;
     publish(&producer.queue, b"first").await;
-    let mut short = message(b"too late");
-    short.expires_at = OffsetDateTime::now_utc() + Duration::from_millis(300);
-    let too_late = short.expires_at;
+    let too_late = OffsetDateTime::now_utc() + Duration::from_millis(300);
+    let short = expiring(b"too late", too_late);
     eventually("a publish is taken", PATIENCE, async || {
-        producer.queue.publish(Message { ..short.clone() }).await.ok()
+        producer.queue.publish(short.clone()).await.ok()
     })
     .await;
     eventually("it is over", PATIENCE, async || {
@@ -154,7 +153,7 @@ async fn outcomes_are_taken_by_a_queue_that_outlives_the_store(mode: Mode) {
     assert!(backend.queue.can_hand_over());
     hand_over(&backend.queue, b"an outcome").await;
     publish(&backend.queue, b"a job").await;
-    waiting(&backend.queue, Depths { jobs: 1, resume: 1, ..Depths::default() }).await;
+    waiting(&backend.queue, Depths { jobs: 1, outcomes: 1, ..Depths::default() }).await;
     assert_eq!(backend.queue.depth().await.expect("a depth"), 1, "an outcome is no job");
     close(&backend).await;
 
@@ -212,9 +211,9 @@ async fn pausing_and_stopping_give_back_what_came_by_any_lane() {
         publish(queue, body).await;
     }
     hand_over(queue, b"outcome").await;
-    waiting(queue, Depths { jobs: 3, resume: 1, ..Depths::default() }).await;
+    waiting(queue, Depths { jobs: 3, outcomes: 1, ..Depths::default() }).await;
     dead.remove(0).settle(Disposition::Requeue);
-    let all = Depths { jobs: 3, resume: 1, dead: 1, ..Depths::default() };
+    let all = Depths { jobs: 3, outcomes: 1, dead_letters: 1, ..Depths::default() };
     waiting(queue, all).await;
     queue.resume_consuming();
     waiting(queue, Depths::default()).await;
@@ -226,7 +225,7 @@ async fn pausing_and_stopping_give_back_what_came_by_any_lane() {
     let outcome = take_one(queue).await;
     assert_eq!(outcome.lane, Lane::Outcomes);
     queue.stop_consuming().await;
-    waiting(queue, Depths { resume: 0, ..all }).await;
+    waiting(queue, Depths { outcomes: 0, ..all }).await;
     for delivery in [outcome, job, dead.remove(0)] {
         delivery.settle(Disposition::Ack);
     }

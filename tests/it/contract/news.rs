@@ -47,7 +47,7 @@ async fn until_heard(store: &Store, feed: &mut Notifications) {
         loop {
             store.finish(&waited(&[1])).await.expect("a commit");
             let news = tokio::time::timeout(Duration::from_millis(500), feed.next()).await;
-            if news.is_ok_and(|news| !news.throughputs.is_empty()) {
+            if news.is_ok_and(|news| !news.throughput.is_empty()) {
                 return;
             }
         }
@@ -60,9 +60,9 @@ async fn heard_until(feed: &mut Notifications, last: Throughput) -> Vec<Throughp
     within("the last throughput", PATIENCE, async {
         let mut all = Vec::new();
         while all.last() != Some(&last) {
-            let Notification { throughputs, .. } = feed.next().await;
+            let Notification { throughput, .. } = feed.next().await;
             all.extend(
-                throughputs.into_iter().map(|ObservedThroughput { throughput, .. }| throughput),
+                throughput.into_iter().map(|ObservedThroughput { throughput, .. }| throughput),
             );
         }
         all
@@ -99,7 +99,7 @@ async fn a_commit_tells_how_long_its_jobs_waited_and_took(mode: Mode) {
     within("news of what came another way", PATIENCE, async {
         loop {
             let news = feed.next().await;
-            assert_eq!(news.throughputs, []);
+            assert_eq!(news.throughput, []);
             if news.finished == FinishedJobs::Keys(vec![alone.key]) {
                 break;
             }
@@ -115,7 +115,7 @@ async fn a_loss_of_news_is_told(mode: Mode) {
     if mode == Mode::Distributed {
         // A listener that connects cannot know what was before.
         let first = within("the first news", PATIENCE, feed.next()).await;
-        assert_eq!(first, Notification::lost());
+        assert_eq!(first, Notification::gap());
     }
     until_heard(store, &mut feed).await;
     if mode == Mode::Embedded {
@@ -123,7 +123,7 @@ async fn a_loss_of_news_is_told(mode: Mode) {
             store.finish(&waited(&[1])).await.expect("a commit");
         }
         let next = within("news", PATIENCE, feed.next()).await;
-        assert_eq!(next, Notification::lost());
+        assert_eq!(next, Notification::gap());
     }
     close(&open.backend).await;
 }

@@ -3,7 +3,7 @@
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use quhao_backend::queue::{
-    DeadLetterReason, Disposition, Lane, Message, PublishError, Queue, Roles,
+    DeadLetterReason, Disposition, Lane, Message, MessageKind, PublishError, Queue, Roles,
 };
 use quhao_common::domain::id::JobId;
 use quhao_tests::{
@@ -28,11 +28,16 @@ in_both_modes!(
 
 /// Any envelope; the queue does not look inside.
 pub(super) fn message(body: &[u8]) -> Message {
+    expiring(body, OffsetDateTime::now_utc() + Duration::from_mins(4))
+}
+
+/// Creates one that expires.
+pub(super) fn expiring(body: &[u8], expires_at: OffsetDateTime) -> Message {
+    let traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
     Message {
         id: JobId::from_bytes(rand::random()),
         body: body.to_vec(),
-        expires_at: OffsetDateTime::now_utc() + Duration::from_mins(4),
-        traceparent: Some("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01".to_owned()),
+        kind: MessageKind::Job { expires_at, traceparent: Some(traceparent.to_owned()) },
     }
 }
 

@@ -14,11 +14,11 @@ const INTERVAL: Duration = Duration::from_secs(5);
 pub(crate) async fn run(queue: Arc<Queue>, draining: CancellationToken) {
     loop {
         match queue.depths().await {
-            Ok(Depths { jobs, unrouted, resume, dead }) => {
+            Ok(Depths { jobs, unrouted, outcomes, dead_letters }) => {
                 metrics::queue_depth("jobs", jobs);
                 metrics::queue_depth("unrouted", unrouted);
-                metrics::queue_depth("resume", resume);
-                metrics::queue_depth("dead", dead);
+                metrics::queue_depth("resume", outcomes);
+                metrics::queue_depth("dead", dead_letters);
             }
             Err(error) => debug!(%error, "the queue did not report its depths"),
         }

@@ -1,10 +1,10 @@
 //! One connection to the broker, and the means to end it for certain.
 //!
-//! lapin drives each connection from a thread of its own, which ends when the socket
-//! does. While the broker blocks publishers that thread writes nothing, not even a
-//! close; and an attempt to connect that is given up keeps its thread for as long as the
-//! peer keeps the socket open. So a second handle of the socket is kept here, and
-//! shutting it down ends thread and connection, whatever state they are in.
+//! lapin drives each connection from a thread of its own, which ends when the socket does.
+//! While the broker blocks publishers that thread writes nothing, not even a close. And the
+//! thread of an attempt to connect that was given up lives for as long as the peer keeps the
+//! socket open. So a second handle of the socket is kept here: shutting it down ends thread
+//! and connection, whatever state they are in.
 
 use std::{
     io,
@@ -17,39 +17,43 @@ use std::{
 
 use futures_util::StreamExt;
 use lapin::{
-    Channel, Connection, ConnectionProperties, Event,
+    Channel, ConnectionProperties, Event,
     tcp::{AsyncTcpStream, OwnedTLSConfig},
     uri::{AMQPScheme, AMQPUri},
 };
 use secrecy::ExposeSecret;
 
-use super::error::{LinkError, within};
-use crate::queue::{amqp::supervisor::Direction, error::QueueError};
+use super::{
+    direction::Direction,
+    error::{LinkError, within},
+};
+use crate::queue::error::QueueError;
 use quhao_common::config;
 
-/// How long a close may take before the socket is shut down.
+/// How long an orderly close may take before the socket is shut down.
 const CLOSE_LIMIT: Duration = Duration::from_secs(2);
 
-/// Where the broker is: as of the last reading of the configuration, in which the
-/// password may be another one.
-pub(super) struct Address(RwLock<AMQPUri>);
+/// The broker's current address. A reload of the configuration may replace it, as when the
+/// password changes.
+pub(super) struct CurrentAddress(RwLock<AMQPUri>);
 
-impl Address {
+impl CurrentAddress {
+    /// Reads the address in `settings`.
     pub(super) fn new(settings: &config::Queue) -> Result<Self, QueueError> {
         Ok(Self(RwLock::new(uri(settings)?)))
     }
 
-    /// Connections from now on go where `settings` say; those that are there stay.
+    /// Uses the address in `settings` for new connections; those that are open stay.
     pub(super) fn replace(&self, settings: &config::Queue) -> Result<(), QueueError> {
         let mut uri = uri(settings)?;
-        let mut now = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let mut current = self.0.write().unwrap_or_else(PoisonError::into_inner);
         // Not part of the URL.
-        uri.query.heartbeat = now.query.heartbeat;
-        *now = uri;
+        uri.query.heartbeat = current.query.heartbeat;
+        *current = uri;
         Ok(())
     }
 
-    fn now(&self) -> AMQPUri {
+    fn get(&self) -> AMQPUri {
         self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
@@ -58,7 +62,7 @@ fn uri(settings: &config::Queue) -> Result<AMQPUri, QueueError> {
     let config::QueueUrl::Amqp(url) = &settings.url else {
         return Err(QueueError::Settings("queue.url is not an AMQP URL".to_owned()));
     };
-    // The parser's own words may quote the URL, and with it the password.
+    // The parser's own message may quote the URL, and with it the password.
     let mut uri: AMQPUri = url.expose_secret().parse().map_err(|_: String| {
         QueueError::Settings(
             "queue.url cannot be read; expected amqp://USER:PASSWORD@HOST:PORT/VHOST".to_owned(),
@@ -69,19 +73,20 @@ fn uri(settings: &config::Queue) -> Result<AMQPUri, QueueError> {
     Ok(uri)
 }
 
-/// Where the broker is and how to call there.
+/// What a connection is made from.
 pub(super) struct Endpoint {
-    address: Arc<Address>,
-    /// Shown in the broker's list of connections.
+    address: Arc<CurrentAddress>,
+    /// The connection's name in the broker's list.
     name: String,
-    /// Limit of every step of coming up.
+    /// The time limit of each step of connecting.
     pub(super) limit: Duration,
 }
 
 impl Endpoint {
+    /// Creates the endpoint of one direction.
     pub(super) fn new(
         settings: &config::Queue,
-        address: &Arc<Address>,
+        address: &Arc<CurrentAddress>,
         direction: Direction,
     ) -> Self {
         let name = format!("{}.{}", settings.prefix, direction.as_str());
@@ -89,12 +94,12 @@ impl Endpoint {
     }
 }
 
-/// The kept handle of a socket. Dropping it ends the connection.
+/// The second handle of a connection's socket. Dropping it ends the connection.
 #[derive(Default)]
 struct Socket(OnceLock<TcpStream>);
 
 impl Socket {
-    fn cut(&self) {
+    fn shut_down(&self) {
         if let Some(socket) = self.0.get() {
             // An error means that it is closed already.
             let _ = socket.shutdown(Shutdown::Both);
@@ -104,19 +109,19 @@ impl Socket {
 
 impl Drop for Socket {
     fn drop(&mut self) {
-        self.cut();
+        self.shut_down();
     }
 }
 
-/// An open connection. Dropping it ends it at once; [`Wire::hang_up`] asks first.
-pub(super) struct Wire {
-    pub(super) connection: Arc<Connection>,
+/// An open connection. Dropping it ends it at once; [`Connection::close`] does so in order.
+pub(super) struct Connection {
+    pub(super) lapin: Arc<lapin::Connection>,
     socket: Arc<Socket>,
-    /// Limit of every step of coming up, and of each question later.
+    /// The time limit of each step of connecting, and of each request later.
     pub(super) limit: Duration,
 }
 
-impl Wire {
+impl Connection {
     /// Connects, within the endpoint's limit.
     pub(super) async fn open(endpoint: &Endpoint) -> Result<Self, LinkError> {
         let limit = endpoint.limit;
@@ -124,8 +129,8 @@ impl Wire {
         let handle = Arc::downgrade(&socket);
         let properties =
             ConnectionProperties::default().with_connection_name(endpoint.name.as_str().into());
-        let opening = Connection::connector(
-            endpoint.address.now(),
+        let opening = lapin::Connection::connector(
+            endpoint.address.get(),
             lapin::runtime::default_runtime()?,
             async move |uri: AMQPUri, runtime| {
                 let connecting = async {
@@ -148,22 +153,22 @@ impl Wire {
             },
             properties,
         );
-        let connection = Arc::new(within(limit, "connecting", opening).await?);
-        Ok(Self { connection, socket, limit })
+        let lapin = Arc::new(within(limit, "connecting", opening).await?);
+        Ok(Self { lapin, socket, limit })
     }
 
-    /// A new channel of this connection.
+    /// Opens a new channel.
     pub(super) async fn channel(&self) -> Result<Channel, LinkError> {
-        within(self.limit, "opening a channel", self.connection.create_channel()).await
+        within(self.limit, "opening a channel", self.lapin.create_channel()).await
     }
 
-    /// Waits until the connection has ended, and says why.
-    pub(super) async fn broken(&self) -> LinkError {
-        let mut events = pin!(self.connection.events_listener());
+    /// Waits until the connection has ended and returns why.
+    pub(super) async fn ended(&self) -> LinkError {
+        let mut events = pin!(self.lapin.events_listener());
         while let Some(event) = events.next().await {
-            // An error of one channel, such as of a question for the depth, may pass.
+            // An error of one channel, such as that which asks for depths, need not end it.
             if let Event::Error(error) = event
-                && !self.connection.status().connected()
+                && !self.lapin.status().connected()
             {
                 return error.into();
             }
@@ -171,30 +176,30 @@ impl Wire {
         LinkError::Closed
     }
 
-    /// Closes a channel in order: the broker has handled all that was sent on it before
-    /// it answers.
-    pub(super) async fn finish(&self, channel: &Channel) {
-        if self.connection.status().blocked() {
+    /// Closes a channel in order: the broker answers once it has handled all that was sent on
+    /// the channel.
+    pub(super) async fn close_channel(&self, channel: &Channel) {
+        if self.lapin.status().blocked() {
             return;
         }
         if let Err(error) = within(CLOSE_LIMIT, "closing", channel.close(200, "OK".into())).await {
-            tracing::debug!(%error, "a channel of the broker did not close in order");
+            tracing::debug!(%error, "a channel to the broker did not close in order");
         }
     }
 
-    /// Says goodbye if that is possible, and ends the connection in any case.
-    pub(super) async fn hang_up(&self) {
-        if self.connection.status().connected() && !self.connection.status().blocked() {
-            let close = self.connection.close(200, "OK".into());
+    /// Closes the connection in order if that is possible, and ends it in any case.
+    pub(super) async fn close(&self) {
+        if self.lapin.status().connected() && !self.lapin.status().blocked() {
+            let close = self.lapin.close(200, "OK".into());
             if let Err(error) = within(CLOSE_LIMIT, "closing", close).await {
                 tracing::debug!(%error, "the connection to the broker did not close in order");
             }
         }
-        self.socket.cut();
+        self.socket.shut_down();
     }
 }
 
-/// Keeps a handle of the socket, unless whoever wanted the connection has given up.
+/// Keeps a second handle of the socket, unless the attempt to connect was given up.
 fn keep(handle: &Weak<Socket>, stream: &impl AsFd) -> io::Result<()> {
     let socket =
         handle.upgrade().ok_or_else(|| io::Error::from(io::ErrorKind::ConnectionAborted))?;

@@ -1,131 +1,113 @@
-//! Publishing, the callers' side: a place in the window, a request to the owner of the
-//! channel, and a wait with a limit.
+//! Publishing, the callers' side: a place in the window, a request to the task that owns the
+//! channel, and a wait with a time limit.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
-use lapin::Connection;
 use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch},
+    sync::{Semaphore, mpsc, watch},
     task::JoinSet,
-    time::timeout,
 };
 
-use self::owner::Owner;
+use self::{
+    owner::{Owner, OwnerConfig},
+    request::{Confirm, PublishRequest},
+    state::PublisherState,
+};
 use super::{
-    frame::Letter,
+    error::LinkError,
     mean_jobs::MeanJobs,
-    supervisor::{Link, Standing},
+    supervisor::{LinkState, Supervisor},
     topology::Topology,
 };
-use crate::queue::error::PublishError;
+use crate::queue::{error::PublishError, message::Message, status::LinkStatus};
 use quhao_common::{config, process::metrics};
 
+mod request;
+mod state;
 mod owner;
-mod batch;
+mod pending;
+mod in_flight;
 
-/// What publishes.
+/// What publishes messages.
 pub(super) struct Publisher {
-    pub(super) standing: watch::Receiver<Standing<Lane>>,
+    state: watch::Receiver<LinkState<PublisherState>>,
+    /// A permit for each message that may be published but not confirmed.
     window: Arc<Semaphore>,
     confirm_timeout: Duration,
-}
-
-/// The means to publish while the link is up.
-pub(super) struct Lane {
-    requests: mpsc::Sender<Request>,
-    pub(super) connection: Arc<Connection>,
-}
-
-impl Lane {
-    /// Whether the connection is still there: it can end before its owner has noticed.
-    pub(super) fn connected(&self) -> bool {
-        self.connection.status().connected()
-    }
-
-    /// Whether the broker has asked publishers to stop.
-    pub(super) fn blocked(&self) -> bool {
-        self.connection.status().blocked()
-    }
-}
-
-/// Who waits for a publish, and the place in the window that it takes.
-type Caller = (oneshot::Sender<Result<(), PublishError>>, OwnedSemaphorePermit);
-
-/// One publish on its way to the owner.
-struct Request {
-    letter: Letter,
-    /// Whoever sets it first has the say: the owner publishes, or the caller has given up
-    /// before anything was sent.
-    claimed: Arc<AtomicBool>,
-    reply: oneshot::Sender<Result<(), PublishError>>,
-    /// A place in the window, held until the broker has answered.
-    place: OwnedSemaphorePermit,
-}
-
-impl Request {
-    /// The owner's claim; `false` if nobody waits any more.
-    fn claim(&self) -> bool {
-        !self.reply.is_closed() && !self.claimed.swap(true, Ordering::AcqRel)
-    }
-
-    /// What to publish, and whom to tell.
-    fn split(self) -> (Letter, Caller) {
-        (self.letter, (self.reply, self.place))
-    }
 }
 
 impl Publisher {
     /// Starts the owner task.
     pub(super) fn start(
         settings: &config::Queue,
-        (topology, mean_jobs): (&Topology, &Arc<MeanJobs>),
-        (link, standing): (Link<Lane>, watch::Receiver<Standing<Lane>>),
+        topology: &Topology,
+        mean_jobs: &Arc<MeanJobs>,
+        supervisor: Supervisor<PublisherState>,
         tasks: &mut JoinSet<()>,
     ) -> Self {
         // The semaphore's own limit is far above any window that fits into memory.
         let window = settings.publish_window.clamp(1, Semaphore::MAX_PERMITS);
-        let exchange = topology.exchange.clone();
-        let times = (settings.confirm_timeout, window);
-        let owner = Owner::new(link, exchange, times, Arc::clone(mean_jobs));
-        tasks.spawn(owner.run());
-        let window = Arc::new(Semaphore::new(window));
-        Self { standing, window, confirm_timeout: settings.confirm_timeout }
+        let state = supervisor.state();
+        let config = OwnerConfig {
+            exchange: topology.exchange.clone(),
+            confirm_timeout: settings.confirm_timeout,
+            window,
+        };
+        tasks.spawn(Owner::new(config, supervisor, Arc::clone(mean_jobs)).run());
+        let confirm_timeout = settings.confirm_timeout;
+        Self { state, window: Arc::new(Semaphore::new(window)), confirm_timeout }
     }
 
-    pub(super) async fn publish(&self, letter: Letter) -> Result<(), PublishError> {
-        let published = self.attempt(letter).await;
+    /// Publishes a message and waits for the broker's confirm.
+    pub(super) async fn publish(&self, message: Message) -> Result<(), PublishError> {
+        let published = match self.send(message) {
+            Ok(confirm) => confirm.wait(self.confirm_timeout).await,
+            Err(refusal) => Err(refusal),
+        };
         if let Err(refusal) = published {
             metrics::publish_refused(refusal.as_str());
         }
         published
     }
 
-    async fn attempt(&self, letter: Letter) -> Result<(), PublishError> {
-        let requests = match &*self.standing.borrow() {
-            Standing::Up(lane) if lane.connected() && !lane.blocked() => lane.requests.clone(),
+    /// Hands a message to the owner task, if it would be published now. Returns what to wait
+    /// for.
+    fn send(&self, message: Message) -> Result<Confirm, PublishError> {
+        let requests = match &*self.state.borrow() {
+            LinkState::Up(state) if state.is_connected() && !state.is_blocked() => {
+                state.requests.clone()
+            }
             _ => return Err(PublishError::Unavailable),
         };
-        let place = self.window.clone().try_acquire_owned().map_err(|_| PublishError::Full)?;
-        let claimed = Arc::new(AtomicBool::new(false));
-        let (reply, answer) = oneshot::channel();
-        let request = Request { letter, claimed: claimed.clone(), reply, place };
+        let permit = self.window.clone().try_acquire_owned().map_err(|_| PublishError::Full)?;
+        let (request, confirm) = PublishRequest::new(message, permit);
         requests.try_send(request).map_err(|refused| match refused {
             mpsc::error::TrySendError::Full(_) => PublishError::Full,
             mpsc::error::TrySendError::Closed(_) => PublishError::Unavailable,
         })?;
-        match timeout(self.confirm_timeout, answer).await {
-            Ok(Ok(answer)) => answer,
-            // No answer: it was sent unless nobody had claimed it yet.
-            Ok(Err(_)) | Err(_) if claimed.swap(true, Ordering::AcqRel) => {
-                Err(PublishError::Unconfirmed)
+        Ok(confirm)
+    }
+
+    /// Returns whether a message would be published now.
+    pub(super) fn status(&self) -> LinkStatus {
+        match &*self.state.borrow() {
+            LinkState::Up(state) if state.is_blocked() => {
+                LinkStatus::Blocked("the broker has blocked publishers (memory or disk alarm)")
             }
-            Ok(Err(_)) | Err(_) => Err(PublishError::Unavailable),
+            LinkState::Up(state) if state.is_connected() => LinkStatus::Up,
+            LinkState::Up(_) | LinkState::Connecting => {
+                LinkStatus::Down("connecting to the broker")
+            }
+            LinkState::Closed => LinkStatus::Down("closed"),
+        }
+    }
+
+    /// Returns the connection, for a question to the broker. A blocked one would not answer.
+    pub(super) fn connection(&self) -> Result<Arc<lapin::Connection>, LinkError> {
+        match &*self.state.borrow() {
+            LinkState::Up(state) if state.is_blocked() => Err(LinkError::Blocked),
+            LinkState::Up(state) => Ok(Arc::clone(&state.connection)),
+            LinkState::Connecting | LinkState::Closed => Err(LinkError::NotConnected),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Which envelopes are out: the one truth about who works on what.
+//! Which messages are in flight. Nothing else records which jobs are being run.
 
 use std::{
     collections::HashSet,
@@ -7,75 +7,79 @@ use std::{
 
 use tokio::sync::{Notify, mpsc};
 
-use crate::queue::delivery::Disposition;
+use crate::queue::disposition::Disposition;
 use quhao_common::process::metrics;
 
-/// What is left to write about an envelope.
+/// What has to be written about a settled message, by its id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Settlement {
     Remove(i64),
-    SetAside(i64),
+    DeadLetter(i64),
 }
 
 impl Settlement {
+    /// Returns the id of the message.
     pub(super) fn id(self) -> i64 {
         match self {
-            Self::Remove(id) | Self::SetAside(id) => id,
+            Self::Remove(id) | Self::DeadLetter(id) => id,
         }
     }
 }
 
-/// The ids that are out: buffered, being worked on, or settled and not yet written.
+/// The ids of messages in flight: buffered, being run, or settled and not yet written.
 #[derive(Debug)]
-pub(super) struct Held {
+pub(super) struct InFlight {
     max: usize,
     ids: Mutex<HashSet<i64>>,
     changed: Notify,
     settlements: mpsc::Sender<Settlement>,
 }
 
-impl Held {
-    /// `settlements` has room for `max`: each id that is out is settled once.
+impl InFlight {
+    /// Creates an empty set. `settlements` has room for `max`: each id in flight is settled
+    /// once.
     pub(super) fn new(max: usize, settlements: mpsc::Sender<Settlement>) -> Self {
         Self { max, ids: Mutex::default(), changed: Notify::new(), settlements }
     }
 
+    /// Returns how many messages are in flight.
     pub(super) fn count(&self) -> usize {
         self.lock().len()
     }
 
-    /// How many more may be out.
+    /// Returns how many more may be in flight.
     pub(super) fn room(&self) -> usize {
         self.max.saturating_sub(self.count())
     }
 
+    /// Returns the ids.
     pub(super) fn ids(&self) -> Vec<i64> {
         self.lock().iter().copied().collect()
     }
 
-    /// Puts `id` out.
-    pub(super) fn hold(self: &Arc<Self>, id: i64) -> Receipt {
+    /// Adds `id`, and returns what settles it.
+    pub(super) fn add(self: &Arc<Self>, id: i64) -> Receipt {
         self.lock().insert(id);
-        Receipt { id, held: Arc::clone(self), settled: false }
+        Receipt { id, in_flight: Arc::clone(self), is_settled: false }
     }
 
-    /// Makes ids free: they are gone from the table, or to be taken again.
-    pub(super) fn release(&self, ids: impl IntoIterator<Item = i64>) {
+    /// Removes ids: they are gone from the table, or to be fetched again.
+    pub(super) fn remove(&self, removed: impl IntoIterator<Item = i64>) {
         {
-            let mut held = self.lock();
-            for id in ids {
-                held.remove(&id);
+            let mut ids = self.lock();
+            for id in removed {
+                ids.remove(&id);
             }
         }
         self.wake();
     }
 
-    /// Says that there may be something to take.
+    /// Wakes the fetcher, which looks for messages.
     pub(super) fn wake(&self) {
         self.changed.notify_one();
     }
 
-    /// Waits for a [`Held::wake`], also one since the last wait.
+    /// Waits for a [`InFlight::wake`]; one since the last wait counts.
     pub(super) async fn woken(&self) {
         self.changed.notified().await;
     }
@@ -85,24 +89,25 @@ impl Held {
     }
 }
 
-/// That one envelope is out. Dropped without a disposition, it is handed back.
+/// The means to settle one delivery. Dropped unsettled, it requeues the message.
 #[derive(Debug)]
-pub struct Receipt {
+pub(in crate::queue) struct Receipt {
     id: i64,
-    held: Arc<Held>,
-    settled: bool,
+    in_flight: Arc<InFlight>,
+    is_settled: bool,
 }
 
 impl Receipt {
+    /// Settles the delivery.
     pub(in crate::queue) fn settle(mut self, disposition: Disposition) {
         let settlement = match disposition {
             Disposition::Ack => Settlement::Remove(self.id),
-            Disposition::DeadLetter => Settlement::SetAside(self.id),
-            Disposition::Requeue => return, // and be dropped
+            Disposition::DeadLetter => Settlement::DeadLetter(self.id),
+            Disposition::Requeue => return, // which drops it
         };
-        self.settled = true;
-        // Never full, only closed: then the next process works on it again.
-        if self.held.settlements.try_send(settlement).is_err() {
+        self.is_settled = true;
+        // Never full, only closed: then the next process runs the job again.
+        if self.in_flight.settlements.try_send(settlement).is_err() {
             metrics::acks_lost(1);
         }
     }
@@ -110,8 +115,8 @@ impl Receipt {
 
 impl Drop for Receipt {
     fn drop(&mut self) {
-        if !self.settled {
-            self.held.release([self.id]);
+        if !self.is_settled {
+            self.in_flight.remove([self.id]);
         }
     }
 }

@@ -1,63 +1,105 @@
-//! The statements on `queue`.
+//! The statements on table `queue`.
 
-use sqlx::SqliteConnection;
+use sqlx::{FromRow, Row, SqliteConnection, sqlite::SqliteRow};
 use time::OffsetDateTime;
 
 use crate::queue::{
     delivery::{DeadLetterReason, Lane},
-    message::Message,
+    message::{Message, MessageKind},
 };
 use quhao_common::envelope::unix_ms::unix_ms;
 
-/// Envelopes that are kept after they were set aside, for a look by hand.
-const DEAD_MAX: i64 = 1000;
-/// And for how long: they hold sealed personal data.
-const DEAD_KEPT: time::Duration = time::Duration::days(7);
+/// The most dead letters that are kept after they were settled as such, for an operator.
+const DEAD_LETTERS_MAX: i64 = 1000;
+/// How long they are kept: they hold sealed personal data.
+const DEAD_LETTER_RETENTION: time::Duration = time::Duration::days(7);
 
 const COUNT_IN: &str = "UPDATE queue_length SET held = held + 1 WHERE held < ?1";
 const INSERT: &str = "INSERT INTO queue (job, expires_at, body) VALUES (?1, ?2, ?3)";
-const TAKE: &str = "
+const FETCH: &str = "
 UPDATE queue SET attempts = attempts + 1
  WHERE id IN (SELECT id FROM queue
                WHERE dead = 0 AND id NOT IN (SELECT value FROM json_each(?1))
                ORDER BY id LIMIT ?2)
 RETURNING id, job, expires_at, attempts, body";
 const REMOVE: &str = "DELETE FROM queue WHERE dead = 0 AND id IN (SELECT value FROM json_each(?1))";
-const SET_ASIDE: &str =
+const DEAD_LETTER: &str =
     "UPDATE queue SET dead = 1 WHERE dead = 0 AND id IN (SELECT value FROM json_each(?1))";
 const COUNT_OUT: &str = "UPDATE queue_length SET held = held - ?1";
-const TRIM_DEAD: &str = "
+const TRIM_DEAD_LETTERS: &str = "
 DELETE FROM queue
  WHERE dead = 1
    AND (expires_at < ?1
         OR id NOT IN (SELECT id FROM queue WHERE dead = 1 ORDER BY id DESC LIMIT ?2))";
 const LENGTH: &str = "SELECT held FROM queue_length";
-const ASIDE: &str = "SELECT count(*) FROM queue WHERE dead = 1";
+const DEAD_LETTERS: &str = "SELECT count(*) FROM queue WHERE dead = 1";
 
-/// An envelope that was taken.
+/// A message to insert.
+#[derive(Debug)]
+pub(super) struct NewRow {
+    /// The job's id without its tag.
+    job: String,
+    /// In milliseconds since 1970.
+    expires_at: i64,
+    body: Vec<u8>,
+}
+
+impl NewRow {
+    /// Returns the row of a job; `None` for an outcome.
+    pub(super) fn of_job(message: Message) -> Option<Self> {
+        let MessageKind::Job { expires_at, .. } = message.kind else { return None };
+        let job = message.id.to_string();
+        Some(Self { job, expires_at: unix_ms(expires_at), body: message.body })
+    }
+}
+
+/// A message to hand out.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Row {
+pub(super) struct ReadyRow {
     pub(super) id: i64,
     pub(super) body: Vec<u8>,
     pub(super) lane: Lane,
     pub(super) redelivered: bool,
 }
 
-/// What came of a look for work.
+/// What was found in the table.
 #[derive(Debug, Default)]
-pub(super) struct Take {
-    /// To be worked on, oldest first.
-    pub(super) rows: Vec<Row>,
-    /// How many were looked at: fewer than asked for means that there are no more.
+pub(super) struct Fetched {
+    /// Messages to hand out, oldest first.
+    pub(super) rows: Vec<ReadyRow>,
+    /// How many rows were found: fewer than asked for means that there are no more.
     pub(super) found: usize,
-    /// The jobs that came back too often even as dead ones, and were set aside.
-    pub(super) aside: Vec<String>,
+    /// The jobs that were delivered too often even as dead letters, and are not any more.
+    pub(super) dead_lettered: Vec<String>,
 }
 
-/// Adds `message`, unless `length_max` are there already.
+/// A row of [`FETCH`].
+struct FetchedRow {
+    id: i64,
+    job: String,
+    /// In milliseconds since 1970.
+    expires_at: i64,
+    /// How often it was handed out, this time included.
+    attempts: i64,
+    body: Vec<u8>,
+}
+
+impl FromRow<'_, SqliteRow> for FetchedRow {
+    fn from_row(row: &SqliteRow) -> Result<Self, sqlx::Error> {
+        Ok(Self {
+            id: row.try_get("id")?,
+            job: row.try_get("job")?,
+            expires_at: row.try_get("expires_at")?,
+            attempts: row.try_get("attempts")?,
+            body: row.try_get("body")?,
+        })
+    }
+}
+
+/// Inserts a message. Returns `false` if `length_max` are there already.
 pub(super) async fn insert(
     connection: &mut SqliteConnection,
-    message: Message,
+    row: NewRow,
     length_max: i64,
 ) -> Result<bool, sqlx::Error> {
     let counted = sqlx::query(COUNT_IN).bind(length_max).execute(&mut *connection).await?;
@@ -65,58 +107,61 @@ pub(super) async fn insert(
         return Ok(false);
     }
     sqlx::query(INSERT)
-        .bind(message.id.to_string())
-        .bind(unix_ms(message.expires_at))
-        .bind(message.body)
+        .bind(row.job)
+        .bind(row.expires_at)
+        .bind(row.body)
         .execute(connection)
         .await?;
     Ok(true)
 }
 
-/// Takes the oldest `max` that are not `out`. One past its deadline, or that came back more
-/// than `delivery_limit` times, is taken as a dead one: somebody may have to be told. If
-/// that does not end it either, it is set aside.
-pub(super) async fn take(
+/// Fetches the oldest `max` messages that are not `in_flight`.
+///
+/// One past its deadline, or that was delivered more than `delivery_limit` times, is handed
+/// out as a dead letter: its failure may have to be recorded. If that does not settle it
+/// either, it is kept, but not handed out again.
+pub(super) async fn fetch(
     connection: &mut SqliteConnection,
-    out: Vec<i64>,
+    in_flight: Vec<i64>,
     max: usize,
     delivery_limit: u32,
-) -> Result<Take, sqlx::Error> {
-    let found: Vec<(i64, String, i64, i64, Vec<u8>)> = sqlx::query_as(TAKE)
-        .bind(json(&out))
+) -> Result<Fetched, sqlx::Error> {
+    let found: Vec<FetchedRow> = sqlx::query_as(FETCH)
+        .bind(json(&in_flight))
         .bind(i64::try_from(max).unwrap_or(i64::MAX))
         .fetch_all(&mut *connection)
         .await?;
     let now = unix_ms(OffsetDateTime::now_utc());
-    let mut take = Take { found: found.len(), ..Take::default() };
-    let mut aside = Vec::new();
-    for (id, job, expires_at, attempts, body) in found {
+    let mut fetched = Fetched { found: found.len(), ..Fetched::default() };
+    let mut ids = Vec::new();
+    for row in found {
+        let FetchedRow { id, job, expires_at, attempts, body } = row;
         let unsettled = u32::try_from(attempts - 1).unwrap_or(u32::MAX);
         if let Some(lane) = lane(expires_at <= now, unsettled, delivery_limit) {
-            take.rows.push(Row { id, body, lane, redelivered: unsettled > 0 });
+            fetched.rows.push(ReadyRow { id, body, lane, redelivered: unsettled > 0 });
         } else {
-            aside.push(id);
-            take.aside.push(job);
+            ids.push(id);
+            fetched.dead_lettered.push(job);
         }
     }
     // RETURNING gives no order.
-    take.rows.sort_by_key(|row| row.id);
-    set_aside(connection, &aside).await?;
-    Ok(take)
+    fetched.rows.sort_by_key(|row| row.id);
+    dead_letter(connection, &ids).await?;
+    Ok(fetched)
 }
 
-/// The lane of an envelope that was `unsettled` so often; `None` if it is for no lane any
-/// more.
-fn lane(expired: bool, unsettled: u32, delivery_limit: u32) -> Option<Lane> {
+/// Returns the lane of a message that was `unsettled` so often; `None` if it is not to be
+/// handed out again.
+fn lane(is_expired: bool, unsettled: u32, delivery_limit: u32) -> Option<Lane> {
     match unsettled.saturating_sub(delivery_limit) {
         2.. => None,
-        _ if expired => Some(Lane::DeadLetters(DeadLetterReason::Expired)),
+        _ if is_expired => Some(Lane::DeadLetters(DeadLetterReason::Expired)),
         1 => Some(Lane::DeadLetters(DeadLetterReason::DeliveryLimit)),
         0 => Some(Lane::Jobs { unsettled }),
     }
 }
 
-/// Forgets envelopes.
+/// Deletes messages.
 pub(super) async fn remove(
     connection: &mut SqliteConnection,
     ids: &[i64],
@@ -124,33 +169,34 @@ pub(super) async fn remove(
     count_out(connection, REMOVE, ids).await
 }
 
-/// Keeps envelopes for a look by hand, but never hands them out again.
-pub(super) async fn set_aside(
+/// Keeps messages for an operator, but never hands them out again.
+pub(super) async fn dead_letter(
     connection: &mut SqliteConnection,
     ids: &[i64],
 ) -> Result<(), sqlx::Error> {
     if ids.is_empty() {
         return Ok(());
     }
-    count_out(connection, SET_ASIDE, ids).await?;
-    sqlx::query(TRIM_DEAD)
-        .bind(unix_ms(OffsetDateTime::now_utc() - DEAD_KEPT))
-        .bind(DEAD_MAX)
+    count_out(connection, DEAD_LETTER, ids).await?;
+    sqlx::query(TRIM_DEAD_LETTERS)
+        .bind(unix_ms(OffsetDateTime::now_utc() - DEAD_LETTER_RETENTION))
+        .bind(DEAD_LETTERS_MAX)
         .execute(connection)
         .await?;
     Ok(())
 }
 
-/// How many envelopes there are that were not set aside.
+/// Returns how many messages there are that are not dead letters, in flight or not.
 pub(super) async fn length(connection: &mut SqliteConnection) -> Result<i64, sqlx::Error> {
     sqlx::query_scalar(LENGTH).fetch_one(connection).await
 }
 
-/// How many were.
-pub(super) async fn aside(connection: &mut SqliteConnection) -> Result<i64, sqlx::Error> {
-    sqlx::query_scalar(ASIDE).fetch_one(connection).await
+/// Returns how many dead letters are kept.
+pub(super) async fn dead_letters(connection: &mut SqliteConnection) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar(DEAD_LETTERS).fetch_one(connection).await
 }
 
+/// Runs `statement` on messages, and subtracts those that it changed from the length.
 async fn count_out(
     connection: &mut SqliteConnection,
     statement: &'static str,
@@ -159,9 +205,9 @@ async fn count_out(
     if ids.is_empty() {
         return Ok(());
     }
-    let done = sqlx::query(statement).bind(json(ids)).execute(&mut *connection).await?;
-    let gone = i64::try_from(done.rows_affected()).unwrap_or(i64::MAX);
-    sqlx::query(COUNT_OUT).bind(gone).execute(connection).await?;
+    let changed = sqlx::query(statement).bind(json(ids)).execute(&mut *connection).await?;
+    let changed = i64::try_from(changed.rows_affected()).unwrap_or(i64::MAX);
+    sqlx::query(COUNT_OUT).bind(changed).execute(connection).await?;
     Ok(())
 }
 

@@ -5,23 +5,25 @@ use time::OffsetDateTime;
 use super::SqliteQueue;
 use crate::{
     queue::{
-        delivery::{Delivery, Disposition},
+        delivery::Delivery,
+        disposition::Disposition,
         error::PublishError,
-        message::Message,
+        message::{Message, MessageKind},
         status::Roles,
     },
-    sqlite_file::{Database, scratch::Scratch},
+    sqlite_file::Database,
 };
 use quhao_common::{
     config::{self, QueueUrl},
     domain::id::JobId,
 };
+use tempfile::TempDir;
 
-mod dead;
+mod dead_letters;
 mod killed;
 
 const LIMIT: Duration = Duration::from_secs(10);
-/// Long enough to see that nothing comes.
+/// Long enough to see that nothing is delivered.
 const SILENCE: Duration = Duration::from_millis(150);
 
 fn settings(path: &Path) -> config::Queue {
@@ -53,14 +55,17 @@ async fn opened_as(
     SqliteQueue::open(database, &settings, roles)
 }
 
-fn message(number: u16) -> Message {
+fn job(number: u16) -> Message {
+    expiring(number, OffsetDateTime::now_utc() + time::Duration::minutes(5))
+}
+
+fn expiring(number: u16, expires_at: OffsetDateTime) -> Message {
     let mut id = [0; 25];
     id[1..3].copy_from_slice(&number.to_be_bytes());
     Message {
         id: JobId::from_bytes(id),
         body: number.to_be_bytes().to_vec(),
-        expires_at: OffsetDateTime::now_utc() + time::Duration::minutes(5),
-        traceparent: None,
+        kind: MessageKind::Job { expires_at, traceparent: None },
     }
 }
 
@@ -68,8 +73,8 @@ fn number(delivery: &Delivery) -> u16 {
     u16::from_be_bytes(delivery.body.clone().try_into().unwrap())
 }
 
-/// At least `count` deliveries, or all that come before it gets silent.
-async fn taken(queue: &SqliteQueue, count: usize) -> Vec<Delivery> {
+/// Waits for at least `count` deliveries.
+async fn delivered(queue: &SqliteQueue, count: usize) -> Vec<Delivery> {
     let mut deliveries = Vec::new();
     while deliveries.len() < count {
         let next = tokio::time::timeout(LIMIT, queue.next(100)).await;
@@ -79,31 +84,32 @@ async fn taken(queue: &SqliteQueue, count: usize) -> Vec<Delivery> {
     deliveries
 }
 
-async fn nothing_comes(queue: &SqliteQueue) {
+async fn nothing_is_delivered(queue: &SqliteQueue) {
     assert!(tokio::time::timeout(SILENCE, queue.next(100)).await.is_err());
 }
 
-/// Waits until `depth` and what is out have settled to this.
-async fn comes_to(queue: &SqliteQueue, depth: u64, out: usize) {
-    let look = async || (queue.depth().await.unwrap(), queue.taking.as_ref().unwrap().held.count());
+/// Waits until so many messages are ready and so many in flight.
+async fn settles_at(queue: &SqliteQueue, depth: u64, in_flight: usize) {
+    let look =
+        async || (queue.depth().await.unwrap(), queue.consumer.as_ref().unwrap().in_flight());
     let all = async {
-        while look().await != (depth, out) {
+        while look().await != (depth, in_flight) {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
-    let came = tokio::time::timeout(LIMIT, all).await;
-    assert!(came.is_ok(), "{:?} and not {:?}", look().await, (depth, out));
+    let settled = tokio::time::timeout(LIMIT, all).await;
+    assert!(settled.is_ok(), "{:?} and not {:?}", look().await, (depth, in_flight));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_acked_is_gone_and_the_rest_comes_again_after_a_restart() {
-    let scratch = Scratch::new();
-    let path = scratch.path("quhao.db");
+async fn unacked_messages_come_again_after_a_restart() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("quhao.db");
     let queue = opened(&path, |_| {}).await;
     for at in 0..10 {
-        queue.publish(message(at)).await.unwrap();
+        queue.publish(job(at)).await.unwrap();
     }
-    let deliveries = taken(&queue, 10).await;
+    let deliveries = delivered(&queue, 10).await;
     assert_eq!(deliveries.iter().map(number).collect::<Vec<_>>(), (0..10).collect::<Vec<_>>());
     assert!(deliveries.iter().all(|delivery| !delivery.redelivered));
     let mut unsettled = Vec::new();
@@ -113,13 +119,13 @@ async fn what_was_acked_is_gone_and_the_rest_comes_again_after_a_restart() {
             _ => unsettled.push(delivery),
         }
     }
-    comes_to(&queue, 0, 5).await;
+    settles_at(&queue, 0, 5).await;
     queue.close(LIMIT).await;
     // Too late: the next process gets it.
     unsettled.remove(0).settle(Disposition::Ack);
 
     let queue = opened(&path, |_| {}).await;
-    let deliveries = taken(&queue, 5).await;
+    let deliveries = delivered(&queue, 5).await;
     assert_eq!(deliveries.iter().map(number).collect::<Vec<_>>(), [1, 3, 5, 7, 9]);
     assert!(deliveries.iter().all(|delivery| delivery.redelivered));
     for delivery in deliveries {
@@ -129,66 +135,66 @@ async fn what_was_acked_is_gone_and_the_rest_comes_again_after_a_restart() {
 
     let queue = opened(&path, |_| {}).await;
     assert_eq!(queue.depth().await.unwrap(), 0);
-    nothing_comes(&queue).await;
+    nothing_is_delivered(&queue).await;
     queue.close(LIMIT).await;
 }
 
 #[tokio::test]
-async fn what_is_out_does_not_come_and_what_is_handed_back_or_dropped_does() {
-    let scratch = Scratch::new();
-    let queue = opened(&scratch.path("quhao.db"), |_| {}).await;
+async fn requeued_or_dropped_delivery_comes_again() {
+    let folder = TempDir::new().unwrap();
+    let queue = opened(&folder.path().join("quhao.db"), |_| {}).await;
     for at in 0..3 {
-        queue.publish(message(at)).await.unwrap();
+        queue.publish(job(at)).await.unwrap();
     }
-    let mut deliveries = taken(&queue, 3).await;
-    nothing_comes(&queue).await;
+    let mut deliveries = delivered(&queue, 3).await;
+    nothing_is_delivered(&queue).await;
     deliveries.remove(1).settle(Disposition::Requeue);
-    let again = taken(&queue, 1).await;
+    let again = delivered(&queue, 1).await;
     assert_eq!((again.len(), number(&again[0]), again[0].redelivered), (1, 1, true));
     drop(deliveries.remove(0));
-    let again_too = taken(&queue, 1).await;
+    let again_too = delivered(&queue, 1).await;
     assert_eq!((again_too.len(), number(&again_too[0]), again_too[0].redelivered), (1, 0, true));
     queue.close(LIMIT).await;
 }
 
 #[tokio::test]
-async fn a_full_queue_refuses_until_something_is_done() {
-    let scratch = Scratch::new();
-    let queue = opened(&scratch.path("quhao.db"), |settings| settings.length_max = 3).await;
+async fn full_queue_refuses_until_a_job_is_acked() {
+    let folder = TempDir::new().unwrap();
+    let queue = opened(&folder.path().join("quhao.db"), |settings| settings.length_max = 3).await;
     for at in 0..3 {
-        queue.publish(message(at)).await.unwrap();
+        queue.publish(job(at)).await.unwrap();
     }
-    assert_eq!(queue.publish(message(3)).await, Err(PublishError::Full));
-    for delivery in taken(&queue, 3).await {
+    assert_eq!(queue.publish(job(3)).await, Err(PublishError::Full));
+    for delivery in delivered(&queue, 3).await {
         delivery.settle(Disposition::Ack);
     }
-    comes_to(&queue, 0, 0).await;
-    queue.publish(message(4)).await.unwrap();
+    settles_at(&queue, 0, 0).await;
+    queue.publish(job(4)).await.unwrap();
     queue.close(LIMIT).await;
-    assert_eq!(queue.publish(message(5)).await, Err(PublishError::Unavailable));
+    assert_eq!(queue.publish(job(5)).await, Err(PublishError::Unavailable));
 }
 
 #[tokio::test]
-async fn no_more_is_out_than_may_be() {
-    let scratch = Scratch::new();
+async fn prefetch_limits_messages_in_flight() {
+    let folder = TempDir::new().unwrap();
     let roles = Roles { publish: true, prefetch_max: Some(4) };
-    let queue = opened_as(&scratch.path("quhao.db"), roles, |_| {}).await;
+    let queue = opened_as(&folder.path().join("quhao.db"), roles, |_| {}).await;
     for at in 0..10 {
-        queue.publish(message(at)).await.unwrap();
+        queue.publish(job(at)).await.unwrap();
     }
-    let mut first = taken(&queue, 4).await;
-    nothing_comes(&queue).await;
+    let mut first = delivered(&queue, 4).await;
+    nothing_is_delivered(&queue).await;
     assert_eq!((first.len(), queue.depth().await.unwrap()), (4, 6));
     first.remove(0).settle(Disposition::Ack);
-    let next = taken(&queue, 1).await;
+    let next = delivered(&queue, 1).await;
     assert_eq!(number(&next[0]), 4);
     queue.close(LIMIT).await;
 }
 
 #[tokio::test]
-async fn stopping_ends_those_who_wait_and_frees_what_was_not_handed_out() {
-    let scratch = Scratch::new();
-    let path = scratch.path("quhao.db");
+async fn stopping_ends_waits_and_frees_the_buffer() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("quhao.db");
     let queue = Arc::new(opened(&path, |_| {}).await);
     let waiter = tokio::spawn({
         let queue = Arc::clone(&queue);
@@ -201,51 +207,52 @@ async fn stopping_ends_those_who_wait_and_frees_what_was_not_handed_out() {
 
     let queue = opened(&path, |_| {}).await;
     for at in 0..6 {
-        queue.publish(message(at)).await.unwrap();
+        queue.publish(job(at)).await.unwrap();
     }
-    comes_to(&queue, 6, 0).await;
+    settles_at(&queue, 6, 0).await;
     let mut out = queue.next(2).await.unwrap();
-    comes_to(&queue, 0, 6).await;
+    settles_at(&queue, 0, 6).await;
     queue.stop_consuming().await;
     assert!(queue.next(10).await.is_none());
-    comes_to(&queue, 4, 2).await;
+    settles_at(&queue, 4, 2).await;
     out.remove(0).settle(Disposition::Ack);
-    comes_to(&queue, 4, 1).await;
+    settles_at(&queue, 4, 1).await;
     queue.close(LIMIT).await;
     drop(out);
 
     let queue = opened(&path, |_| {}).await;
-    let numbers: Vec<u16> = taken(&queue, 5).await.iter().map(number).collect();
+    let numbers: Vec<u16> = delivered(&queue, 5).await.iter().map(number).collect();
     assert_eq!(numbers, [1, 2, 3, 4, 5]);
     queue.close(LIMIT).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn giving_up_a_wait_or_a_publish_loses_nothing() {
-    let scratch = Scratch::new();
-    let queue = opened(&scratch.path("quhao.db"), |_| {}).await;
-    let (mut sure, mut came) = (BTreeSet::new(), BTreeSet::new());
+async fn dropped_wait_or_publish_loses_nothing() {
+    let folder = TempDir::new().unwrap();
+    let queue = opened(&folder.path().join("quhao.db"), |_| {}).await;
+    let mut confirmed = BTreeSet::new();
+    let mut came = BTreeSet::new();
     let mut deliveries = Vec::new();
     for at in 0..60 {
         let patience = Duration::from_micros(u64::from(at) * 40);
-        if matches!(tokio::time::timeout(patience, queue.publish(message(at))).await, Ok(Ok(()))) {
-            sure.insert(at);
+        if matches!(tokio::time::timeout(patience, queue.publish(job(at))).await, Ok(Ok(()))) {
+            confirmed.insert(at);
         }
         let patience = Duration::from_micros(u64::from(at) * 13);
         if let Ok(Some(more)) = tokio::time::timeout(patience, queue.next(3)).await {
             deliveries.extend(more);
         }
     }
-    queue.publish(message(60)).await.unwrap();
-    sure.insert(60);
+    queue.publish(job(60)).await.unwrap();
+    confirmed.insert(60);
     while !came.contains(&60) {
-        deliveries.extend(taken(&queue, 1).await);
+        deliveries.extend(delivered(&queue, 1).await);
         for delivery in deliveries.drain(..) {
             assert!(came.insert(number(&delivery)), "handed out twice");
             delivery.settle(Disposition::Ack);
         }
     }
-    assert!(came.is_superset(&sure));
-    comes_to(&queue, 0, 0).await;
+    assert!(came.is_superset(&confirmed));
+    settles_at(&queue, 0, 0).await;
     queue.close(LIMIT).await;
 }

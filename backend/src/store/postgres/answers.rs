@@ -1,32 +1,32 @@
-//! Reading answers.
+//! Reads answers, and keeps them for longer.
 
 use std::collections::HashSet;
 
+use sqlx::{FromRow, Row, postgres::PgRow};
 use time::OffsetDateTime;
 
 use super::PostgresStore;
-use crate::store::{answered::answered, error::StoreError};
-use quhao_common::{
-    crypto::vault::Sealed,
-    domain::{
-        answer::{AnswerValidity, StoredAnswer},
-        id::JobKey,
-    },
+use crate::store::{
+    answer_row::AnswerRow,
+    answered::{ValidityRow, answered},
+    columns::job_key,
+    error::StoreError,
 };
+use quhao_common::domain::{answer::StoredAnswer, id::JobKey};
 
-/// Rows are found by their keys. Whether they are past their time is asked, here and
-/// elsewhere, in words that no index answers: as long as a table has no statistics, its index
-/// by time looks as good, and finds every row.
-const KNOWN: &str = "\
+/// Rows are found by their keys. Here and elsewhere, the condition on the retention is written
+/// so that no index answers it: while a table has no statistics, its index by time looks just
+/// as good to the planner, and would read every row.
+const VALIDITY: &str = "\
     select key, expires_at, failure from jobs where key = any($1) and purge_at - now() > '0'";
 
 const ANSWERS: &str = "\
     select key, created_at, expires_at, finished_at, purge_at, \
-           case when status < 3 then answer end, failure from jobs \
+           case when status < 3 then answer end as answer, failure from jobs \
     where key = any($1) and purge_at - now() > '0'";
 
-/// Writes nothing where an answer is kept long enough. In the order of keys, as everybody
-/// locks them, and callbacks after their jobs.
+/// Writes nothing where an answer is kept long enough. Rows are locked in the order of keys, as
+/// everywhere, and callbacks after their jobs.
 const PROLONG: &str = "\
     with asked as (\
         select key, max(until) as until from unnest($1::bytea[], $2::timestamptz[]) \
@@ -37,57 +37,63 @@ const PROLONG: &str = "\
     ), answers as (\
         update jobs as j set purge_at = short.until from short where j.key = short.key \
         returning j.key, short.until\
-    ), word as (\
+    ), events as (\
         update callbacks as c set purge_at = a.until from answers as a \
         where c.key = a.key and c.purge_at - now() > '0' and c.purge_at < a.until\
     ) select key from jobs where key = any($1) and purge_at - now() > '0'";
 
-/// A row of [`KNOWN`].
-type KnownRow = (Vec<u8>, OffsetDateTime, Option<String>);
+impl FromRow<'_, PgRow> for ValidityRow {
+    fn from_row(row: &PgRow) -> Result<Self, sqlx::Error> {
+        Ok(Self {
+            key: row.try_get("key")?,
+            expires_at: row.try_get("expires_at")?,
+            failure: row.try_get("failure")?,
+        })
+    }
+}
 
-/// A row of [`ANSWERS`].
-pub(super) type AnswerRow = (
-    Vec<u8>,
-    OffsetDateTime,
-    OffsetDateTime,
-    OffsetDateTime,
-    OffsetDateTime,
-    Option<Vec<u8>>,
-    Option<String>,
-);
+impl FromRow<'_, PgRow> for AnswerRow {
+    fn from_row(row: &PgRow) -> Result<Self, sqlx::Error> {
+        Ok(Self {
+            key: row.try_get("key")?,
+            created_at: row.try_get("created_at")?,
+            expires_at: row.try_get("expires_at")?,
+            finished_at: row.try_get("finished_at")?,
+            purge_at: row.try_get("purge_at")?,
+            answer: row.try_get("answer")?,
+            failure: row.try_get("failure")?,
+        })
+    }
+}
 
 impl PostgresStore {
-    /// Which of these copies, each with its deadline, have an answer that holds for them.
-    pub async fn answered(
+    /// Returns which of these jobs, each with the deadline of one delivery, are answered.
+    pub(crate) async fn answered(
         &self,
-        copies: &[(JobKey, OffsetDateTime)],
+        jobs: &[(JobKey, OffsetDateTime)],
     ) -> Result<HashSet<JobKey>, StoreError> {
-        if copies.is_empty() {
+        if jobs.is_empty() {
             return Ok(HashSet::new());
         }
-        let keys = &copies.iter().map(|(key, _)| key.as_bytes().as_slice()).collect::<Vec<_>>();
+        let keys = &bytes(jobs.iter().map(|(key, _)| key));
         let rows = self.pool.run(|mut connection| async move {
-            let rows: Vec<KnownRow> =
-                sqlx::query_as(KNOWN).bind(keys).fetch_all(&mut connection).await?;
+            let rows: Vec<ValidityRow> =
+                sqlx::query_as(VALIDITY).bind(keys).fetch_all(&mut connection).await?;
             Ok((rows, connection))
         });
-        let answers = rows.await?.into_iter().map(|(bytes, expires_at, failure)| {
-            Ok((key(bytes)?, AnswerValidity::of(failure.as_deref(), expires_at)))
-        });
-        Ok(answered(copies, answers.collect::<Result<Vec<_>, StoreError>>()?))
+        answered(jobs, rows.await?)
     }
 
-    /// Keeps answers until the given times at least; says which there still are.
-    pub async fn prolong(
+    /// Keeps answers at least until the given times. Returns which still exist.
+    pub(crate) async fn prolong(
         &self,
         until: &[(JobKey, OffsetDateTime)],
     ) -> Result<HashSet<JobKey>, StoreError> {
         if until.is_empty() {
             return Ok(HashSet::new());
         }
-        let keys: Vec<&[u8]> = until.iter().map(|(key, _)| key.as_bytes().as_slice()).collect();
-        let times: Vec<OffsetDateTime> = until.iter().map(|(_, until)| *until).collect();
-        let (keys, times) = (&keys, &times);
+        let keys = &bytes(until.iter().map(|(key, _)| key));
+        let times = &until.iter().map(|(_, until)| *until).collect::<Vec<OffsetDateTime>>();
         let rows = self.pool.run(|mut connection| async move {
             let rows: Vec<Vec<u8>> = sqlx::query_scalar(PROLONG)
                 .bind(keys)
@@ -96,11 +102,11 @@ impl PostgresStore {
                 .await?;
             Ok((rows, connection))
         });
-        rows.await?.into_iter().map(key).collect()
+        rows.await?.into_iter().map(job_key).collect()
     }
 
-    /// The answers to `keys`, in no order; those without one are left out.
-    pub async fn answers(&self, keys: &[JobKey]) -> Result<Vec<StoredAnswer>, StoreError> {
+    /// Returns the answers to `keys`.
+    pub(crate) async fn answers(&self, keys: &[JobKey]) -> Result<Vec<StoredAnswer>, StoreError> {
         if keys.is_empty() {
             return Ok(Vec::new());
         }
@@ -110,28 +116,10 @@ impl PostgresStore {
                 sqlx::query_as(ANSWERS).bind(keys).fetch_all(&mut connection).await?;
             Ok((rows, connection))
         });
-        rows.await?.into_iter().map(stored).collect()
+        rows.await?.into_iter().map(AnswerRow::into_answer).collect()
     }
 }
 
-pub(super) fn bytes(keys: &[JobKey]) -> Vec<&[u8]> {
-    keys.iter().map(|key| key.as_bytes().as_slice()).collect()
-}
-
-pub(super) fn key(bytes: Vec<u8>) -> Result<JobKey, StoreError> {
-    let bytes = bytes.try_into().map_err(|_| StoreError::Form("jobs.key is not 16 bytes"))?;
-    Ok(JobKey::from_bytes(bytes))
-}
-
-pub(super) fn stored(row: AnswerRow) -> Result<StoredAnswer, StoreError> {
-    let (bytes, created_at, expires_at, finished_at, purge_at, answer, failure) = row;
-    Ok(StoredAnswer {
-        key: key(bytes)?,
-        created_at,
-        expires_at,
-        finished_at,
-        purge_at,
-        answer: answer.map(Sealed::from_bytes),
-        validity: AnswerValidity::of(failure.as_deref(), expires_at),
-    })
+fn bytes<'a>(keys: impl IntoIterator<Item = &'a JobKey>) -> Vec<&'a [u8]> {
+    keys.into_iter().map(|key| key.as_bytes().as_slice()).collect()
 }

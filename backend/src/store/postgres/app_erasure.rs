@@ -1,11 +1,16 @@
-//! Erasure of an app, a part at a time: each looks at the next rows of a table in the order
-//! of its primary key, so that all parts together read each row once.
+//! Erases an app, one part at a time. Each part scans the next rows of a table in the order of
+//! its primary key, so that all parts together read each row once.
 
-use sqlx::{Connection, postgres::PgConnection};
+use sqlx::{
+    Connection, FromRow, Row,
+    postgres::{PgConnection, PgRow},
+};
 
-use super::{PostgresStore, answers, callbacks};
+use super::{PostgresStore, callbacks};
 use crate::store::{
-    erasure::{APP_PART_ROWS_MAX, AppCursor, AppErased, AppErasure, Erased, Part, WHOLE_APP},
+    erasure::{
+        APP_PART_ROWS_MAX, AppCursor, AppErased, AppErasure, Part, ScannedJobRow, SessionKeyRow,
+    },
     error::StoreError,
 };
 use quhao_common::domain::{app::AppId, id::JobKey};
@@ -14,7 +19,7 @@ const NEXT_SESSIONS: &str = "\
     select client, app, openid from sessions where (client, app, openid) > ($1, $2, $3) \
     order by client, app, openid limit $4";
 
-/// In the order in which they are given, which is that of everybody's locks.
+/// Locks rows in the order in which they are given, which is the same everywhere.
 const ERASE_SESSIONS: &str = "\
     with found as (\
         select s.client, s.app, s.openid \
@@ -24,9 +29,9 @@ const ERASE_SESSIONS: &str = "\
     ) delete from sessions as s using found as f \
     where s.client = f.client and s.app = f.app and s.openid = f.openid";
 
-/// Jobs that were created since the erasure was asked for are another matter.
+/// The erasure does not concern jobs that were created after it was asked for.
 const NEXT_ANSWERS: &str = "\
-    select key, app = $2 and status < 3 and created_at <= $3 from jobs where key > $1 \
+    select key, app = $2 and status < 3 and created_at <= $3 as matches from jobs where key > $1 \
     order by key limit $4";
 
 const ERASE_ANSWERS: &str = "\
@@ -36,103 +41,112 @@ const ERASE_ANSWERS: &str = "\
                            phone_hash = null \
     from found where j.key = found.key";
 
+impl FromRow<'_, PgRow> for SessionKeyRow {
+    fn from_row(row: &PgRow) -> Result<Self, sqlx::Error> {
+        Ok(Self {
+            client: row.try_get("client")?,
+            app: row.try_get("app")?,
+            openid: row.try_get("openid")?,
+        })
+    }
+}
+
+impl FromRow<'_, PgRow> for ScannedJobRow {
+    fn from_row(row: &PgRow) -> Result<Self, sqlx::Error> {
+        Ok(Self { key: row.try_get("key")?, matches: row.try_get("matches")? })
+    }
+}
+
 impl PostgresStore {
-    /// Erases a part of everything of an app, and keeps out what earlier jobs may bring.
-    pub async fn erase_app(&self, erasure: &AppErasure) -> Result<AppErased, StoreError> {
-        let first = AppCursor::first();
+    /// Erases a part of everything of an app. What jobs that were created earlier may still bring
+    /// will not be stored.
+    pub(crate) async fn erase_app(&self, erasure: &AppErasure) -> Result<AppErased, StoreError> {
         if erasure.after.is_none() {
-            let times = (erasure.erased_at, erasure.purge_at);
-            self.record_erasure(&erasure.app, &[WHOLE_APP], times).await?;
+            self.record_erasure(erasure.record()).await?;
         }
-        match erasure.after.as_ref().unwrap_or(&first) {
+        match erasure.after.clone().unwrap_or_else(AppCursor::first) {
             AppCursor::Session { client, app, openid } => {
-                self.erase_app_sessions(&erasure.app, [client, app, openid]).await
+                let after = SessionKeyRow { client, app, openid };
+                self.erase_app_sessions(&erasure.app, after).await
             }
-            AppCursor::Job(after) => self.erase_app_answers(erasure, after.as_ref()).await,
+            AppCursor::Job(after) => self.erase_app_answers(erasure, after).await,
         }
     }
 
     async fn erase_app_sessions(
         &self,
-        of: &AppId,
-        after: [&String; 3],
+        app: &AppId,
+        after: SessionKeyRow,
     ) -> Result<AppErased, StoreError> {
+        let after = &after;
         let part = self.pool.run(|mut connection| async move {
             let mut transaction = connection.begin().await?;
-            let part = sessions(&mut transaction, of, after).await?;
+            let part = erase_sessions(&mut transaction, app, after).await?;
             transaction.commit().await?;
             Ok((part, connection))
         });
-        let Part { last, erased: sessions } = part.await?;
-        let next = match last {
-            Some((client, app, openid)) => AppCursor::Session { client, app, openid },
-            None => AppCursor::Job(None),
-        };
-        Ok(AppErased { erased: Erased { answers: 0, sessions }, next: Some(next) })
+        Ok(part.await?.into_erased())
     }
 
     async fn erase_app_answers(
         &self,
         erasure: &AppErasure,
-        after: Option<&JobKey>,
+        after: Option<JobKey>,
     ) -> Result<AppErased, StoreError> {
         let part = self.pool.run(|mut connection| async move {
             let mut transaction = connection.begin().await?;
-            let part = answers(&mut transaction, erasure, after).await?;
+            let part = erase_answers(&mut transaction, erasure, after).await?;
             transaction.commit().await?;
             Ok((part, connection))
         });
-        let Part { last, erased: answers } = part.await?;
-        let last = last.map(|(key, _)| answers::key(key)).transpose()?;
-        let next = last.map(|key| AppCursor::Job(Some(key)));
-        Ok(AppErased { erased: Erased { answers, sessions: 0 }, next })
+        part.await?.into_erased()
     }
 }
 
-/// Part of a transaction.
-async fn sessions(
+/// Scans the sessions after one, and erases those of the app. Part of a transaction.
+async fn erase_sessions(
     connection: &mut PgConnection,
-    of: &AppId,
-    after: [&String; 3],
-) -> Result<Part<(String, String, String)>, sqlx::Error> {
-    let scanned: Vec<(String, String, String)> = sqlx::query_as(NEXT_SESSIONS)
-        .bind(after[0])
-        .bind(after[1])
-        .bind(after[2])
+    app: &AppId,
+    after: &SessionKeyRow,
+) -> Result<Part<SessionKeyRow>, sqlx::Error> {
+    let scanned: Vec<SessionKeyRow> = sqlx::query_as(NEXT_SESSIONS)
+        .bind(&after.client)
+        .bind(&after.app)
+        .bind(&after.openid)
         .bind(i64::from(APP_PART_ROWS_MAX))
         .fetch_all(&mut *connection)
         .await?;
-    let found = scanned.iter().filter(|(_, app, _)| app == of.as_str());
+    let found = scanned.iter().filter(|row| row.app == app.as_str());
     let mut found: Vec<(&str, &str)> =
-        found.map(|(client, _, openid)| (client.as_str(), openid.as_str())).collect();
+        found.map(|row| (row.client.as_str(), row.openid.as_str())).collect();
     found.sort_unstable();
     let (clients, openids): (Vec<_>, Vec<_>) = found.into_iter().unzip();
     let erased = sqlx::query(ERASE_SESSIONS)
         .bind(clients)
-        .bind(of.as_str())
+        .bind(app.as_str())
         .bind(openids)
         .execute(connection)
         .await?;
-    let erased = erased.rows_affected();
-    Ok(Part::new(scanned, erased))
+    Ok(Part::of(scanned, erased.rows_affected()))
 }
 
-/// The same of answers, with their callbacks.
-async fn answers(
+/// Scans the answers after one, and erases those that the erasure concerns, with their
+/// callbacks. Part of a transaction.
+async fn erase_answers(
     connection: &mut PgConnection,
     erasure: &AppErasure,
-    after: Option<&JobKey>,
-) -> Result<Part<(Vec<u8>, bool)>, sqlx::Error> {
-    let scanned: Vec<(Vec<u8>, bool)> = sqlx::query_as(NEXT_ANSWERS)
-        .bind(after.map_or(&[][..], |key| key.as_bytes()))
+    after: Option<JobKey>,
+) -> Result<Part<ScannedJobRow>, sqlx::Error> {
+    let scanned: Vec<ScannedJobRow> = sqlx::query_as(NEXT_ANSWERS)
+        .bind(after.as_ref().map_or(&[][..], |key| key.as_bytes()))
         .bind(erasure.app.as_str())
         .bind(erasure.erased_at)
         .bind(i64::from(APP_PART_ROWS_MAX))
         .fetch_all(&mut *connection)
         .await?;
-    let found = scanned.iter().filter(|(_, found)| *found);
-    let found: Vec<Vec<u8>> = found.map(|(key, _)| key.clone()).collect();
-    let erased = sqlx::query(ERASE_ANSWERS).bind(&found).execute(&mut *connection).await?;
-    callbacks::cancel_outgrown(connection, &found).await?;
-    Ok(Part::new(scanned, erased.rows_affected()))
+    let matching = scanned.iter().filter(|row| row.matches);
+    let keys: Vec<Vec<u8>> = matching.map(|row| row.key.clone()).collect();
+    let erased = sqlx::query(ERASE_ANSWERS).bind(&keys).execute(&mut *connection).await?;
+    callbacks::cancel_outdated(connection, &keys).await?;
+    Ok(Part::of(scanned, erased.rows_affected()))
 }

@@ -1,27 +1,27 @@
-//! Callbacks: what stands in table `callbacks`, and what an operator or a better answer
-//! does to it. `postgres/claims.rs` has their sending.
+//! Callbacks: what an operator or a better answer does to table `callbacks`. For their sending
+//! see `postgres/claims.rs`.
 
-use sqlx::postgres::PgConnection;
-use time::OffsetDateTime;
+use sqlx::{
+    FromRow, Row,
+    postgres::{PgConnection, PgRow},
+};
 
 use super::PostgresStore;
 use crate::store::{
-    callback::{self, CallbackFilter},
+    callback::{CallbackFilter, Lookup},
+    callback_rows::{CallbackKeyRow, CallbackRow, status_number},
     error::StoreError,
 };
-use quhao_common::domain::{
-    app::AppId,
-    callback_status::{CallbackState, CallbackStatus},
-};
+use quhao_common::domain::{app::AppId, callback_status::CallbackState};
 
-/// Word that its answer has outgrown: of a failure when there is a success, and any of what
-/// was erased. The events have the numbers of the answers.
-const CANCEL_OUTGROWN: &str = "\
-    with outgrown as (\
+/// Cancels events that their answer has outdated: that of a failure when there is a success,
+/// and any when the answer was erased. Events have the numbers of their answers.
+const CANCEL_OUTDATED: &str = "\
+    with outdated as (\
         select c.key, c.event from callbacks as c join jobs as j using (key) \
         where c.key = any($1) and c.state = 0 and c.event < j.status \
         order by c.key, c.event for update of c\
-    ) update callbacks as c set state = 3, finished_at = now() from outgrown as o \
+    ) update callbacks as c set state = 3, finished_at = now() from outdated as o \
     where c.key = o.key and c.event = o.event";
 
 macro_rules! list {
@@ -59,62 +59,76 @@ macro_rules! retry {
     };
 }
 
-// The same question three times: each condition has an index that the plan for any
+// The same statement for each [`Lookup`]: each condition has an index that the plan for any
 // parameters can use.
 const LIST: &str = list!("true");
-const LIST_OF_KEY: &str = list!("key = $1");
+const LIST_OF_JOB: &str = list!("key = $1");
 const LIST_FAILED: &str = list!("state = 2");
 const RETRY: &str = retry!("true");
-const RETRY_OF_KEY: &str = retry!("key = $1");
+const RETRY_OF_JOB: &str = retry!("key = $1");
 
-/// A row of [`LIST`].
-type Row = (
-    Vec<u8>,
-    i16,
-    String,
-    String,
-    i16,
-    i32,
-    OffsetDateTime,
-    OffsetDateTime,
-    Option<i32>,
-    Option<String>,
-    Option<OffsetDateTime>,
-);
+impl FromRow<'_, PgRow> for CallbackKeyRow {
+    fn from_row(row: &PgRow) -> Result<Self, sqlx::Error> {
+        Ok(Self {
+            key: row.try_get("key")?,
+            event: row.try_get("event")?,
+            client: row.try_get("client")?,
+            app: row.try_get("app")?,
+        })
+    }
+}
+
+impl FromRow<'_, PgRow> for CallbackRow {
+    fn from_row(row: &PgRow) -> Result<Self, sqlx::Error> {
+        Ok(Self {
+            callback: CallbackKeyRow::from_row(row)?,
+            state: row.try_get("state")?,
+            attempts: row.try_get("attempts")?,
+            due_at: row.try_get("due_at")?,
+            created_at: row.try_get("created_at")?,
+            last_status: row.try_get("last_status")?,
+            last_error: row.try_get("last_error")?,
+            finished_at: row.try_get("finished_at")?,
+        })
+    }
+}
 
 impl PostgresStore {
-    /// The callbacks that `filter` means, the newest first.
-    pub async fn callbacks(
+    /// Returns the callbacks that match `filter`, the newest first.
+    pub(crate) async fn callbacks(
         &self,
         filter: &CallbackFilter,
     ) -> Result<Vec<CallbackState>, StoreError> {
-        let statement = match (filter.key, filter.status) {
-            (Some(_), _) => LIST_OF_KEY,
-            (None, Some(CallbackStatus::Failed)) => LIST_FAILED,
-            (None, _) => LIST,
+        let statement = match filter.lookup() {
+            Lookup::Job => LIST_OF_JOB,
+            Lookup::Failed => LIST_FAILED,
+            Lookup::Time => LIST,
         };
         let rows = self.pool.run(|mut connection| async move {
-            let rows: Vec<Row> = sqlx::query_as(statement)
+            let rows: Vec<CallbackRow> = sqlx::query_as(statement)
                 .bind(filter.key.as_ref().map(|key| key.as_bytes().as_slice()))
                 .bind(filter.app.as_ref().map(AppId::as_str))
-                .bind(filter.status.map(callback::status_number))
+                .bind(filter.status.map(status_number))
                 .bind(i64::from(filter.max))
                 .fetch_all(&mut connection)
                 .await?;
             Ok((rows, connection))
         });
-        rows.await?.into_iter().map(state).collect()
+        rows.await?.into_iter().map(CallbackRow::into_state).collect()
     }
 
-    /// Makes the failed callbacks that `filter` means due again, with their whole time
-    /// before them. Says how many.
-    pub async fn retry_callbacks(&self, filter: &CallbackFilter) -> Result<u64, StoreError> {
-        let statement = if filter.key.is_some() { RETRY_OF_KEY } else { RETRY };
+    /// Makes the failed callbacks that match `filter` due again, with their whole time limit.
+    /// Returns how many.
+    pub(crate) async fn retry_callbacks(&self, filter: &CallbackFilter) -> Result<u64, StoreError> {
+        let statement = match filter.lookup() {
+            Lookup::Job => RETRY_OF_JOB,
+            Lookup::Failed | Lookup::Time => RETRY,
+        };
         let retried = self.pool.run(|mut connection| async move {
             let retried = sqlx::query(statement)
                 .bind(filter.key.as_ref().map(|key| key.as_bytes().as_slice()))
                 .bind(filter.app.as_ref().map(AppId::as_str))
-                .bind(filter.status.map(callback::status_number))
+                .bind(filter.status.map(status_number))
                 .bind(i64::from(filter.max))
                 .execute(&mut connection)
                 .await?;
@@ -124,32 +138,14 @@ impl PostgresStore {
     }
 }
 
-/// Part of a transaction, after the answers to `keys` were written.
-pub(super) async fn cancel_outgrown(
+/// Cancels events that their answers have outdated. Part of a transaction, after the answers
+/// to `keys` were written.
+pub(super) async fn cancel_outdated(
     connection: &mut PgConnection,
     keys: &[Vec<u8>],
 ) -> Result<(), sqlx::Error> {
     if !keys.is_empty() {
-        sqlx::query(CANCEL_OUTGROWN).bind(keys).execute(connection).await?;
+        sqlx::query(CANCEL_OUTDATED).bind(keys).execute(connection).await?;
     }
     Ok(())
-}
-
-fn state(row: Row) -> Result<CallbackState, StoreError> {
-    let (key, event, client, app, number, attempts, due_at, created_at, status, error, end) = row;
-    let (key, event, client, app) = callback::identity((key, event, client, app))?;
-    let standing = callback::status_of_number(number)?;
-    Ok(CallbackState {
-        key,
-        event,
-        client,
-        app,
-        status: standing,
-        attempts: callback::attempts(attempts)?,
-        due_at: (standing == CallbackStatus::Due).then_some(due_at),
-        created_at,
-        last_status: callback::http_status(status)?,
-        last_error: error,
-        finished_at: end,
-    })
 }

@@ -1,19 +1,24 @@
-//! Sending callbacks: claiming those that are due, and recording what became of them.
+//! Sending callbacks: claims those that are due, and records the results of attempts.
 
-use sqlx::postgres::PgConnection;
+use sqlx::{
+    FromRow, Row,
+    postgres::{PgConnection, PgRow},
+};
 use time::OffsetDateTime;
 
-use super::{PostgresStore, answers};
+use super::PostgresStore;
 use crate::store::{
-    callback::{self, AttemptEnd, Attempted, Claim, DueCallback, event_number, status_number},
+    answer_row::AnswerRow,
+    callback::{Attempted, Claim, DueCallback},
+    callback_rows::{AttemptRow, CallbackKeyRow, ClaimedRow, event_number},
     error::StoreError,
 };
-use quhao_common::domain::{app::ClientName, callback_status::CallbackStatus};
+use quhao_common::domain::app::ClientName;
 
-/// The longest due of all clients but `$3`, found client by client, so that the backlog of
-/// one that is left out is not read. What somebody else is claiming is left to him. The
-/// clock is the database's. The array says again what the join says, for a planner that
-/// takes a limit it does not know for a tenth of the table.
+/// Claims the longest due callbacks of all clients but `$3`. They are found client by client,
+/// so that the backlog of one that is left out is not read. Callbacks that another process is
+/// claiming are left to it. The clock is the database's. The array repeats what the join says,
+/// because the planner takes a limit that it does not know for a tenth of the table.
 const CLAIM: &str = "\
     with recursive clients (client) as (\
         (select client from callbacks where state = 0 order by client limit 1) \
@@ -35,11 +40,12 @@ const CLAIM: &str = "\
     from chosen join jobs as j using (key) \
     where c.key = any(array(select key from chosen)) \
       and c.key = chosen.key and c.event = chosen.event \
-    returning chosen.due_at, c.key, c.event, c.client, c.app, c.attempts, c.created_at, \
+    returning chosen.due_at, c.key, c.event, c.client, c.app, c.attempts, \
+              c.created_at as due_since, \
               j.created_at, j.expires_at, j.finished_at, j.purge_at, j.answer, j.failure";
 
-/// In the order of the rows, as everybody locks them. A cancelled callback stays so, and
-/// so does one that somebody else has claimed since.
+/// Locks rows in the order of their keys, as everywhere. A cancelled callback stays cancelled,
+/// and one that was claimed again since is left alone.
 const RECORD: &str = "\
     with mine as (\
         select c.key, c.event, a.state, a.due_at, a.status, a.error, a.ended_at \
@@ -55,28 +61,32 @@ const RECORD: &str = "\
     from mine where c.key = mine.key and c.event = mine.event";
 
 /// A row of [`CLAIM`].
-type Row = (
-    OffsetDateTime,
-    Vec<u8>,
-    i16,
-    String,
-    String,
-    i32,
-    OffsetDateTime,
-    OffsetDateTime,
-    OffsetDateTime,
-    OffsetDateTime,
-    OffsetDateTime,
-    Vec<u8>,
-    Option<String>,
-);
+struct DueRow {
+    due_at: OffsetDateTime,
+    claimed: ClaimedRow,
+}
+
+impl FromRow<'_, PgRow> for DueRow {
+    fn from_row(row: &PgRow) -> Result<Self, sqlx::Error> {
+        let claimed = ClaimedRow {
+            callback: CallbackKeyRow::from_row(row)?,
+            attempts: row.try_get("attempts")?,
+            due_since: row.try_get("due_since")?,
+            answer: AnswerRow::from_row(row)?,
+        };
+        Ok(Self { due_at: row.try_get("due_at")?, claimed })
+    }
+}
 
 impl PostgresStore {
     /// Claims callbacks that are due, the longest due first.
-    pub async fn claim_callbacks(&self, claim: Claim<'_>) -> Result<Vec<DueCallback>, StoreError> {
+    pub(crate) async fn claim_callbacks(
+        &self,
+        claim: Claim<'_>,
+    ) -> Result<Vec<DueCallback>, StoreError> {
         let except = &claim.except.iter().map(ClientName::as_str).collect::<Vec<_>>();
         let rows = self.pool.run(|mut connection| async move {
-            let rows: Vec<Row> = sqlx::query_as(CLAIM)
+            let rows: Vec<DueRow> = sqlx::query_as(CLAIM)
                 .bind(i64::from(claim.max))
                 .bind(claim.lease.as_secs_f64())
                 .bind(except)
@@ -85,16 +95,16 @@ impl PostgresStore {
             Ok((rows, connection))
         });
         let mut rows = rows.await?;
-        rows.sort_unstable_by_key(|row| row.0);
-        rows.into_iter().map(due).collect()
+        rows.sort_unstable_by_key(|row| row.due_at);
+        rows.into_iter().map(|row| row.claimed.into_due()).collect()
     }
 
-    /// Records what became of claimed callbacks.
-    pub async fn record_callbacks(&self, attempted: &[Attempted]) -> Result<(), StoreError> {
+    /// Records the results of attempts at claimed callbacks.
+    pub(crate) async fn record_callbacks(&self, attempted: &[Attempted]) -> Result<(), StoreError> {
         if attempted.is_empty() {
             return Ok(());
         }
-        let columns = &Columns::new(attempted);
+        let columns = &AttemptColumns::new(attempted);
         let recorded = self.pool.run(|mut connection| async move {
             columns.write(&mut connection).await?;
             Ok(((), connection))
@@ -103,9 +113,9 @@ impl PostgresStore {
     }
 }
 
-/// Records as the statement takes them: one array a column.
+/// The results as the statement takes them: one array for each column.
 #[derive(Default)]
-struct Columns<'a> {
+struct AttemptColumns<'a> {
     key: Vec<&'a [u8]>,
     event: Vec<i16>,
     attempt: Vec<i32>,
@@ -113,26 +123,22 @@ struct Columns<'a> {
     due_at: Vec<Option<OffsetDateTime>>,
     status: Vec<Option<i32>>,
     error: Vec<Option<&'static str>>,
-    ended_at: Vec<OffsetDateTime>,
+    ended_at: Vec<Option<OffsetDateTime>>,
 }
 
-impl<'a> Columns<'a> {
+impl<'a> AttemptColumns<'a> {
     fn new(attempted: &'a [Attempted]) -> Self {
         let mut columns = Self::default();
         for attempted in attempted {
-            let (state, due_at) = match attempted.end {
-                AttemptEnd::Delivered => (CallbackStatus::Delivered, None),
-                AttemptEnd::Again { due_at } => (CallbackStatus::Due, Some(due_at)),
-                AttemptEnd::Failed => (CallbackStatus::Failed, None),
-            };
+            let AttemptRow { state, due_at, finished_at } = AttemptRow::of(attempted);
             columns.key.push(attempted.key.as_bytes());
             columns.event.push(event_number(attempted.event));
             columns.attempt.push(attempted.attempt.try_into().unwrap_or(i32::MAX));
-            columns.state.push(status_number(state));
+            columns.state.push(state);
             columns.due_at.push(due_at);
             columns.status.push(attempted.status.map(i32::from));
             columns.error.push(attempted.error);
-            columns.ended_at.push(attempted.at);
+            columns.ended_at.push(finished_at);
         }
         columns
     }
@@ -151,34 +157,4 @@ impl<'a> Columns<'a> {
             .await?;
         Ok(())
     }
-}
-
-fn due(row: Row) -> Result<DueCallback, StoreError> {
-    let (
-        _,
-        bytes,
-        event,
-        client,
-        app,
-        attempts,
-        created_at,
-        accepted,
-        expires,
-        finished,
-        purge,
-        answer,
-        failure,
-    ) = row;
-    let answer = (bytes.clone(), accepted, expires, finished, purge, Some(answer), failure);
-    let answer = answers::stored(answer)?;
-    let (key, event, client, app) = callback::identity((bytes, event, client, app))?;
-    Ok(DueCallback {
-        key,
-        event,
-        client,
-        app,
-        attempt: callback::attempts(attempts)?,
-        created_at,
-        answer,
-    })
 }

@@ -1,14 +1,16 @@
-//! Erasure of an answer and of a person, and the record that keeps out what is under way.
+//! Erases an answer or a person, and records what keeps out outcomes that are under way.
 
-use sqlx::{Connection, postgres::PgConnection};
-use time::OffsetDateTime;
+use sqlx::{
+    Connection, FromRow, Row,
+    postgres::{PgConnection, PgRow},
+};
 
 use super::{PostgresStore, advisory_lock::BEGIN_RECORD, callbacks, notification};
 use crate::store::{
-    erasure::{Erased, Erasure, Tombstone},
+    erasure::{Erased, Erasure, ErasureRecord, Tombstone},
     error::StoreError,
 };
-use quhao_common::{crypto::vault::KeyedHash, domain::app::AppId};
+use quhao_common::crypto::vault::KeyedHash;
 
 const RECORD: &str = "\
     insert into erasures as old (app, subject, erased_at, purge_at) \
@@ -24,7 +26,7 @@ const KEEP_OUT: &str = "\
                       answer) \
     values ($1, $2, $3, 3, $4, $4, $4, $5, '') on conflict (key) do nothing";
 
-/// A row past its time counts as gone: its successor is a new one.
+/// A row past its retention counts as gone: what takes its place is new.
 const ERASE_ONE: &str = "\
     update jobs as j set status = 3, failure = null, answer = '', openid = null, \
         phone_hash = null, purge_at = greatest(old.purge_at, $4) \
@@ -34,7 +36,7 @@ const ERASE_ONE: &str = "\
 
 const NOTIFY: &str = "select pg_notify($1, $2)";
 
-/// In the order of keys, as everybody locks them.
+/// Locks rows in the order of keys, as everywhere.
 const ERASE_ANSWERS: &str = "\
     with found as (\
         select key, openid from jobs \
@@ -45,7 +47,7 @@ const ERASE_ANSWERS: &str = "\
                            phone_hash = null \
     from found where j.key = found.key returning j.key, found.openid";
 
-/// In the order of guests, as everybody locks them.
+/// Locks rows in the order of guests, as everywhere.
 const ERASE_SESSIONS: &str = "\
     with found as (\
         select client, app, openid from sessions \
@@ -54,18 +56,31 @@ const ERASE_SESSIONS: &str = "\
     ) delete from sessions as s using found as f \
     where s.client = f.client and s.app = f.app and s.openid = f.openid";
 
+/// A row of [`ERASE_ANSWERS`].
+struct ErasedRow {
+    key: Vec<u8>,
+    openid: Option<String>,
+}
+
+impl FromRow<'_, PgRow> for ErasedRow {
+    fn from_row(row: &PgRow) -> Result<Self, sqlx::Error> {
+        Ok(Self { key: row.try_get("key")?, openid: row.try_get("openid")? })
+    }
+}
+
 impl PostgresStore {
-    /// Erases one answer, or keeps out the one that may come. True if there was one.
-    pub async fn erase_job(&self, tombstone: &Tombstone) -> Result<bool, StoreError> {
-        let news = &notification::payload(std::iter::once(&tombstone.key), None);
+    /// Erases one answer. If it is still to come, it will not be stored. Returns whether there
+    /// was one.
+    pub(crate) async fn erase_job(&self, tombstone: &Tombstone) -> Result<bool, StoreError> {
+        let payload = &notification::payload(std::iter::once(&tombstone.key), None);
         let erased = self.pool.run(|mut connection| async move {
             let mut transaction = connection.begin().await?;
             let was_there = erase_one(&mut transaction, tombstone).await?;
             let key = tombstone.key.as_bytes().to_vec();
-            callbacks::cancel_outgrown(&mut transaction, &[key]).await?;
+            callbacks::cancel_outdated(&mut transaction, &[key]).await?;
             sqlx::query(NOTIFY)
                 .bind(notification::CHANNEL)
-                .bind(news)
+                .bind(payload)
                 .execute(&mut *transaction)
                 .await?;
             transaction.commit().await?;
@@ -74,10 +89,10 @@ impl PostgresStore {
         Ok(erased.await?)
     }
 
-    /// Erases everything about a person, and keeps out what earlier jobs may bring.
-    pub async fn erase_person(&self, erasure: &Erasure) -> Result<Erased, StoreError> {
-        let times = (erasure.erased_at, erasure.purge_at);
-        self.record_erasure(&erasure.app, &erasure.subjects, times).await?;
+    /// Erases everything about a person. What jobs that were created earlier may still bring will
+    /// not be stored.
+    pub(crate) async fn erase_person(&self, erasure: &Erasure) -> Result<Erased, StoreError> {
+        self.record_erasure(erasure.record()).await?;
         let erased = self.pool.run(|mut connection| async move {
             let mut transaction = connection.begin().await?;
             let erased = erase_person(&mut transaction, erasure).await?;
@@ -87,21 +102,17 @@ impl PostgresStore {
         Ok(erased.await?)
     }
 
-    /// From its end on, nothing of `subjects` comes that is not there yet.
-    pub(super) async fn record_erasure(
-        &self,
-        app: &AppId,
-        subjects: &[KeyedHash],
-        (erased_at, purge_at): (OffsetDateTime, OffsetDateTime),
-    ) -> Result<(), StoreError> {
-        let subjects = &slices(subjects);
+    /// Records an erasure. Once it has returned, no commit adds outcomes of earlier jobs about its
+    /// subjects.
+    pub(super) async fn record_erasure(&self, record: ErasureRecord<'_>) -> Result<(), StoreError> {
+        let subjects = &slices(record.subjects);
         let recorded = self.pool.run(|mut connection| async move {
             let mut transaction = connection.begin_with(BEGIN_RECORD).await?;
             sqlx::query(RECORD)
-                .bind(app.as_str())
+                .bind(record.app.as_str())
                 .bind(subjects)
-                .bind(erased_at)
-                .bind(purge_at)
+                .bind(record.erased_at)
+                .bind(record.purge_at)
                 .execute(&mut *transaction)
                 .await?;
             transaction.commit().await?;
@@ -111,12 +122,12 @@ impl PostgresStore {
     }
 }
 
-/// Part of a transaction.
+/// Erases one answer, or writes that it is erased before it comes. Part of a transaction.
 async fn erase_one(
     connection: &mut PgConnection,
     tombstone: &Tombstone,
 ) -> Result<bool, sqlx::Error> {
-    // Twice, because what the first step met, a purge may take away before the second.
+    // Twice, because a purge may delete the row that the first step met before the second.
     for _ in 0..2 {
         let kept_out = sqlx::query(KEEP_OUT)
             .bind(tombstone.key.as_bytes().as_slice())
@@ -143,23 +154,27 @@ async fn erase_one(
     Ok(false)
 }
 
-/// Part of a transaction: jobs, their callbacks, guests.
+/// Erases the answers of a person, their callbacks and the sessions, in the order in which all
+/// transactions lock them. Part of a transaction.
 async fn erase_person(
     connection: &mut PgConnection,
     erasure: &Erasure,
 ) -> Result<Erased, sqlx::Error> {
     let hashes = slices(&erasure.phone_hashes);
-    let answers: Vec<(Vec<u8>, Option<String>)> = sqlx::query_as(ERASE_ANSWERS)
+    let answers: Vec<ErasedRow> = sqlx::query_as(ERASE_ANSWERS)
         .bind(erasure.client.as_str())
         .bind(erasure.app.as_str())
         .bind(&erasure.openids)
         .bind(&hashes)
         .fetch_all(&mut *connection)
         .await?;
-    let (keys, openids): (Vec<_>, Vec<_>) = answers.into_iter().unzip();
-    callbacks::cancel_outgrown(connection, &keys).await?;
-    let mut openids: Vec<String> = openids.into_iter().flatten().collect();
-    openids.extend_from_slice(&erasure.openids);
+    let mut keys = Vec::with_capacity(answers.len());
+    let mut openids = erasure.openids.clone();
+    for row in answers {
+        keys.push(row.key);
+        openids.extend(row.openid);
+    }
+    callbacks::cancel_outdated(connection, &keys).await?;
     let sessions = sqlx::query(ERASE_SESSIONS)
         .bind(erasure.client.as_str())
         .bind(erasure.app.as_str())

@@ -1,18 +1,18 @@
-//! What an exchange does to the session of its guest.
+//! Writes what an exchange gave into the session of its guest.
 
 use sqlx::postgres::PgConnection;
 use time::OffsetDateTime;
 
 use crate::store::batch::Exchange;
 
-/// What an exchange does to the row of its guest, by the time of the exchange:
+/// Writes an exchange into the row of its guest. What it does depends on its time:
 ///
-/// - `replace`: the row is past its time, so it counts as gone, its previous key too;
+/// - `replace`: the row is past its retention, so it counts as gone, with its previous key.
 /// - `confirm`: not older than the current key, and the same key: its code is the latest, and
-///   its box is sealed with the newest seal key;
-/// - `shift`: not older, another key: the current one becomes the previous one;
-/// - `insert`: older, but newer than the previous one: it becomes the previous one;
-/// - `ignore`: the rest.
+///   its box is sealed with the newest seal key.
+/// - `shift`: not older, another key: the current one becomes the previous one.
+/// - `insert`: older, but newer than the previous one: it becomes the previous one.
+/// - `ignore`: everything else.
 const WRITE: &str = "\
     insert into sessions as old (client, app, openid, unionid, key, key_hash, code_hash, \
                                  exchanged_at, purge_at, handle, phone_hash) \
@@ -58,7 +58,8 @@ const WRITE: &str = "\
                      or excluded.exchanged_at > old.previous_exchanged_at) then 'insert' \
             else 'ignore' end as verb) as decided)";
 
-/// A round of exchanges as the statement takes it: one array a column, a guest once.
+/// A round of exchanges as the statement takes it: one array for each column. A guest is in it
+/// once.
 #[derive(Default)]
 pub(super) struct SessionColumns<'a> {
     client: Vec<&'a str>,
@@ -75,12 +76,13 @@ pub(super) struct SessionColumns<'a> {
 }
 
 impl<'a> SessionColumns<'a> {
+    /// Returns the columns of a round.
     pub(super) fn new(round: &[Exchange<'a>]) -> Self {
         let mut columns = Self::default();
-        for Exchange { guest: (client, app, openid), session, phone_hash } in round {
-            columns.client.push(client.as_str());
-            columns.app.push(app.as_str());
-            columns.openid.push(openid);
+        for Exchange { guest, session, phone_hash } in round {
+            columns.client.push(guest.client.as_str());
+            columns.app.push(guest.app.as_str());
+            columns.openid.push(guest.openid);
             columns.unionid.push(session.unionid.as_deref());
             columns.key.push(session.key.as_bytes());
             columns.key_hash.push(&session.key_hash);
@@ -93,7 +95,7 @@ impl<'a> SessionColumns<'a> {
         columns
     }
 
-    /// Part of a transaction.
+    /// Writes the round. Part of a transaction.
     pub(super) async fn write(&self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
         sqlx::query(WRITE)
             .bind(&self.client)

@@ -1,8 +1,9 @@
-//! Listening: one task, one connection of its own, and an inbox.
+//! Listens for notifications: one task, one connection of its own, and an inbox.
 //!
-//! Postgres keeps nothing for a listener that is away, and a silent peer looks like a
-//! quiet night. So each connection starts with [`Notification::lost`], and every few seconds
-//! the listener tells itself something: what does not come back means a dead line.
+//! Postgres keeps no notifications for a listener that is not connected, and a peer that is gone
+//! looks like one that has nothing to send. So each connection starts with
+//! [`Notification::gap`], and every few seconds the listener sends itself a marker: if that does
+//! not come back, the connection is dead.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -21,23 +22,23 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    notification::{CHANNEL, Notice, heard, marker},
+    notification::{CHANNEL, Payload, marker, read},
     options::Options,
-    sqlstate::Fault,
+    sqlstate::PgError,
 };
 use crate::store::notification::Notification;
 use quhao_common::process::backoff::Backoff;
 
-/// Between two markers.
-const MARKER_EVERY: Duration = Duration::from_secs(5);
-/// How long a marker may take.
+/// The time between two markers.
+const MARKER_INTERVAL: Duration = Duration::from_secs(5);
+/// How long a marker may take to come back.
 const MARKER_TIMEOUT: Duration = Duration::from_secs(5);
-/// Between two attempts to connect: the first pause and the longest.
+/// The pauses between two attempts to connect.
 const BACKOFF: Backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(5));
 
-const TELL: &str = "select pg_notify($1, $2)";
+const NOTIFY: &str = "select pg_notify($1, $2)";
 
-/// The news of one listener. Dropping it ends the listening.
+/// The notifications of one listener. Dropping it ends the task.
 #[derive(Debug)]
 pub struct Notifications {
     inbox: Arc<Inbox>,
@@ -45,26 +46,26 @@ pub struct Notifications {
 }
 
 impl Notifications {
-    /// Starts the task, which ends with the feed or with `closing`.
+    /// Starts the task, which ends with the notifications or with `closing`.
     pub(super) fn start(
         options: Arc<Options>,
         connect_timeout: Duration,
         closing: CancellationToken,
     ) -> Self {
         let inbox = Arc::new(Inbox::default());
-        let line = Line { options, connect_timeout, inbox: Arc::clone(&inbox) };
+        let task = ListenTask { options, connect_timeout, inbox: Arc::clone(&inbox) };
         let task = tokio::spawn(async move {
-            closing.run_until_cancelled_owned(line.keep()).await;
+            closing.run_until_cancelled_owned(task.run()).await;
         });
         Self { inbox, task }
     }
 
-    /// The next piece of news: everything that came since the last one. Waits through
-    /// outages and reports [`Notification::lost`] after each. Safe to drop while waiting.
-    pub async fn next(&mut self) -> Notification {
+    /// Waits for the next notification: everything that came since the last one. Waits through
+    /// outages and returns [`Notification::gap`] after each. Safe to drop while waiting.
+    pub(crate) async fn next(&mut self) -> Notification {
         loop {
-            if let Some(news) = self.inbox.take() {
-                return news;
+            if let Some(notification) = self.inbox.take() {
+                return notification;
             }
             self.inbox.filled.notified().await;
         }
@@ -77,7 +78,7 @@ impl Drop for Notifications {
     }
 }
 
-/// What was heard and not read yet.
+/// What was received and not read yet.
 #[derive(Debug, Default)]
 struct Inbox {
     unread: Mutex<Option<Notification>>,
@@ -85,12 +86,12 @@ struct Inbox {
 }
 
 impl Inbox {
-    fn put(&self, news: Notification) {
+    fn put(&self, notification: Notification) {
         {
             let mut unread = self.unread.lock().unwrap_or_else(PoisonError::into_inner);
             *unread = Some(match unread.take() {
-                Some(earlier) => earlier.then(news),
-                None => news,
+                Some(earlier) => earlier.merge(notification),
+                None => notification,
             });
         }
         self.filled.notify_one();
@@ -103,60 +104,66 @@ impl Inbox {
 
 /// Why a connection was given up.
 #[derive(Debug, thiserror::Error)]
-enum Lost {
+enum ListenError {
     #[error(transparent)]
-    Fault(#[from] Fault),
+    Postgres(#[from] PgError),
     #[error("the connection was closed")]
     Closed,
-    #[error("what the listener told itself did not come back")]
-    Silent,
+    #[error("the listener's own marker did not come back")]
+    Timeout,
 }
 
-impl From<sqlx::Error> for Lost {
+impl From<sqlx::Error> for ListenError {
     fn from(error: sqlx::Error) -> Self {
-        Fault::from(error).into()
+        PgError::from(error).into()
     }
 }
 
-struct Line {
+/// The state of the task.
+struct ListenTask {
     options: Arc<Options>,
     connect_timeout: Duration,
     inbox: Arc<Inbox>,
 }
 
-impl Line {
-    /// Connects, listens, and does so again for ever.
-    async fn keep(&self) {
+impl ListenTask {
+    /// Connects and listens, again and again.
+    async fn run(&self) {
         let mut failures = 0_u32;
         loop {
-            let mut proven = false;
-            let lost = match self.connect().await {
-                Ok(mut listener) => {
-                    self.inbox.put(Notification::lost());
-                    self.listen(&mut listener, &mut proven).await
+            let mut has_worked = false;
+            let error = match self.connect().await {
+                Ok(mut connection) => {
+                    self.inbox.put(Notification::gap());
+                    self.listen(&mut connection, &mut has_worked).await
                 }
-                Err(lost) => lost,
+                Err(error) => error,
             };
-            if proven {
+            if has_worked {
                 failures = 0;
             }
-            // One warning an outage; waiting requests are answered by polling meanwhile.
+            // One warning an outage.
             if failures == 0 {
-                tracing::warn!(error = %lost, "lost the store's notifications, reconnecting");
+                tracing::warn!(
+                    %error,
+                    "lost the store's notifications; waiting requests are answered by polling; \
+                     reconnecting"
+                );
             } else {
-                tracing::debug!(error = %lost, "the store's notifications are still lost");
+                tracing::debug!(%error, "the store's notifications are still lost");
             }
             failures = failures.saturating_add(1);
             sleep(BACKOFF.pause(failures, rand::random())).await;
         }
     }
 
-    /// A listener with a connection of its own, so that none of the pool's is held for
-    /// good. The driver takes one from a pool only; this one has that connection alone.
+    /// Connects, with a connection of the listener's own, so that none of the pool's is in use
+    /// for good. The driver takes one from a pool only; this pool has that connection alone.
     ///
-    /// Dropped, a listener says goodbye in a task that nobody can stop. After a silence
-    /// that lasts until TCP gives up: a socket an outage, for a quarter of an hour.
-    async fn connect(&self) -> Result<PgListener, Lost> {
+    /// A listener that is dropped closes its connection in a task that nobody can stop. If the
+    /// peer does not answer, that lasts until TCP gives up: a socket an outage, for a quarter of
+    /// an hour.
+    async fn connect(&self) -> Result<PgListener, ListenError> {
         let pool: PgPool = PgPoolOptions::new()
             .max_connections(1)
             .min_connections(0)
@@ -166,59 +173,60 @@ impl Line {
             .test_before_acquire(false)
             .connect_lazy_with(PgConnectOptions::clone(&self.options.limited()));
         let connecting = async {
-            let mut listener = PgListener::connect_with(&pool).await?;
-            listener.eager_reconnect(false);
-            listener.listen(CHANNEL).await?;
-            Ok(listener)
+            let mut connection = PgListener::connect_with(&pool).await?;
+            connection.eager_reconnect(false);
+            connection.listen(CHANNEL).await?;
+            Ok(connection)
         };
         timeout(self.connect_timeout, connecting)
             .await
-            .unwrap_or(Err(Fault::Silent(self.connect_timeout).into()))
+            .unwrap_or(Err(PgError::Timeout(self.connect_timeout).into()))
     }
 
-    /// Hears until the line is lost. `proven` says whether it ever worked.
-    async fn listen(&self, listener: &mut PgListener, proven: &mut bool) -> Lost {
+    /// Receives until the connection fails. Sets `has_worked` once a marker has come back.
+    async fn listen(&self, connection: &mut PgListener, has_worked: &mut bool) -> ListenError {
         loop {
             let number = rand::random();
-            let next = Instant::now() + MARKER_EVERY;
-            let tell = sqlx::query(TELL).bind(CHANNEL).bind(marker(number));
-            match timeout(MARKER_TIMEOUT, tell.execute(&mut *listener)).await {
+            let next_marker_at = Instant::now() + MARKER_INTERVAL;
+            let notify = sqlx::query(NOTIFY).bind(CHANNEL).bind(marker(number));
+            match timeout(MARKER_TIMEOUT, notify.execute(&mut *connection)).await {
                 Ok(Ok(_)) => {}
                 Ok(Err(error)) => return error.into(),
-                Err(_) => return Lost::Silent,
+                Err(_) => return ListenError::Timeout,
             }
-            if let Err(lost) = self.hear(listener, number, next).await {
-                return lost;
+            if let Err(error) = self.receive(connection, number, next_marker_at).await {
+                return error;
             }
-            if !*proven {
-                *proven = true;
-                tracing::info!("the store's notifications come in");
+            if !*has_worked {
+                *has_worked = true;
+                tracing::info!("the store's notifications arrive");
             }
         }
     }
 
-    /// Hears until the marker came back and `next` has come.
-    async fn hear(
+    /// Receives until the marker has come back and it is time for the next one.
+    async fn receive(
         &self,
-        listener: &mut PgListener,
+        connection: &mut PgListener,
         number: u64,
-        next: Instant,
-    ) -> Result<(), Lost> {
-        let latest = Instant::now() + MARKER_TIMEOUT;
-        let mut returned = false;
+        next_marker_at: Instant,
+    ) -> Result<(), ListenError> {
+        let deadline = Instant::now() + MARKER_TIMEOUT;
+        let mut has_returned = false;
         loop {
-            let until = if returned { next } else { latest };
-            match timeout_at(until, listener.try_recv()).await {
-                Err(_) if returned => return Ok(()),
-                Err(_) => return Err(Lost::Silent),
+            let until = if has_returned { next_marker_at } else { deadline };
+            let notification = match timeout_at(until, connection.try_recv()).await {
+                Err(_) if has_returned => return Ok(()),
+                Err(_) => return Err(ListenError::Timeout),
                 Ok(Err(error)) => return Err(error.into()),
-                Ok(Ok(None)) => return Err(Lost::Closed),
-                Ok(Ok(Some(notification))) => match heard(notification.payload()) {
-                    Notice::Marker(heard) => returned |= heard == number,
-                    Notice::Commit(told, throughput) => {
-                        self.inbox.put(Notification::of(told, throughput));
-                    }
-                },
+                Ok(Ok(None)) => return Err(ListenError::Closed),
+                Ok(Ok(Some(notification))) => notification,
+            };
+            match read(notification.payload()) {
+                Payload::Marker(received) => has_returned |= received == number,
+                Payload::Commit { finished, throughput } => {
+                    self.inbox.put(Notification::of_commit(finished, throughput));
+                }
             }
         }
     }

@@ -1,4 +1,4 @@
-//! Finished jobs as one notification carries them.
+//! The payload of a commit's notification.
 
 use std::time::Duration;
 
@@ -7,39 +7,42 @@ use data_encoding::BASE64URL_NOPAD;
 use crate::store::{notification::FinishedJobs, throughput::Throughput};
 use quhao_common::domain::id::JobKey;
 
-/// A channel is known in the whole database, whatever the schema: two deployments in one
-/// database are not supported.
+/// The channel of notifications. A channel is known in the whole database, whatever the schema:
+/// two deployments in one database are not supported.
 pub(super) const CHANNEL: &str = "quhao_finished";
 
-/// Room for keys. Postgres takes less than 8,000 bytes in all, and a throughput at most
-/// [`PACE_BYTES_MAX`].
+/// The room for keys. Postgres takes less than 8,000 bytes in all, and a throughput has at most
+/// [`THROUGHPUT_BYTES_MAX`].
 const KEYS_BYTES_MAX: usize = 7_900;
-/// Three numbers, the longest there are.
+/// The length of three numbers, each the longest that there is.
 #[cfg(test)]
-const PACE_BYTES_MAX: usize = 53;
+const THROUGHPUT_BYTES_MAX: usize = 53;
 
-/// What stands for "look at all".
-const ANYTHING: &str = "*";
+/// Stands for [`FinishedJobs::Unknown`].
+const UNKNOWN: &str = "*";
 
-/// In front of a listener's own marker.
+/// The start of a listener's own marker.
 const MARKER: &str = "ping ";
 
-/// What a notification said.
+/// What a payload says.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Notice {
-    /// Somebody is testing the line.
+pub(super) enum Payload {
+    /// A listener tests its connection.
     Marker(u64),
     /// There was a commit.
-    Commit(FinishedJobs, Option<Throughput>),
+    Commit { finished: FinishedJobs, throughput: Option<Throughput> },
 }
 
-/// The keys, separated by commas, or `*` if they do not fit. In front of them stand jobs
-/// and milliseconds, waited and worked, if there is a throughput: `12/3400/180 KEY,KEY`.
+/// Writes the payload of a commit.
+///
+/// It has the keys, separated by commas, or `*` if they do not fit. If there is a throughput,
+/// it comes first: the number of jobs, and the milliseconds waited and worked:
+/// `12/3400/180 KEY,KEY`.
 pub(super) fn payload<'a>(
     keys: impl ExactSizeIterator<Item = &'a JobKey>,
     throughput: Option<Throughput>,
 ) -> String {
-    let keys = told(keys);
+    let keys = keys_text(keys);
     match throughput {
         Some(Throughput { jobs, waited, worked }) => {
             format!("{jobs}/{}/{} {keys}", ms(waited), ms(worked))
@@ -48,50 +51,52 @@ pub(super) fn payload<'a>(
     }
 }
 
-fn told<'a>(keys: impl ExactSizeIterator<Item = &'a JobKey>) -> String {
+fn keys_text<'a>(keys: impl ExactSizeIterator<Item = &'a JobKey>) -> String {
     const KEY_CHARS: usize = 22;
     if keys.len() * (KEY_CHARS + 1) > KEYS_BYTES_MAX {
-        return ANYTHING.to_owned();
+        return UNKNOWN.to_owned();
     }
     let keys: Vec<String> = keys.map(|key| BASE64URL_NOPAD.encode(key.as_bytes())).collect();
     keys.join(",")
 }
 
-/// What a listener tells itself.
+/// Writes the payload of a listener's own marker.
 pub(super) fn marker(number: u64) -> String {
     format!("{MARKER}{number:x}")
 }
 
-/// Reads a payload. One that makes no sense, perhaps of another version, is a reason to
-/// look at everything: that is also how a build from before throughputs reads one.
-pub(super) fn heard(payload: &str) -> Notice {
+/// Reads a payload.
+///
+/// One that cannot be read, perhaps of another version, is read as a commit of unknown jobs. An
+/// older build reads one with a throughput in the same way.
+pub(super) fn read(payload: &str) -> Payload {
+    let unknown = Payload::Commit { finished: FinishedJobs::Unknown, throughput: None };
     if let Some(number) = payload.strip_prefix(MARKER) {
-        return match u64::from_str_radix(number, 16) {
-            Ok(number) => Notice::Marker(number),
-            Err(_) => Notice::Commit(FinishedJobs::Unknown, None),
-        };
+        return u64::from_str_radix(number, 16).map_or(unknown, Payload::Marker);
     }
     let (throughput, keys) = match payload.split_once(' ') {
-        Some((throughput, keys)) => {
-            (crate::store::postgres::notification::throughput(throughput), keys)
-        }
+        Some((throughput, keys)) => (read_throughput(throughput), keys),
         None => (None, payload),
     };
-    let keys: Option<Vec<JobKey>> = keys.split(',').map(key).collect();
-    Notice::Commit(keys.map_or(FinishedJobs::Unknown, FinishedJobs::Keys), throughput)
+    let keys: Option<Vec<JobKey>> = keys.split(',').map(read_key).collect();
+    let finished = keys.map_or(FinishedJobs::Unknown, FinishedJobs::Keys);
+    Payload::Commit { finished, throughput }
 }
 
-fn key(text: &str) -> Option<JobKey> {
+fn read_key(text: &str) -> Option<JobKey> {
     let bytes = BASE64URL_NOPAD.decode(text.as_bytes()).ok()?;
     Some(JobKey::from_bytes(bytes.try_into().ok()?))
 }
 
-fn throughput(text: &str) -> Option<Throughput> {
+fn read_throughput(text: &str) -> Option<Throughput> {
     let mut numbers = text.split('/');
     let jobs = numbers.next()?.parse().ok()?;
-    let mut time = || Some(Duration::from_millis(numbers.next()?.parse().ok()?));
-    let (waited, worked) = (time()?, time()?);
-    numbers.next().is_none().then_some(Throughput { jobs, waited, worked })
+    let waited = Duration::from_millis(numbers.next()?.parse().ok()?);
+    let worked = Duration::from_millis(numbers.next()?.parse().ok()?);
+    if numbers.next().is_some() {
+        return None;
+    }
+    Some(Throughput { jobs, waited, worked })
 }
 
 fn ms(time: Duration) -> u64 {
@@ -118,49 +123,55 @@ mod tests {
             .collect()
     }
 
+    fn unknown(throughput: Option<Throughput>) -> Payload {
+        Payload::Commit { finished: FinishedJobs::Unknown, throughput }
+    }
+
     #[test]
-    fn keys_and_pace_come_back_as_they_were_told() {
-        let waited = Duration::from_millis(3_400);
-        let usual = Throughput { jobs: 12, waited, worked: Duration::from_millis(180) };
+    fn keys_and_throughput_are_read_as_written() {
+        let usual = Throughput {
+            jobs: 12,
+            waited: Duration::from_millis(3_400),
+            worked: Duration::from_millis(180),
+        };
         for count in [1, 2, 200, 343] {
             for throughput in [None, Some(usual), Some(MAX)] {
                 let keys = keys(count);
                 let payload = payload(keys.iter(), throughput);
-                assert!(payload.len() <= KEYS_BYTES_MAX + PACE_BYTES_MAX && payload.len() < 8_000);
-                assert_eq!(heard(&payload), Notice::Commit(FinishedJobs::Keys(keys), throughput));
+                assert!(payload.len() <= KEYS_BYTES_MAX + THROUGHPUT_BYTES_MAX);
+                assert!(payload.len() < 8_000);
+                let finished = FinishedJobs::Keys(keys);
+                assert_eq!(read(&payload), Payload::Commit { finished, throughput });
             }
         }
         assert!(payload(keys(1).iter(), Some(usual)).starts_with("12/3400/180 "));
     }
 
     #[test]
-    fn too_many_keys_become_anything() {
+    fn too_many_keys_are_unknown() {
         assert_eq!(payload(keys(344).iter(), None), "*");
-        assert_eq!(heard("*"), Notice::Commit(FinishedJobs::Unknown, None));
-        let paced = payload(keys(344).iter(), Some(MAX));
-        assert_eq!(heard(&paced), Notice::Commit(FinishedJobs::Unknown, Some(MAX)));
+        assert_eq!(read("*"), unknown(None));
+        let with_throughput = payload(keys(344).iter(), Some(MAX));
+        assert_eq!(read(&with_throughput), unknown(Some(MAX)));
     }
 
     #[test]
-    fn nonsense_becomes_anything() {
+    fn unreadable_payload_is_an_unknown_commit() {
         for nonsense in ["", ",", "abc", "ping", "ping ", "ping x", "9_f39_f39_f39_f39_f39w,", "号"]
         {
-            assert_eq!(heard(nonsense), Notice::Commit(FinishedJobs::Unknown, None), "{nonsense}");
+            assert_eq!(read(nonsense), unknown(None), "{nonsense}");
         }
-        for unknown in ["", "1", "1/2", "1/2/3/4", "1/-2/3", "1.5/2/3", "x/2/3", "4294967296/0/0"] {
+        for other in ["", "1", "1/2", "1/2/3/4", "1/-2/3", "1.5/2/3", "x/2/3", "4294967296/0/0"] {
             let keys = keys(1);
-            let payload = format!("{unknown} {}", told(keys.iter()));
-            assert_eq!(
-                heard(&payload),
-                Notice::Commit(FinishedJobs::Keys(keys), None),
-                "{unknown}"
-            );
+            let payload = format!("{other} {}", keys_text(keys.iter()));
+            let finished = FinishedJobs::Keys(keys);
+            assert_eq!(read(&payload), Payload::Commit { finished, throughput: None }, "{other}");
         }
     }
 
     #[test]
-    fn a_marker_is_no_news() {
-        assert_eq!(heard(&marker(u64::MAX)), Notice::Marker(u64::MAX));
-        assert_eq!(heard(&marker(0)), Notice::Marker(0));
+    fn marker_is_no_commit() {
+        assert_eq!(read(&marker(u64::MAX)), Payload::Marker(u64::MAX));
+        assert_eq!(read(&marker(0)), Payload::Marker(0));
     }
 }

@@ -1,4 +1,4 @@
-//! What a connection is told when it is made.
+//! What connections are opened with.
 
 use std::{
     sync::{Arc, PoisonError, RwLock},
@@ -11,53 +11,55 @@ use sqlx::{ConnectOptions, postgres::PgConnectOptions};
 use crate::store::error::StoreError;
 use quhao_common::config::postgres_address;
 
-/// What new connections are told: as of the last reading of the configuration, in which
-/// the password may be another one.
+/// What new connections are opened with. A reload of the configuration may replace it, as when
+/// the password changes.
 pub(super) struct Options {
     statement_timeout: Duration,
-    told: RwLock<FinishedJobs>,
+    current: RwLock<Current>,
 }
 
+/// The options as of the last configuration, with and without the server's limits.
 #[derive(Clone)]
-struct FinishedJobs {
+struct Current {
     limited: Arc<PgConnectOptions>,
     unlimited: Arc<PgConnectOptions>,
 }
 
 impl Options {
-    /// Reads `url`. Fails only on one that can never work, with a text that does not quote
-    /// it.
+    /// Reads `url`. Fails only for one that can never work, with a text that does not quote it.
     pub(super) fn new(url: &SecretString, statement_timeout: Duration) -> Result<Self, StoreError> {
-        let told = RwLock::new(told(url, statement_timeout)?);
-        Ok(Self { statement_timeout, told })
+        let current = RwLock::new(Current::new(url, statement_timeout)?);
+        Ok(Self { statement_timeout, current })
     }
 
-    /// Connections from now on use `url`; those that are there stay as they are.
+    /// Uses `url` for new connections; those that are open stay.
     pub(super) fn replace(&self, url: &SecretString) -> Result<(), StoreError> {
-        let told = told(url, self.statement_timeout)?;
-        *self.told.write().unwrap_or_else(PoisonError::into_inner) = told;
+        let current = Current::new(url, self.statement_timeout)?;
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = current;
         Ok(())
     }
 
-    /// With the limits that the server keeps.
+    /// Returns the options with the time limits that the server enforces.
     pub(super) fn limited(&self) -> Arc<PgConnectOptions> {
-        self.now().limited
+        self.current().limited
     }
 
-    /// Without: for migrations.
+    /// Returns the options without time limits, for migrations.
     pub(super) fn unlimited(&self) -> Arc<PgConnectOptions> {
-        self.now().unlimited
+        self.current().unlimited
     }
 
-    fn now(&self) -> FinishedJobs {
-        self.told.read().unwrap_or_else(PoisonError::into_inner).clone()
+    fn current(&self) -> Current {
+        self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
-fn told(url: &SecretString, statement_timeout: Duration) -> Result<FinishedJobs, StoreError> {
-    let unlimited = parse(url)?;
-    let limited = Arc::new(with_limits(unlimited.clone(), statement_timeout));
-    Ok(FinishedJobs { limited, unlimited: Arc::new(unlimited) })
+impl Current {
+    fn new(url: &SecretString, statement_timeout: Duration) -> Result<Self, StoreError> {
+        let unlimited = parse(url)?;
+        let limited = Arc::new(with_limits(unlimited.clone(), statement_timeout));
+        Ok(Self { limited, unlimited: Arc::new(unlimited) })
+    }
 }
 
 /// Reads `store.url`. No error quotes it: it may hold a password.
@@ -68,24 +70,24 @@ fn parse(url: &SecretString) -> Result<PgConnectOptions, StoreError> {
         Some(_) => options,
         None => options.application_name("quhao"),
     };
-    // Slow calls are seen in the metrics; the driver's own lines would repeat the SQL.
+    // Slow calls show in the metrics; the driver's own log lines would repeat the SQL.
     Ok(options.disable_statement_logging())
 }
 
-/// Limits that the server keeps, because dropping a call here stops nothing there.
+/// Adds time limits that the server enforces, because dropping a call here stops nothing there.
 fn with_limits(options: PgConnectOptions, statement: Duration) -> PgConnectOptions {
     let statement = statement.as_millis().max(1);
-    // Every statement here finds its rows by an index, and none runs for long enough to be
-    // worth compiling. Without statistics, as in a new database, the server thinks otherwise,
-    // and keeps to a plan that reads the whole table each time.
+    // Every statement here finds its rows by an index, and none runs long enough to be worth
+    // compiling. Without statistics, as in a new database, the planner decides otherwise, and
+    // keeps a plan that reads the whole table each time.
     let options = options.options([("jit", "off"), ("enable_seqscan", "off")]);
     options.options([
         ("statement_timeout", statement),
         // Earlier than the statement's own limit, so that the error names the lock.
         ("lock_timeout", (statement / 2).max(1)),
-        // A client that vanished in mid-batch must not keep its rows locked.
+        // A client that vanished in the middle of a batch must not keep its rows locked.
         ("idle_in_transaction_session_timeout", statement),
-        // A client that vanished without a word must not keep its slot for two hours.
+        // A client that vanished without closing must not keep its connection for two hours.
         ("tcp_keepalives_idle", 30),
         ("tcp_keepalives_interval", 10),
         ("tcp_keepalives_count", 3),
@@ -97,7 +99,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_unusable_url_is_refused_without_its_value() {
+    fn unusable_url_is_refused_without_its_value() {
         let url = SecretString::from("postgres://quhao:hunter2@/quhao?sslmode=hunter2");
         let error = parse(&url).unwrap_err();
         assert!(matches!(error, StoreError::Settings(_)));
@@ -105,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn a_new_password_is_for_new_connections_and_an_unusable_url_changes_nothing() {
+    fn new_connections_use_the_last_usable_url() {
         let url = |password| SecretString::from(format!("postgres://quhao:{password}@db/quhao"));
         let options = Options::new(&url("one"), Duration::from_secs(1)).unwrap();
         let before = options.limited();
@@ -120,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn connections_are_called_quhao_unless_the_url_says_otherwise() {
+    fn connections_are_named_quhao_unless_the_url_differs() {
         for (url, name) in [
             ("postgres://db/quhao", "quhao"),
             ("postgres://db/quhao?application_name=shop", "shop"),

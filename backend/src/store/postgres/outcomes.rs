@@ -1,6 +1,9 @@
-//! Committing a batch of outcomes.
+//! Commits a batch of outcomes.
 
-use sqlx::{Connection, postgres::PgConnection};
+use sqlx::{
+    Connection, FromRow, Row,
+    postgres::{PgConnection, PgRow},
+};
 use time::OffsetDateTime;
 
 use super::{
@@ -8,7 +11,8 @@ use super::{
     phones,
 };
 use crate::store::{
-    batch::{Ranked, guests, ranked},
+    answer_row::{FAILED, SUCCEEDED},
+    batch::{Ranked, guest_updates, ranked},
     error::StoreError,
     throughput::Throughput,
 };
@@ -17,23 +21,20 @@ use quhao_common::domain::{
     finished::{FinalState, Finished},
 };
 
-const FAILED: i16 = 1;
-const SUCCEEDED: i16 = 2;
-
-/// Writes the answers that improve on what is there, makes word of them due, and queues the
-/// news, which Postgres delivers with the commit.
+/// Writes the answers that improve on what is there, makes their events due, and queues the
+/// notification, which Postgres delivers with the commit.
 ///
-/// - What was erased is written as the fact alone, so that the job is known.
-/// - `$17` may replace `$18`, see [`FailureCode::replaces`].
-/// - A row past its time counts as gone: the same submission may come again after days.
+/// - Of an erased outcome only the fact is written, so that the job is known.
+/// - Failure `$17` may replace failure `$18`, see [`FailureCode::replaces`].
+/// - A row past its retention counts as gone: the same submission may come again after days.
 ///
-/// Says which outcomes were erased, whose earlier word may have been outgrown (a row that was
-/// there before has an `xmax`), and which failures were not written. What those concern may
-/// be in no snapshot of this statement, if another commit was waited for; so it is the next
-/// statements' matter.
+/// Returns which outcomes were erased, which answers replaced others (such a row has an
+/// `xmax`), so that earlier events may be outdated, and which failures were not written. The
+/// rows that those concern may be in no snapshot of this statement, if it waited for another
+/// commit; so the next statements change them.
 ///
-/// The judgement stands in a column and not in a condition, which would become a join that
-/// changes the order of the rows, and so of their locks.
+/// Whether an outcome was erased is computed in a column and not in a condition. That would
+/// become a join, which changes the order of the rows, and so of their locks.
 const WRITE: &str = "\
     with judged as (\
         select *, exists (\
@@ -77,15 +78,16 @@ const WRITE: &str = "\
             purge_at = excluded.purge_at, last_status = null, last_error = null, \
             finished_at = null \
         where old.purge_at <= now()\
-    ) select array(select number from judged where erased), \
-             array(select key from written where replaced and status > 1), \
+    ) select array(select number from judged where erased) as erased, \
+             array(select key from written where replaced and status > 1) as replaced, \
              array(select number from judged as j where status = 1 and not erased \
-                   and not (best and exists (select from written as w where w.key = j.key))), \
+                   and not (best and exists (select from written as w where w.key = j.key))) \
+                 as unwritten, \
              pg_notify($19, $20)";
 
-/// A later copy of a job whose deadline passed has failed, too: that holds for it as well.
-/// The rows are locked since [`WRITE`].
-const HOLD_LONGER: &str = "\
+/// Moves the deadline of answers that a deadline passed: a duplicate with a later one has failed
+/// too, so the answer is valid for it as well. [`WRITE`] has locked the rows.
+const EXTEND: &str = "\
     with later as (\
         select key, max(expires_at) as expires_at, max(purge_at) as purge_at \
         from unnest($1::bytea[], $2::timestamptz[], $3::timestamptz[]) \
@@ -94,36 +96,47 @@ const HOLD_LONGER: &str = "\
                            purge_at = greatest(j.purge_at, l.purge_at) \
     from later as l where j.key = l.key and j.failure = $4 and j.expires_at < l.expires_at";
 
-/// What [`WRITE`] says.
+/// What [`WRITE`] returns.
 struct Written {
-    /// The places of outcomes that nothing is kept of.
+    /// The numbers of outcomes that were erased.
     erased: Vec<i32>,
-    /// The keys of answers that took the place of others.
+    /// The keys of answers that replaced others.
     replaced: Vec<Vec<u8>>,
-    /// The places of failures that were not written, since there was an answer.
-    outdone: Vec<i32>,
+    /// The numbers of failures that were not written, since there was an answer.
+    unwritten: Vec<i32>,
+}
+
+impl FromRow<'_, PgRow> for Written {
+    fn from_row(row: &PgRow) -> Result<Self, sqlx::Error> {
+        Ok(Self {
+            erased: row.try_get("erased")?,
+            replaced: row.try_get("replaced")?,
+            unwritten: row.try_get("unwritten")?,
+        })
+    }
 }
 
 impl PostgresStore {
-    /// Commits a batch of outcomes with their sessions, and tells listeners.
-    pub async fn finish(&self, batch: &[Finished]) -> Result<(), StoreError> {
+    /// Commits a batch of outcomes with their sessions, and notifies listeners.
+    pub(crate) async fn finish(&self, batch: &[Finished]) -> Result<(), StoreError> {
         if batch.is_empty() {
             return Ok(());
         }
         let ranked = &ranked(batch);
-        let keys: Vec<_> = ranked.iter().filter(|of| of.best).map(|of| &of.finished.key).collect();
-        let news = &notification::payload(keys.into_iter(), Throughput::of(batch));
+        let best = ranked.iter().filter(|outcome| outcome.best);
+        let keys: Vec<_> = best.map(|outcome| &outcome.finished.key).collect();
+        let payload = &notification::payload(keys.into_iter(), Throughput::of(batch));
         let columns = &Columns::new(ranked);
-        // Every writer takes its locks in the same order: jobs by key, then their
+        // All transactions take their locks in the same order: jobs by key, then their
         // callbacks, then guests.
         let committed = self.pool.run(|mut connection| async move {
             let mut transaction = connection.begin_with(BEGIN_COMMIT).await?;
-            let written = columns.write(&mut transaction, news).await?;
-            hold_longer(&mut transaction, written.outdone(ranked)).await?;
-            callbacks::cancel_outgrown(&mut transaction, &written.replaced).await?;
-            let guests = guests(written.kept(ranked));
-            phones::give(&mut transaction, &guests).await?;
-            for round in &guests.rounds {
+            let written = columns.write(&mut transaction, payload).await?;
+            extend(&mut transaction, written.unwritten_failures(ranked)).await?;
+            callbacks::cancel_outdated(&mut transaction, &written.replaced).await?;
+            let updates = guest_updates(written.kept(ranked));
+            phones::store(&mut transaction, &updates).await?;
+            for round in &updates.rounds {
                 SessionColumns::new(round).write(&mut transaction).await?;
             }
             transaction.commit().await?;
@@ -134,39 +147,39 @@ impl PostgresStore {
 }
 
 impl Written {
-    /// The outcomes that were not erased.
-    fn kept<'a>(&self, ranked: &[Ranked<'a>]) -> impl Iterator<Item = &'a Finished> {
-        let kept = |number| !self.erased.contains(&number);
-        (0..).zip(ranked).filter(move |(number, _)| kept(*number)).map(|(_, of)| of.finished)
+    /// Returns the outcomes that were not erased.
+    fn kept<'a>(&self, ranked: &[Ranked<'a>]) -> Vec<&'a Finished> {
+        let numbered = (0..).zip(ranked).filter(|(number, _)| !self.erased.contains(number));
+        numbered.map(|(_, outcome)| outcome.finished).collect()
     }
 
-    /// The failures that were not written.
-    fn outdone<'a>(&self, ranked: &[Ranked<'a>]) -> Vec<&'a Finished> {
-        let numbered = (0..).zip(ranked).filter(|(number, _)| self.outdone.contains(number));
-        numbered.map(|(_, of)| of.finished).collect()
+    /// Returns the failures that were not written.
+    fn unwritten_failures<'a>(&self, ranked: &[Ranked<'a>]) -> Vec<&'a Finished> {
+        let numbered = (0..).zip(ranked).filter(|(number, _)| self.unwritten.contains(number));
+        numbered.map(|(_, outcome)| outcome.finished).collect()
     }
 }
 
-/// Part of a transaction.
-async fn hold_longer(
+/// Extends the answers that are valid for these failures too. Part of a transaction.
+async fn extend(
     connection: &mut PgConnection,
-    outdone: Vec<&Finished>,
+    failures: Vec<&Finished>,
 ) -> Result<(), sqlx::Error> {
-    if outdone.is_empty() {
+    if failures.is_empty() {
         return Ok(());
     }
-    let keys = outdone.iter().map(|of| of.key.as_bytes().as_slice());
-    sqlx::query(HOLD_LONGER)
+    let keys = failures.iter().map(|finished| finished.key.as_bytes().as_slice());
+    sqlx::query(EXTEND)
         .bind(keys.collect::<Vec<_>>())
-        .bind(outdone.iter().map(|of| of.expires_at).collect::<Vec<_>>())
-        .bind(outdone.iter().map(|of| of.purge_at).collect::<Vec<_>>())
+        .bind(failures.iter().map(|finished| finished.expires_at).collect::<Vec<_>>())
+        .bind(failures.iter().map(|finished| finished.purge_at).collect::<Vec<_>>())
         .bind(FailureCode::DeadlineExceeded.as_str())
         .execute(connection)
         .await?;
     Ok(())
 }
 
-/// A batch as the statement takes it: one array a column.
+/// A batch as the statement takes it: one array for each column.
 #[derive(Default)]
 struct Columns<'a> {
     key: Vec<&'a [u8]>,
@@ -218,9 +231,9 @@ impl<'a> Columns<'a> {
     async fn write(
         &self,
         connection: &mut PgConnection,
-        news: &str,
+        payload: &str,
     ) -> Result<Written, sqlx::Error> {
-        let (erased, replaced, outdone) = sqlx::query_as(WRITE)
+        sqlx::query_as(WRITE)
             .bind(&self.key)
             .bind(&self.client)
             .bind(&self.app)
@@ -240,10 +253,9 @@ impl<'a> Columns<'a> {
             .bind(FailureCode::SessionLost.as_str())
             .bind(FailureCode::CodeAlreadyUsed.as_str())
             .bind(notification::CHANNEL)
-            .bind(news)
+            .bind(payload)
             .fetch_one(connection)
-            .await?;
-        Ok(Written { erased, replaced, outdone })
+            .await
     }
 }
 
@@ -252,12 +264,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_statement_knows_every_failure_that_replaces_another() {
+    fn statement_knows_every_failure_that_replaces() {
         for code in FailureCode::ALL {
             for earlier in FailureCode::ALL {
-                let known =
+                let expected =
                     (*code, *earlier) == (FailureCode::SessionLost, FailureCode::CodeAlreadyUsed);
-                assert_eq!(code.replaces(*earlier), known, "{code:?} over {earlier:?}");
+                assert_eq!(code.replaces(*earlier), expected, "{code:?} over {earlier:?}");
             }
         }
     }

@@ -1,10 +1,10 @@
-//! Numbers beside sessions.
+//! Phone numbers, by their keyed hashes, beside sessions.
 
 use sqlx::postgres::PgConnection;
 
 use super::PostgresStore;
 use crate::store::{
-    batch::{Guest, Guests},
+    batch::{GuestKey, GuestUpdates},
     erasure::GUESTS_OF_PHONE_MAX,
     error::StoreError,
 };
@@ -13,7 +13,7 @@ use quhao_common::{
     domain::app::{AppId, ClientName},
 };
 
-/// What is past its time but still there is found too: it is to be erased.
+/// Finds rows past their retention as well: they have to be erased too.
 const GUESTS: &str = "\
     select openid from jobs \
     where client = $1 and app = $2 and phone_hash = any($3) and openid is not null \
@@ -21,10 +21,10 @@ const GUESTS: &str = "\
     select openid from sessions where client = $1 and app = $2 and phone_hash = any($3) \
     limit $4";
 
-/// Locks the sessions of all guests of a batch in their order, those that an exchange is
-/// about to change too (they come without a number), so that no two writers wait for each
-/// other. Sessions that have the number already are left alone.
-const GIVE: &str = "\
+/// Locks the sessions of all guests of a batch in their order, so that no two writers wait for
+/// each other. That includes those that an exchange is about to change, which are given without
+/// a hash. Sessions that have the hash already are left alone.
+const STORE: &str = "\
     with locked as (\
         select s.client, s.app, s.openid, g.phone_hash \
         from unnest($1::text[], $2::text[], $3::text[], $4::bytea[]) with ordinality \
@@ -38,8 +38,8 @@ const GIVE: &str = "\
         and locked.phone_hash is not null";
 
 impl PostgresStore {
-    /// The guests that gave a number with one of these keyed hashes.
-    pub async fn guests_of_phone(
+    /// Returns the guests whose phone number has one of these keyed hashes.
+    pub(crate) async fn guests_of_phone(
         &self,
         client: &ClientName,
         app: &AppId,
@@ -63,24 +63,24 @@ impl PostgresStore {
     }
 }
 
-/// Part of a transaction, before sessions are written: puts the numbers of guests without an
-/// exchange beside the sessions that they have.
-pub(super) async fn give(
+/// Stores the phone numbers of guests without an exchange in the sessions that they have. Part
+/// of a transaction, before sessions are written.
+pub(super) async fn store(
     connection: &mut PgConnection,
-    guests: &Guests<'_>,
+    updates: &GuestUpdates<'_>,
 ) -> Result<(), sqlx::Error> {
-    if guests.phones.is_empty() {
+    if updates.phones.is_empty() {
         return Ok(());
     }
-    let exchanges = guests.rounds.first().into_iter().flatten();
-    let mut all: Vec<(Guest<'_>, Option<&[u8]>)> =
+    let exchanges = updates.rounds.first().into_iter().flatten();
+    let mut all: Vec<(GuestKey<'_>, Option<&[u8]>)> =
         exchanges.map(|exchange| (exchange.guest, None)).collect();
-    all.extend(guests.phones.iter().map(|(guest, hash)| (*guest, Some(hash.as_slice()))));
+    all.extend(updates.phones.iter().map(|(guest, hash)| (*guest, Some(hash.as_slice()))));
     all.sort_unstable();
-    sqlx::query(GIVE)
-        .bind(all.iter().map(|((client, ..), _)| client.as_str()).collect::<Vec<_>>())
-        .bind(all.iter().map(|((_, app, _), _)| app.as_str()).collect::<Vec<_>>())
-        .bind(all.iter().map(|((.., openid), _)| *openid).collect::<Vec<_>>())
+    sqlx::query(STORE)
+        .bind(all.iter().map(|(guest, _)| guest.client.as_str()).collect::<Vec<_>>())
+        .bind(all.iter().map(|(guest, _)| guest.app.as_str()).collect::<Vec<_>>())
+        .bind(all.iter().map(|(guest, _)| guest.openid).collect::<Vec<_>>())
         .bind(all.iter().map(|(_, hash)| *hash).collect::<Vec<_>>())
         .execute(connection)
         .await?;

@@ -1,15 +1,16 @@
-//! The connections. [`Pool::run`] is the only way to one.
+//! The pool of connections. [`Pool::run`] is the only way to one.
 //!
-//! sqlx's own pool is not used. In 0.9.0 a connection that goes back is pinged while it
-//! still holds its permit and without a time limit, so one peer that falls silent at the
-//! wrong moment costs a connection for good (transact-rs/sqlx#4349); its reaper can spin
-//! (#3645); and it pings once more before each use. What is needed here is small:
+//! sqlx's own pool is not used. In 0.9.0 a connection that is returned is pinged while it
+//! still holds its permit and without a time limit, so a peer that stops answering at the
+//! wrong time costs a connection for good (transact-rs/sqlx#4349). Its reaper can spin
+//! (#3645). And it pings once more before each use. What is needed here is small:
 //!
-//! - a connection comes back only after a call that succeeded. After an error, a time-out
-//!   or a caller that went away it is dropped, and with it its permit;
-//! - nothing is pinged. If a connection that lay idle turns out to be broken, the call is
-//!   made once more on a new one: every statement of the store may run twice;
-//! - a broken or silent link takes the idle connections with it: they go the same way.
+//! - A connection is returned only after a call that succeeded. After an error, a time-out or a
+//!   caller that went away it is dropped, and its permit is free.
+//! - Nothing is pinged. If an idle connection turns out to be broken, the call is made once
+//!   more on a new one: every statement of the store may run twice.
+//! - A connection that is broken or does not answer takes the idle ones with it: they lead to
+//!   the same server.
 
 use std::{
     fmt,
@@ -17,17 +18,22 @@ use std::{
     time::{Duration, Instant},
 };
 
-use sqlx::{Connection, postgres::PgConnectOptions, postgres::PgConnection};
+use futures_util::future::join_all;
+use sqlx::{
+    Connection,
+    postgres::{PgConnectOptions, PgConnection},
+};
 use tokio::{sync::Semaphore, time::timeout};
 
-use super::{options::Options, sqlstate::Fault};
+use super::{options::Options, sqlstate::PgError};
 use quhao_common::config;
 
-/// The server ends a statement by itself; only then does the client give up on it.
-const SILENCE: Duration = Duration::from_millis(500);
+/// How much longer than the server the client waits for a statement: the server ends it by
+/// itself, and says why.
+const GRACE: Duration = Duration::from_millis(500);
 
-/// Older ones are not used again: firewalls and balancers forget quiet connections,
-/// the strictest well-known ones after four minutes.
+/// How long a connection may be idle. Firewalls and load balancers forget idle connections, the
+/// strictest well-known ones after four minutes.
 const IDLE_MAX: Duration = Duration::from_mins(3);
 
 /// Connections to one database.
@@ -40,6 +46,7 @@ pub(super) struct Pool {
     run_timeout: Duration,
 }
 
+/// A connection that is not in use.
 struct Idle {
     connection: PgConnection,
     since: Instant,
@@ -56,7 +63,7 @@ impl fmt::Debug for Pool {
 }
 
 impl Pool {
-    /// A pool without connections yet.
+    /// Creates an empty pool.
     pub(super) fn new(options: Arc<Options>, settings: &config::Store) -> Self {
         let connections_max = settings.connections_max.max(1);
         Self {
@@ -65,31 +72,38 @@ impl Pool {
             connections_max,
             idle: Mutex::new(Vec::new()),
             acquire_timeout: settings.acquire_timeout,
-            run_timeout: settings.statement_timeout + SILENCE,
+            run_timeout: settings.statement_timeout + GRACE,
         }
     }
 
-    /// Lends a connection to `work`, which hands it back with what it found. Safe to drop
-    /// at any moment. `work` may be started twice, the first time in vain.
-    pub(super) async fn run<T, F>(&self, work: impl Fn(PgConnection) -> F) -> Result<T, Fault>
+    /// Lends a connection to `work`, which returns it with its result. Safe to drop at any time.
+    /// If an idle connection is broken, `work` is started a second time.
+    ///
+    /// The bounds have each call checked where it is written: a borrow that is held across the
+    /// driver's futures quickly makes them unfit for spawned tasks.
+    pub(super) async fn run<T, F>(
+        &self,
+        work: impl Fn(PgConnection) -> F + Send + Sync,
+    ) -> Result<T, PgError>
     where
-        F: Future<Output = Result<(T, PgConnection), sqlx::Error>>,
+        T: Send,
+        F: Future<Output = Result<(T, PgConnection), sqlx::Error>> + Send,
     {
         let limit = self.acquire_timeout + self.run_timeout;
-        timeout(limit, self.lend(work)).await.unwrap_or(Err(Fault::Silent(limit)))
+        timeout(limit, self.lend(work)).await.unwrap_or(Err(PgError::Timeout(limit)))
     }
 
-    async fn lend<T, F>(&self, work: impl Fn(PgConnection) -> F) -> Result<T, Fault>
+    async fn lend<T, F>(&self, work: impl Fn(PgConnection) -> F) -> Result<T, PgError>
     where
         F: Future<Output = Result<(T, PgConnection), sqlx::Error>>,
     {
         let _permit = timeout(self.acquire_timeout, self.permits.acquire())
             .await
-            .map_err(|_| Fault::Busy)?
-            .map_err(|_| Fault::Closed)?;
+            .map_err(|_| PgError::Busy)?
+            .map_err(|_| PgError::Closed)?;
         if let Some(connection) = self.take() {
             match self.attempt(work(connection)).await {
-                Err(fault) if fault.breaks_the_link() => {}
+                Err(error) if error.breaks_connection() => {}
                 result => return result,
             }
         }
@@ -100,33 +114,34 @@ impl Pool {
     async fn attempt<T>(
         &self,
         work: impl Future<Output = Result<(T, PgConnection), sqlx::Error>>,
-    ) -> Result<T, Fault> {
-        let fault = match timeout(self.run_timeout, work).await {
+    ) -> Result<T, PgError> {
+        let error = match timeout(self.run_timeout, work).await {
             Ok(Ok((value, connection))) => {
                 self.put(connection);
                 return Ok(value);
             }
-            Ok(Err(error)) => Fault::from(error),
-            Err(_) => Fault::Silent(self.run_timeout),
+            Ok(Err(error)) => PgError::from(error),
+            Err(_) => PgError::Timeout(self.run_timeout),
         };
-        if fault.breaks_the_link() || matches!(fault, Fault::Silent(_)) {
+        if error.breaks_connection() || matches!(error, PgError::Timeout(_)) {
             self.clear();
         }
-        Err(fault)
+        Err(error)
     }
 
-    async fn connect(&self) -> Result<PgConnection, Fault> {
+    async fn connect(&self) -> Result<PgConnection, PgError> {
         connect(&self.options.limited(), self.acquire_timeout).await
     }
 
-    /// Waits for the calls under way, then ends all connections; each for `limit` at most.
+    /// Waits for the calls under way, then closes all connections; `limit` is for each of both.
     pub(super) async fn close(&self, limit: Duration) {
         let _ = timeout(limit, self.permits.acquire_many(self.connections_max)).await;
         self.permits.close();
-        let goodbyes = self.clear().into_iter().map(|idle| idle.connection.close());
-        let _ = timeout(limit, futures_util::future::join_all(goodbyes)).await;
+        let closing = self.clear().into_iter().map(|idle| idle.connection.close());
+        let _ = timeout(limit, join_all(closing)).await;
     }
 
+    /// Removes and returns the connection that was used last, unless it was idle for too long.
     fn take(&self) -> Option<PgConnection> {
         let newest = self.idle().pop()?;
         if newest.since.elapsed() < IDLE_MAX {
@@ -136,6 +151,7 @@ impl Pool {
         None
     }
 
+    /// Adds a connection that is not in use any more.
     fn put(&self, connection: PgConnection) {
         if !self.permits.is_closed() {
             self.idle().push(Idle { connection, since: Instant::now() });
@@ -151,15 +167,15 @@ impl Pool {
     }
 }
 
-/// A connection that belongs to no pool.
+/// Opens a connection that belongs to no pool.
 pub(super) async fn connect(
     options: &PgConnectOptions,
     limit: Duration,
-) -> Result<PgConnection, Fault> {
-    let fault = match timeout(limit, PgConnection::connect_with(options)).await {
+) -> Result<PgConnection, PgError> {
+    let error = match timeout(limit, PgConnection::connect_with(options)).await {
         Ok(Ok(connection)) => return Ok(connection),
-        Ok(Err(error)) => Fault::from(error),
-        Err(_) => Fault::Silent(limit),
+        Ok(Err(error)) => PgError::from(error),
+        Err(_) => PgError::Timeout(limit),
     };
-    Err(Fault::Connect(Box::new(fault)))
+    Err(PgError::Connect(Box::new(error)))
 }

@@ -1,9 +1,9 @@
-//! Deleting what is past its retention.
+//! Deletes rows past their retention.
 
 use super::PostgresStore;
 use crate::store::{error::StoreError, purged::Purged};
 
-// Rows that another worker is deleting or writing right now are left to it.
+// Rows that another process is deleting or writing at the time are left to it.
 const ANSWERS: &str = "\
     delete from jobs where key in (\
         select key from jobs where purge_at <= now() limit $1 for update skip locked)";
@@ -22,8 +22,8 @@ const ERASURES: &str = "\
         for update skip locked)";
 
 impl PostgresStore {
-    /// Deletes rows past their retention, `max` of a table at most.
-    pub async fn purge(&self, max: u32) -> Result<Purged, StoreError> {
+    /// Deletes rows past their retention, at most `max` of each table.
+    pub(crate) async fn purge(&self, max: u32) -> Result<Purged, StoreError> {
         Ok(Purged {
             answers: self.delete(ANSWERS, max).await?,
             sessions: self.delete(SESSIONS, max).await?,

@@ -1,4 +1,4 @@
-//! The schema: bringing it up to date, and saying what it is.
+//! The schema: its version and its migrations.
 
 use std::time::Duration;
 
@@ -9,22 +9,22 @@ use sqlx::{
 };
 use tokio::time::timeout;
 
-use super::{PostgresStore, pool, sqlstate::Fault};
+use super::{PostgresStore, pool, sqlstate::PgError};
 use crate::{schema_version::Schema, store::error::StoreError};
 
-/// Limit of bringing the schema up to date, waiting for another process included: a
-/// later migration may have an index to build.
+/// The time limit of all migrations, waiting for another process included: a later one may have
+/// to build an index.
 const MIGRATE_TIMEOUT: Duration = Duration::from_mins(10);
 
-/// Where sqlx writes down what was applied.
+/// The table in which sqlx records what was applied.
 const HISTORY: &str = "_sqlx_migrations";
 
-const PRESENT: &str = "select to_regclass('_sqlx_migrations') is not null, \
-                              to_regclass('quhao_schema') is not null";
+const HAS_HISTORY: &str = "select to_regclass('_sqlx_migrations') is not null";
+const HAS_MIN_COMPATIBLE: &str = "select to_regclass('quhao_schema') is not null";
 const VERSION: &str = "select coalesce(max(version), 0) from _sqlx_migrations where success";
 const MIN_COMPATIBLE: &str = "select coalesce(max(min_compatible), 0) from quhao_schema";
 
-/// In the order of their numbers.
+/// Returns the migrations of this build, in the order of their numbers.
 fn migrations() -> Vec<Migration> {
     let files = [
         (
@@ -47,49 +47,55 @@ fn migrations() -> Vec<Migration> {
 }
 
 impl PostgresStore {
-    /// Brings the schema to [`crate::schema_version::SCHEMA_VERSION`]; says which migrations it
-    /// applied. Several processes may do so at once: one works, the others wait for it.
-    /// Ends within ten minutes.
-    pub async fn migrate(&self) -> Result<Vec<i64>, StoreError> {
+    /// Migrates the schema to [`crate::schema_version::SCHEMA_VERSION`]. Returns the migrations
+    /// that were applied. Several processes may do so at once: one migrates, the others wait for
+    /// it. Ends within ten minutes.
+    pub(crate) async fn migrate(&self) -> Result<Vec<i64>, StoreError> {
         // A connection of its own: building an index takes longer than any statement may.
         let mut connection = pool::connect(&self.options.unlimited(), self.acquire_timeout).await?;
         let applied = timeout(MIGRATE_TIMEOUT, apply(&mut connection))
             .await
-            .unwrap_or(Err(Fault::Silent(MIGRATE_TIMEOUT)))?;
+            .unwrap_or(Err(PgError::Timeout(MIGRATE_TIMEOUT)))?;
         let _ = timeout(self.acquire_timeout, connection.close()).await;
         Ok(applied)
     }
 
-    /// What the schema is now.
-    pub async fn schema(&self) -> Result<Schema, StoreError> {
+    /// Returns the version of the schema.
+    pub(crate) async fn schema(&self) -> Result<Schema, StoreError> {
         let schema = self.pool.run(|mut connection| async move {
-            let (history, compatible): (bool, bool) =
-                sqlx::query_as(PRESENT).fetch_one(&mut connection).await?;
-            let version = if history {
-                sqlx::query_scalar(VERSION).fetch_one(&mut connection).await?
-            } else {
-                0
+            let schema = Schema {
+                version: number(&mut connection, HAS_HISTORY, VERSION).await?,
+                min_compatible: number(&mut connection, HAS_MIN_COMPATIBLE, MIN_COMPATIBLE).await?,
             };
-            let min_compatible = if compatible {
-                sqlx::query_scalar(MIN_COMPATIBLE).fetch_one(&mut connection).await?
-            } else {
-                0
-            };
-            Ok((Schema { version, min_compatible }, connection))
+            Ok((schema, connection))
         });
         Ok(schema.await?)
     }
 }
 
-/// Under an advisory lock, which ends with the connection if not before. Each migration
-/// is one transaction, its line in the history included.
-async fn apply(connection: &mut PgConnection) -> Result<Vec<i64>, Fault> {
+/// Returns the number that `select` finds; 0 if its table does not exist.
+async fn number(
+    connection: &mut PgConnection,
+    has_table: &'static str,
+    select: &'static str,
+) -> Result<i64, sqlx::Error> {
+    if sqlx::query_scalar(has_table).fetch_one(&mut *connection).await? {
+        sqlx::query_scalar(select).fetch_one(connection).await
+    } else {
+        Ok(0)
+    }
+}
+
+/// Applies the migrations that the database lacks, under an advisory lock, which ends with the
+/// connection if not before. Each migration is one transaction, its line in the history
+/// included.
+async fn apply(connection: &mut PgConnection) -> Result<Vec<i64>, PgError> {
     connection.lock().await?;
     connection.ensure_migrations_table(HISTORY).await?;
     let history = connection.list_applied_migrations(HISTORY).await?;
     let mut applied = Vec::new();
-    // A history longer than this build's is fine: a newer build was here, and what it
-    // leaves usable says `min_compatible`.
+    // A history longer than this build's is fine: a newer build has migrated the database, and
+    // `min_compatible` says whether this one can still use it.
     for migration in migrations() {
         match history.iter().find(|past| past.version == migration.version) {
             None => {
@@ -110,7 +116,7 @@ mod tests {
     use crate::schema_version::SCHEMA_VERSION;
 
     #[test]
-    fn the_newest_migration_is_this_builds_schema() {
+    fn newest_migration_is_the_schema_version() {
         let versions: Vec<i64> = migrations().iter().map(|migration| migration.version).collect();
         assert_eq!(versions, (1..=SCHEMA_VERSION).collect::<Vec<_>>());
     }

@@ -1,14 +1,14 @@
-//! Reading sessions.
+//! Reads sessions.
 
-use time::OffsetDateTime;
+use sqlx::{FromRow, Row, postgres::PgRow};
 
 use super::PostgresStore;
 use crate::store::{
     error::StoreError,
-    stored::{StoredKey, StoredSession},
+    stored_session::{KeyRow, StoredSession},
 };
 use quhao_common::{
-    crypto::vault::{KeyedHash, Sealed},
+    crypto::vault::KeyedHash,
     domain::{
         app::{AppId, ClientName},
         session_handle::HandleKey,
@@ -31,21 +31,53 @@ const OF_GUEST: &str = select!("openid = $3");
 const OF_HANDLE: &str = select!("handle = $3");
 const OF_CODE: &str = select!("(code_hash = any($3) or previous_code_hash = any($3))");
 
-type SessionRow = (
-    String,
-    Option<String>,
-    Vec<u8>,
-    Vec<u8>,
-    OffsetDateTime,
-    Option<Vec<u8>>,
-    Option<Vec<u8>>,
-    Option<OffsetDateTime>,
-);
+/// A row of table `sessions`.
+struct SessionRow {
+    openid: String,
+    unionid: Option<String>,
+    current: KeyRow,
+    previous: Option<KeyRow>,
+}
+
+impl FromRow<'_, PgRow> for SessionRow {
+    fn from_row(row: &PgRow) -> Result<Self, sqlx::Error> {
+        let current = KeyRow {
+            key: row.try_get("key")?,
+            code_hash: row.try_get("code_hash")?,
+            exchanged_at: row.try_get("exchanged_at")?,
+        };
+        let previous = match row.try_get("previous_key")? {
+            None => None,
+            Some(key) => Some(KeyRow {
+                key,
+                code_hash: row.try_get("previous_code_hash")?,
+                exchanged_at: row.try_get("previous_exchanged_at")?,
+            }),
+        };
+        Ok(Self {
+            openid: row.try_get("openid")?,
+            unionid: row.try_get("unionid")?,
+            current,
+            previous,
+        })
+    }
+}
+
+impl SessionRow {
+    fn into_session(self) -> Result<StoredSession, StoreError> {
+        let keys = std::iter::once(self.current).chain(self.previous).map(KeyRow::into_key);
+        Ok(StoredSession {
+            openid: self.openid,
+            unionid: self.unionid,
+            keys: keys.collect::<Result<_, _>>()?,
+        })
+    }
+}
 
 impl PostgresStore {
-    /// The session whose current or previous key came from a login code with one of
-    /// these keyed hashes.
-    pub async fn session_of_code(
+    /// Returns the session whose current or previous key came from a login code with one of these
+    /// keyed hashes.
+    pub(crate) async fn session_of_code(
         &self,
         client: &ClientName,
         app: &AppId,
@@ -61,11 +93,11 @@ impl PostgresStore {
                 query.bind(hashes).fetch_optional(&mut connection).await?;
             Ok((row, connection))
         });
-        row.await?.map(stored).transpose()
+        row.await?.map(SessionRow::into_session).transpose()
     }
 
-    /// The session of a guest.
-    pub async fn session_of_guest(
+    /// Returns the session of a guest.
+    pub(crate) async fn session_of_guest(
         &self,
         client: &ClientName,
         app: &AppId,
@@ -77,11 +109,11 @@ impl PostgresStore {
                 query.bind(openid).fetch_optional(&mut connection).await?;
             Ok((row, connection))
         });
-        row.await?.map(stored).transpose()
+        row.await?.map(SessionRow::into_session).transpose()
     }
 
-    /// The session that clients know by `handle`.
-    pub async fn session_of_handle(
+    /// Returns the session that clients know by `handle`.
+    pub(crate) async fn session_of_handle(
         &self,
         client: &ClientName,
         app: &AppId,
@@ -94,25 +126,6 @@ impl PostgresStore {
                 query.bind(handle).fetch_optional(&mut connection).await?;
             Ok((row, connection))
         });
-        row.await?.map(stored).transpose()
+        row.await?.map(SessionRow::into_session).transpose()
     }
-}
-
-fn stored(row: SessionRow) -> Result<StoredSession, StoreError> {
-    let (openid, unionid, key, code_hash, exchanged_at, old_key, old_code, old_at) = row;
-    let mut keys = vec![stored_key(key, code_hash, exchanged_at)?];
-    if let (Some(key), Some(code_hash), Some(at)) = (old_key, old_code, old_at) {
-        keys.push(stored_key(key, code_hash, at)?);
-    }
-    Ok(StoredSession { openid, unionid, keys })
-}
-
-fn stored_key(
-    key: Vec<u8>,
-    code_hash: Vec<u8>,
-    exchanged_at: OffsetDateTime,
-) -> Result<StoredKey, StoreError> {
-    let code_hash =
-        code_hash.try_into().map_err(|_| StoreError::Form("sessions.code_hash is not 16 bytes"))?;
-    Ok(StoredKey { key: Sealed::from_bytes(key), code_hash, exchanged_at })
 }

@@ -1,14 +1,16 @@
-//! Erasure of an app, a part at a time: each looks at the next rows of a table in the order
-//! of its primary key, so that all parts together read each row once.
+//! Erases an app, one part at a time. Each part scans the next rows of a table in the order of
+//! its primary key, so that all parts together read each row once.
 
-use sqlx::SqliteConnection;
+use sqlx::{FromRow, Row, SqliteConnection, sqlite::SqliteRow};
 
-use super::{SqliteStore, answers, erasure, now_ms};
+use super::{SqliteStore, encoding::now_ms, erasure};
 use crate::store::{
-    erasure::{APP_PART_ROWS_MAX, AppCursor, AppErased, AppErasure, Erased, Part, WHOLE_APP},
+    erasure::{
+        APP_PART_ROWS_MAX, AppCursor, AppErased, AppErasure, Part, ScannedJobRow, SessionKeyRow,
+    },
     error::StoreError,
 };
-use quhao_common::envelope::unix_ms::unix_ms;
+use quhao_common::{domain::id::JobKey, envelope::unix_ms::unix_ms};
 
 pub(super) const NEXT_SESSIONS: &str = "
 SELECT client, app, openid FROM sessions WHERE (client, app, openid) > (?1, ?2, ?3)
@@ -17,103 +19,111 @@ SELECT client, app, openid FROM sessions WHERE (client, app, openid) > (?1, ?2, 
 const ERASE_SESSION: &str = "
 DELETE FROM sessions WHERE client = ?1 AND app = ?2 AND openid = ?3";
 
-/// Jobs that were created since the erasure was asked for are another matter.
+/// The erasure does not concern jobs that were created after it was asked for.
 pub(super) const NEXT_ANSWERS: &str = "
-SELECT key, app = ?2 AND status < 3 AND created_at <= ?3 FROM jobs WHERE key > ?1
+SELECT key, app = ?2 AND status < 3 AND created_at <= ?3 AS matches FROM jobs WHERE key > ?1
  ORDER BY key LIMIT ?4";
 
-type Session = (String, String, String);
+impl FromRow<'_, SqliteRow> for SessionKeyRow {
+    fn from_row(row: &SqliteRow) -> Result<Self, sqlx::Error> {
+        Ok(Self {
+            client: row.try_get("client")?,
+            app: row.try_get("app")?,
+            openid: row.try_get("openid")?,
+        })
+    }
+}
+
+impl FromRow<'_, SqliteRow> for ScannedJobRow {
+    fn from_row(row: &SqliteRow) -> Result<Self, sqlx::Error> {
+        Ok(Self { key: row.try_get("key")?, matches: row.try_get("matches")? })
+    }
+}
 
 impl SqliteStore {
-    /// See [`crate::store::Store::erase_app`].
-    pub async fn erase_app(&self, erasure: &AppErasure) -> Result<AppErased, StoreError> {
+    /// Erases a part of everything of an app. What jobs that were created earlier may still bring
+    /// will not be stored.
+    pub(crate) async fn erase_app(&self, erasure: &AppErasure) -> Result<AppErased, StoreError> {
         match erasure.after.clone().unwrap_or_else(AppCursor::first) {
             AppCursor::Session { client, app, openid } => {
-                self.erase_app_sessions(erasure, (client, app, openid)).await
+                let after = SessionKeyRow { client, app, openid };
+                self.erase_app_sessions(erasure, after).await
             }
-            AppCursor::Job(after) => {
-                let after = after.map_or_else(Vec::new, |key| key.as_bytes().to_vec());
-                self.erase_app_answers(erasure, after).await
-            }
+            AppCursor::Job(after) => self.erase_app_answers(erasure, after).await,
         }
     }
 
     async fn erase_app_sessions(
         &self,
         erasure: &AppErasure,
-        after: Session,
+        after: SessionKeyRow,
     ) -> Result<AppErased, StoreError> {
         let erasure = erasure.clone();
         let part = self.database.write(self.limit, move |connection| {
             Box::pin(async move {
                 if erasure.after.is_none() {
-                    let times = (unix_ms(erasure.erased_at), unix_ms(erasure.purge_at));
-                    erasure::record(connection, &erasure.app, &[WHOLE_APP], times).await?;
+                    erasure::record(connection, erasure.record()).await?;
                 }
-                sessions(connection, erasure.app.as_str(), after).await
+                erase_sessions(connection, erasure.app.as_str(), &after).await
             })
         });
-        let Part { last, erased: sessions } = part.await?;
-        let next = match last {
-            Some((client, app, openid)) => AppCursor::Session { client, app, openid },
-            None => AppCursor::Job(None),
-        };
-        Ok(AppErased { erased: Erased { answers: 0, sessions }, next: Some(next) })
+        Ok(part.await?.into_erased())
     }
 
     async fn erase_app_answers(
         &self,
         erasure: &AppErasure,
-        after: Vec<u8>,
+        after: Option<JobKey>,
     ) -> Result<AppErased, StoreError> {
-        let (erasure, now) = (erasure.clone(), now_ms());
+        let erasure = erasure.clone();
+        let now = now_ms();
         let part = self.database.write(self.limit, move |connection| {
-            Box::pin(async move { answers(connection, &erasure, after, now).await })
+            Box::pin(async move { erase_answers(connection, &erasure, after, now).await })
         });
-        let Part { last, erased: answers } = part.await?;
-        let last = last.map(|(key, _)| answers::key(key)).transpose()?;
-        let next = last.map(|key| AppCursor::Job(Some(key)));
-        Ok(AppErased { erased: Erased { answers, sessions: 0 }, next })
+        part.await?.into_erased()
     }
 }
 
-async fn sessions(
+/// Scans the sessions after one, and erases those of the app.
+async fn erase_sessions(
     connection: &mut SqliteConnection,
-    of: &str,
-    (client, app, openid): Session,
-) -> Result<Part<Session>, sqlx::Error> {
-    let scanned: Vec<Session> = sqlx::query_as(NEXT_SESSIONS)
-        .bind(client)
-        .bind(app)
-        .bind(openid)
+    app: &str,
+    after: &SessionKeyRow,
+) -> Result<Part<SessionKeyRow>, sqlx::Error> {
+    let scanned: Vec<SessionKeyRow> = sqlx::query_as(NEXT_SESSIONS)
+        .bind(&after.client)
+        .bind(&after.app)
+        .bind(&after.openid)
         .bind(i64::from(APP_PART_ROWS_MAX))
         .fetch_all(&mut *connection)
         .await?;
     let mut erased = 0;
-    for (client, app, openid) in scanned.iter().filter(|(_, app, _)| app == of) {
-        let erase = sqlx::query(ERASE_SESSION).bind(client).bind(app).bind(openid);
+    for row in scanned.iter().filter(|row| row.app == app) {
+        let erase = sqlx::query(ERASE_SESSION).bind(&row.client).bind(&row.app).bind(&row.openid);
         erased += erase.execute(&mut *connection).await?.rows_affected();
     }
-    Ok(Part::new(scanned, erased))
+    Ok(Part::of(scanned, erased))
 }
 
-async fn answers(
+/// Scans the answers after one, and erases those that the erasure concerns, with their
+/// callbacks.
+async fn erase_answers(
     connection: &mut SqliteConnection,
     erasure: &AppErasure,
-    after: Vec<u8>,
-    now: i64,
-) -> Result<Part<(Vec<u8>, bool)>, sqlx::Error> {
-    let scanned: Vec<(Vec<u8>, bool)> = sqlx::query_as(NEXT_ANSWERS)
-        .bind(after)
+    after: Option<JobKey>,
+    now_ms: i64,
+) -> Result<Part<ScannedJobRow>, sqlx::Error> {
+    let scanned: Vec<ScannedJobRow> = sqlx::query_as(NEXT_ANSWERS)
+        .bind(after.map_or_else(Vec::new, |key| key.as_bytes().to_vec()))
         .bind(erasure.app.as_str())
         .bind(unix_ms(erasure.erased_at))
         .bind(i64::from(APP_PART_ROWS_MAX))
         .fetch_all(&mut *connection)
         .await?;
     let mut erased = 0;
-    for (key, _) in scanned.iter().filter(|(_, found)| *found) {
-        erasure::erase(connection, key.clone(), now).await?;
+    for row in scanned.iter().filter(|row| row.matches) {
+        erasure::erase(connection, row.key.clone(), now_ms).await?;
         erased += 1;
     }
-    Ok(Part::new(scanned, erased))
+    Ok(Part::of(scanned, erased))
 }

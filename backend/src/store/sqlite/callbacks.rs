@@ -1,22 +1,23 @@
-//! Callbacks: what stands in `callbacks`, and what an operator or an answer does to it.
-//! `sqlite/claims.rs` has their sending.
+//! Callbacks: what an operator or an answer does to table `callbacks`. For their sending see
+//! `sqlite/claims.rs`.
 
-use sqlx::SqliteConnection;
+use sqlx::{FromRow, Row, SqliteConnection, sqlite::SqliteRow};
 
-use super::{SqliteStore, at, now_ms};
+use super::{
+    SqliteStore,
+    encoding::{now_ms, optional_time, time},
+};
 use crate::store::{
-    callback::{self, CallbackFilter},
+    callback::{CallbackFilter, Lookup},
+    callback_rows::{CallbackKeyRow, CallbackRow, status_number},
     error::StoreError,
 };
 use quhao_common::{
-    domain::{
-        callback_status::{CallbackState, CallbackStatus},
-        finished::Finished,
-    },
+    domain::{callback_status::CallbackState, finished::Finished},
     envelope::unix_ms::unix_ms,
 };
 
-/// An event has the number of its answer. A row past its time counts as gone.
+/// Makes an event due. It has the number of its answer. A row past its retention counts as gone.
 const MAKE_DUE: &str = "
 INSERT INTO callbacks (key, event, client, app, due_at, created_at, purge_at)
 VALUES (?1, ?2, ?3, ?4, max(?5, ?7), max(?5, ?7), ?6)
@@ -26,8 +27,8 @@ ON CONFLICT (key, event) DO UPDATE
        purge_at = excluded.purge_at, last_status = NULL, last_error = NULL, finished_at = NULL
  WHERE callbacks.purge_at <= ?7";
 
-/// Word of a failure when there is a success, and any of what was erased.
-pub(super) const CANCEL_OUTGROWN: &str = "
+/// Cancels the event of a failure when there is a success, and any when the answer was erased.
+pub(super) const CANCEL_OUTDATED: &str = "
 UPDATE callbacks SET state = 3, finished_at = ?2
  WHERE key = ?1 AND state = 0 AND event < (SELECT status FROM jobs WHERE key = ?1)";
 
@@ -62,52 +63,80 @@ macro_rules! retry {
     };
 }
 
-// The same question three times: each condition has an index. The plus keeps the one for
-// retention, which nearly all rows pass, out of it.
+// The same statement for each [`Lookup`]: each condition has an index. The plus keeps the index
+// for retention, which nearly all rows pass, out of it.
 pub(super) const LIST: &str = list!("true");
-pub(super) const LIST_OF_KEY: &str = list!("key = ?1");
+pub(super) const LIST_OF_JOB: &str = list!("key = ?1");
 pub(super) const LIST_FAILED: &str = list!("state = 2");
 pub(super) const RETRY: &str = retry!("true");
-pub(super) const RETRY_OF_KEY: &str = retry!("key = ?1");
+pub(super) const RETRY_OF_JOB: &str = retry!("key = ?1");
 
-/// A row of [`LIST`].
-type Row =
-    (Vec<u8>, i16, String, String, i16, i32, i64, i64, Option<i32>, Option<String>, Option<i64>);
+impl FromRow<'_, SqliteRow> for CallbackKeyRow {
+    fn from_row(row: &SqliteRow) -> Result<Self, sqlx::Error> {
+        Ok(Self {
+            key: row.try_get("key")?,
+            event: row.try_get("event")?,
+            client: row.try_get("client")?,
+            app: row.try_get("app")?,
+        })
+    }
+}
+
+impl FromRow<'_, SqliteRow> for CallbackRow {
+    fn from_row(row: &SqliteRow) -> Result<Self, sqlx::Error> {
+        Ok(Self {
+            callback: CallbackKeyRow::from_row(row)?,
+            state: row.try_get("state")?,
+            attempts: row.try_get("attempts")?,
+            due_at: time(row, "due_at")?,
+            created_at: time(row, "created_at")?,
+            last_status: row.try_get("last_status")?,
+            last_error: row.try_get("last_error")?,
+            finished_at: optional_time(row, "finished_at")?,
+        })
+    }
+}
 
 impl SqliteStore {
-    /// See [`crate::store::Store::callbacks`].
-    pub async fn callbacks(
+    /// Returns the callbacks that match `filter`, the newest first.
+    pub(crate) async fn callbacks(
         &self,
         filter: &CallbackFilter,
     ) -> Result<Vec<CallbackState>, StoreError> {
-        let statement = match (filter.key, filter.status) {
-            (Some(_), _) => LIST_OF_KEY,
-            (None, Some(CallbackStatus::Failed)) => LIST_FAILED,
-            (None, _) => LIST,
+        let statement = match filter.lookup() {
+            Lookup::Job => LIST_OF_JOB,
+            Lookup::Failed => LIST_FAILED,
+            Lookup::Time => LIST,
         };
-        let (filter, now) = (filter.clone(), now_ms());
+        let filter = filter.clone();
+        let now = now_ms();
         let rows = self.database.read(self.limit, move |connection| {
             let query = sqlx::query_as(statement)
                 .bind(filter.key.map(|key| key.as_bytes().to_vec()))
                 .bind(filter.app.map(String::from))
-                .bind(filter.status.map(callback::status_number))
+                .bind(filter.status.map(status_number))
                 .bind(filter.max)
                 .bind(now);
             Box::pin(query.fetch_all(connection))
         });
-        let rows: Vec<Row> = rows.await?;
-        rows.into_iter().map(state).collect()
+        let rows: Vec<CallbackRow> = rows.await?;
+        rows.into_iter().map(CallbackRow::into_state).collect()
     }
 
-    /// See [`crate::store::Store::retry_callbacks`].
-    pub async fn retry_callbacks(&self, filter: &CallbackFilter) -> Result<u64, StoreError> {
-        let statement = if filter.key.is_some() { RETRY_OF_KEY } else { RETRY };
-        let (filter, now) = (filter.clone(), now_ms());
+    /// Makes the failed callbacks that match `filter` due again, with their whole time limit.
+    /// Returns how many.
+    pub(crate) async fn retry_callbacks(&self, filter: &CallbackFilter) -> Result<u64, StoreError> {
+        let statement = match filter.lookup() {
+            Lookup::Job => RETRY_OF_JOB,
+            Lookup::Failed | Lookup::Time => RETRY,
+        };
+        let filter = filter.clone();
+        let now = now_ms();
         let retried = self.database.write(self.limit, move |connection| {
             let query = sqlx::query(statement)
                 .bind(filter.key.map(|key| key.as_bytes().to_vec()))
                 .bind(filter.app.map(String::from))
-                .bind(filter.status.map(callback::status_number))
+                .bind(filter.status.map(status_number))
                 .bind(filter.max)
                 .bind(now);
             Box::pin(query.execute(connection))
@@ -116,52 +145,34 @@ impl SqliteStore {
     }
 }
 
-/// Makes word of an answer due from `due_at` on, unless it is already, or was.
+/// Makes the event of an answer with this `status` due from `due_at_ms` on, unless it is or was
+/// due already.
 pub(super) async fn make_due(
     connection: &mut SqliteConnection,
     finished: &Finished,
-    (event, due_at): (i16, i64),
-    now: i64,
+    status: i16,
+    due_at_ms: i64,
+    now_ms: i64,
 ) -> Result<(), sqlx::Error> {
     sqlx::query(MAKE_DUE)
         .bind(finished.key.as_bytes().as_slice())
-        .bind(event)
+        .bind(status)
         .bind(finished.client.as_str())
         .bind(finished.app.as_str())
-        .bind(due_at)
+        .bind(due_at_ms)
         .bind(unix_ms(finished.purge_at))
-        .bind(now)
+        .bind(now_ms)
         .execute(connection)
         .await?;
     Ok(())
 }
 
-/// To be called after the answer was written.
-pub(super) async fn cancel_outgrown(
+/// Cancels events that the answer to `key` has outdated. To be called after it was written.
+pub(super) async fn cancel_outdated(
     connection: &mut SqliteConnection,
     key: Vec<u8>,
-    now: i64,
+    now_ms: i64,
 ) -> Result<(), sqlx::Error> {
-    sqlx::query(CANCEL_OUTGROWN).bind(key).bind(now).execute(connection).await?;
+    sqlx::query(CANCEL_OUTDATED).bind(key).bind(now_ms).execute(connection).await?;
     Ok(())
-}
-
-fn state(row: Row) -> Result<CallbackState, StoreError> {
-    let (key, event, client, app, number, attempts, due_at, created_at, status, error, end) = row;
-    let (key, event, client, app) = callback::identity((key, event, client, app))?;
-    let standing = callback::status_of_number(number)?;
-    let due_at = if standing == CallbackStatus::Due { Some(at(due_at)?) } else { None };
-    Ok(CallbackState {
-        key,
-        event,
-        client,
-        app,
-        status: standing,
-        attempts: callback::attempts(attempts)?,
-        due_at,
-        created_at: at(created_at)?,
-        last_status: callback::http_status(status)?,
-        last_error: error,
-        finished_at: end.map(at).transpose()?,
-    })
 }

@@ -1,18 +1,21 @@
-//! Sending callbacks: claiming those that are due, and recording what became of them.
+//! Sending callbacks: claims those that are due, and records the results of attempts.
 
-use sqlx::SqliteConnection;
+use sqlx::{FromRow, Row, SqliteConnection, sqlite::SqliteRow};
+use time::OffsetDateTime;
 
-use super::{SqliteStore, answers, at, now_ms};
+use super::{
+    SqliteStore,
+    encoding::{now_ms, time},
+};
 use crate::store::{
-    callback::{self, AttemptEnd, Attempted, Claim, DueCallback, event_number, status_number},
+    answer_row::AnswerRow,
+    callback::{Attempted, Claim, DueCallback},
+    callback_rows::{AttemptRow, CallbackKeyRow, ClaimedRow, event_number},
     error::StoreError,
 };
-use quhao_common::{
-    domain::{app::ClientName, callback_status::CallbackStatus},
-    envelope::unix_ms::unix_ms,
-};
+use quhao_common::{domain::app::ClientName, envelope::unix_ms::unix_ms};
 
-/// Client by client, so that the backlog of one that is left out is not read.
+/// Finds the clients one by one, so that the backlog of one that is left out is not read.
 pub(super) const NEXT_CLIENT: &str =
     "SELECT client FROM callbacks WHERE state = 0 AND client > ?1 ORDER BY client LIMIT 1";
 
@@ -27,40 +30,69 @@ const CLAIM: &str = "
 UPDATE callbacks SET attempts = attempts + 1, due_at = ?3 WHERE key = ?1 AND event = ?2";
 
 pub(super) const CLAIMED: &str = "
-SELECT c.key, c.event, c.client, c.app, c.attempts, c.created_at,
+SELECT c.key, c.event, c.client, c.app, c.attempts, c.created_at AS due_since,
        j.created_at, j.expires_at, j.finished_at, j.purge_at, j.answer, j.failure
   FROM callbacks AS c JOIN jobs AS j ON j.key = c.key
  WHERE c.key = ?1 AND c.event = ?2";
 
-/// A cancelled callback stays so, and so does one that was claimed again since.
+/// A cancelled callback stays cancelled, and one that was claimed again since is left alone.
 const RECORD: &str = "
 UPDATE callbacks
    SET state = ?4, due_at = coalesce(?5, due_at), last_status = ?6, last_error = ?7,
        finished_at = ?8
  WHERE key = ?1 AND event = ?2 AND attempts = ?3 AND state = 0";
 
-/// A row of [`DUE`].
-type Due = (i64, Vec<u8>, i16);
+/// A row of [`DUE`], in the order of their times.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct DueRow {
+    /// In milliseconds since 1970.
+    due_at: i64,
+    key: Vec<u8>,
+    event: i16,
+}
 
-/// A row of [`CLAIMED`].
-type Row = (Vec<u8>, i16, String, String, i32, i64, i64, i64, i64, i64, Vec<u8>, Option<String>);
+impl FromRow<'_, SqliteRow> for DueRow {
+    fn from_row(row: &SqliteRow) -> Result<Self, sqlx::Error> {
+        Ok(Self {
+            due_at: row.try_get("due_at")?,
+            key: row.try_get("key")?,
+            event: row.try_get("event")?,
+        })
+    }
+}
+
+impl FromRow<'_, SqliteRow> for ClaimedRow {
+    fn from_row(row: &SqliteRow) -> Result<Self, sqlx::Error> {
+        Ok(Self {
+            callback: CallbackKeyRow::from_row(row)?,
+            attempts: row.try_get("attempts")?,
+            due_since: time(row, "due_since")?,
+            answer: AnswerRow::from_row(row)?,
+        })
+    }
+}
 
 impl SqliteStore {
-    /// See [`crate::store::Store::claim_callbacks`].
-    pub async fn claim_callbacks(&self, claim: Claim<'_>) -> Result<Vec<DueCallback>, StoreError> {
-        let (max, except, now) = (claim.max, claim.except.to_vec(), now_ms());
-        let until = unix_ms(time::OffsetDateTime::now_utc() + claim.lease);
+    /// Claims callbacks that are due, the longest due first.
+    pub(crate) async fn claim_callbacks(
+        &self,
+        claim: Claim<'_>,
+    ) -> Result<Vec<DueCallback>, StoreError> {
+        let max = claim.max;
+        let except = claim.except.to_vec();
+        let now = now_ms();
+        let until = unix_ms(OffsetDateTime::now_utc() + claim.lease);
         let rows = self.database.write(self.limit, move |connection| {
             Box::pin(async move {
-                let due = due(connection, &except, max, now).await?;
-                claimed(connection, due, until).await
+                let due = find_due(connection, &except, max, now).await?;
+                claim_all(connection, due, until).await
             })
         });
-        rows.await?.into_iter().map(callback).collect()
+        rows.await?.into_iter().map(ClaimedRow::into_due).collect()
     }
 
-    /// See [`crate::store::Store::record_callbacks`].
-    pub async fn record_callbacks(&self, attempted: &[Attempted]) -> Result<(), StoreError> {
+    /// Records the results of attempts at claimed callbacks.
+    pub(crate) async fn record_callbacks(&self, attempted: &[Attempted]) -> Result<(), StoreError> {
         if attempted.is_empty() {
             return Ok(());
         }
@@ -77,21 +109,21 @@ impl SqliteStore {
     }
 }
 
-/// The longest due of all clients but `except`.
-async fn due(
+/// Returns the longest due callbacks of all clients but `except`.
+async fn find_due(
     connection: &mut SqliteConnection,
     except: &[ClientName],
     max: u32,
-    now: i64,
-) -> Result<Vec<Due>, sqlx::Error> {
-    let mut all: Vec<Due> = Vec::new();
+    now_ms: i64,
+) -> Result<Vec<DueRow>, sqlx::Error> {
+    let mut all: Vec<DueRow> = Vec::new();
     let mut last = String::new();
     loop {
         let next = sqlx::query_scalar(NEXT_CLIENT).bind(&last);
         let Some(client) = next.fetch_optional(&mut *connection).await? else { break };
         last = client;
         if except.iter().all(|name| name.as_str() != last) {
-            let due = sqlx::query_as(DUE).bind(&last).bind(now).bind(max);
+            let due = sqlx::query_as(DUE).bind(&last).bind(now_ms).bind(max);
             all.extend(due.fetch_all(&mut *connection).await?);
         }
     }
@@ -100,14 +132,15 @@ async fn due(
     Ok(all)
 }
 
-async fn claimed(
+/// Claims callbacks until `until_ms`.
+async fn claim_all(
     connection: &mut SqliteConnection,
-    due: Vec<Due>,
-    until: i64,
-) -> Result<Vec<Row>, sqlx::Error> {
+    due: Vec<DueRow>,
+    until_ms: i64,
+) -> Result<Vec<ClaimedRow>, sqlx::Error> {
     let mut rows = Vec::with_capacity(due.len());
-    for (_, key, event) in due {
-        let claim = sqlx::query(CLAIM).bind(&key).bind(event).bind(until);
+    for DueRow { key, event, .. } in due {
+        let claim = sqlx::query(CLAIM).bind(&key).bind(event).bind(until_ms);
         claim.execute(&mut *connection).await?;
         let claimed = sqlx::query_as(CLAIMED).bind(key).bind(event);
         rows.push(claimed.fetch_one(&mut *connection).await?);
@@ -119,51 +152,17 @@ async fn record(
     connection: &mut SqliteConnection,
     attempted: &Attempted,
 ) -> Result<(), sqlx::Error> {
-    let ended = Some(unix_ms(attempted.at));
-    let (state, due_at, ended) = match attempted.end {
-        AttemptEnd::Delivered => (CallbackStatus::Delivered, None, ended),
-        AttemptEnd::Again { due_at } => (CallbackStatus::Due, Some(unix_ms(due_at)), None),
-        AttemptEnd::Failed => (CallbackStatus::Failed, None, ended),
-    };
+    let AttemptRow { state, due_at, finished_at } = AttemptRow::of(attempted);
     sqlx::query(RECORD)
         .bind(attempted.key.as_bytes().as_slice())
         .bind(event_number(attempted.event))
         .bind(attempted.attempt)
-        .bind(status_number(state))
-        .bind(due_at)
+        .bind(state)
+        .bind(due_at.map(unix_ms))
         .bind(attempted.status)
         .bind(attempted.error)
-        .bind(ended)
+        .bind(finished_at.map(unix_ms))
         .execute(connection)
         .await?;
     Ok(())
-}
-
-fn callback(row: Row) -> Result<DueCallback, StoreError> {
-    let (
-        bytes,
-        event,
-        client,
-        app,
-        attempts,
-        created_at,
-        accepted,
-        expires,
-        finished,
-        purge,
-        answer,
-        failure,
-    ) = row;
-    let answer = (bytes.clone(), accepted, expires, finished, purge, Some(answer), failure);
-    let answer = answers::answer(answer)?;
-    let (key, event, client, app) = callback::identity((bytes, event, client, app))?;
-    Ok(DueCallback {
-        key,
-        event,
-        client,
-        app,
-        attempt: callback::attempts(attempts)?,
-        created_at: at(created_at)?,
-        answer,
-    })
 }

@@ -1,17 +1,20 @@
-//! Erasure of an answer and of a person, and the record that keeps out what is under way.
+//! Erases an answer or a person, and records what keeps out outcomes that are under way.
 //!
-//! One task writes, a command after the other: whatever was committed before an erasure is
-//! there to be erased, and whatever comes after it finds the record.
+//! One task writes, one command after the other. So what was committed before an erasure is
+//! there to be erased, and what is committed after it reads the record.
 
-use sqlx::SqliteConnection;
+use sqlx::{FromRow, Row, SqliteConnection, sqlite::SqliteRow};
 
-use super::{SqliteStore, callbacks, now_ms};
+use super::{
+    SqliteStore, callbacks,
+    encoding::{hex_array, now_ms},
+};
 use crate::store::{
-    erasure::{Erased, Erasure, Tombstone},
+    erasure::{Erased, Erasure, ErasureRecord, Tombstone},
     error::StoreError,
     notification::{FinishedJobs, Notification},
 };
-use quhao_common::{crypto::vault::KeyedHash, domain::app::AppId, envelope::unix_ms::unix_ms};
+use quhao_common::envelope::unix_ms::unix_ms;
 
 const RECORD: &str = "
 INSERT INTO erasures (app, subject, erased_at, purge_at) VALUES (?1, ?2, ?3, ?4)
@@ -19,8 +22,8 @@ ON CONFLICT (app, subject) DO UPDATE
    SET erased_at = max(erasures.erased_at, excluded.erased_at),
        purge_at = max(erasures.purge_at, excluded.purge_at)";
 
-/// A row past its time counts as gone.
-const LIVING: &str = "
+/// Finds out whether there is an answer. A row past its retention counts as gone.
+const EXISTS: &str = "
 SELECT EXISTS (SELECT 1 FROM jobs
                 WHERE key = ?1 AND client = ?2 AND app = ?3 AND status < 3 AND purge_at > ?4)";
 
@@ -48,28 +51,43 @@ DELETE FROM sessions
    AND (openid IN (SELECT value FROM json_each(?3))
         OR phone_hash IN (SELECT unhex(value) FROM json_each(?4)))";
 
+/// A row of [`ANSWERS`].
+struct ErasedRow {
+    key: Vec<u8>,
+    openid: Option<String>,
+}
+
+impl FromRow<'_, SqliteRow> for ErasedRow {
+    fn from_row(row: &SqliteRow) -> Result<Self, sqlx::Error> {
+        Ok(Self { key: row.try_get("key")?, openid: row.try_get("openid")? })
+    }
+}
+
 impl SqliteStore {
-    /// See [`crate::store::Store::erase_job`].
-    pub async fn erase_job(&self, tombstone: &Tombstone) -> Result<bool, StoreError> {
-        let (key, tombstone, now) = (tombstone.key, tombstone.clone(), now_ms());
+    /// Erases one answer. If it is still to come, it will not be stored. Returns whether there
+    /// was one.
+    pub(crate) async fn erase_job(&self, tombstone: &Tombstone) -> Result<bool, StoreError> {
+        let key = tombstone.key;
+        let tombstone = tombstone.clone();
+        let now = now_ms();
         let was_there = self
             .database
             .write(self.limit, move |connection| {
                 Box::pin(async move { erase_one(connection, &tombstone, now).await })
             })
             .await?;
-        // Nobody may be listening.
-        let _ = self.news.send(Notification::of(FinishedJobs::Keys(vec![key]), None));
+        self.notify(Notification::of_commit(FinishedJobs::Keys(vec![key]), None));
         Ok(was_there)
     }
 
-    /// See [`crate::store::Store::erase_person`].
-    pub async fn erase_person(&self, erasure: &Erasure) -> Result<Erased, StoreError> {
-        let (erasure, now) = (erasure.clone(), now_ms());
+    /// Erases everything about a person. What jobs that were created earlier may still bring will
+    /// not be stored.
+    pub(crate) async fn erase_person(&self, erasure: &Erasure) -> Result<Erased, StoreError> {
+        let erasure = erasure.clone();
+        let now = now_ms();
         let erased = self.database.write(self.limit, move |connection| {
             Box::pin(async move {
-                let times = (unix_ms(erasure.erased_at), unix_ms(erasure.purge_at));
-                record(connection, &erasure.app, &erasure.subjects, times).await?;
+                record(connection, erasure.record()).await?;
                 erase_person(connection, &erasure, now).await
             })
         });
@@ -77,45 +95,43 @@ impl SqliteStore {
     }
 }
 
-/// From here on, nothing of `subjects` comes that is not there yet.
+/// Records an erasure. Later commits add no outcomes of earlier jobs about its subjects.
 pub(super) async fn record(
     connection: &mut SqliteConnection,
-    app: &AppId,
-    subjects: &[KeyedHash],
-    (erased_at, purge_at): (i64, i64),
+    record: ErasureRecord<'_>,
 ) -> Result<(), sqlx::Error> {
-    for subject in subjects {
+    for subject in record.subjects {
         sqlx::query(RECORD)
-            .bind(app.as_str())
+            .bind(record.app.as_str())
             .bind(subject.as_slice())
-            .bind(erased_at)
-            .bind(purge_at)
+            .bind(unix_ms(record.erased_at))
+            .bind(unix_ms(record.purge_at))
             .execute(&mut *connection)
             .await?;
     }
     Ok(())
 }
 
-/// Makes the row of an answer the fact alone.
+/// Erases one answer, so that only the fact is left, with its callbacks.
 pub(super) async fn erase(
     connection: &mut SqliteConnection,
     key: Vec<u8>,
-    now: i64,
+    now_ms: i64,
 ) -> Result<(), sqlx::Error> {
     sqlx::query(ERASE).bind(&key).execute(&mut *connection).await?;
-    callbacks::cancel_outgrown(connection, key, now).await
+    callbacks::cancel_outdated(connection, key, now_ms).await
 }
 
 async fn erase_one(
     connection: &mut SqliteConnection,
     tombstone: &Tombstone,
-    now: i64,
+    now_ms: i64,
 ) -> Result<bool, sqlx::Error> {
-    let was_there = sqlx::query_scalar(LIVING)
+    let was_there = sqlx::query_scalar(EXISTS)
         .bind(tombstone.key.as_bytes().as_slice())
         .bind(tombstone.client.as_str())
         .bind(tombstone.app.as_str())
-        .bind(now)
+        .bind(now_ms)
         .fetch_one(&mut *connection)
         .await?;
     sqlx::query(KEEP_OUT)
@@ -126,17 +142,17 @@ async fn erase_one(
         .bind(unix_ms(tombstone.purge_at))
         .execute(&mut *connection)
         .await?;
-    callbacks::cancel_outgrown(connection, tombstone.key.as_bytes().to_vec(), now).await?;
+    callbacks::cancel_outdated(connection, tombstone.key.as_bytes().to_vec(), now_ms).await?;
     Ok(was_there)
 }
 
 async fn erase_person(
     connection: &mut SqliteConnection,
     erasure: &Erasure,
-    now: i64,
+    now_ms: i64,
 ) -> Result<Erased, sqlx::Error> {
-    let hashes = crate::store::sqlite::json(&erasure.phone_hashes);
-    let found: Vec<(Vec<u8>, Option<String>)> = sqlx::query_as(ANSWERS)
+    let hashes = hex_array(&erasure.phone_hashes);
+    let found: Vec<ErasedRow> = sqlx::query_as(ANSWERS)
         .bind(erasure.client.as_str())
         .bind(erasure.app.as_str())
         .bind(serde_json::Value::from(erasure.openids.clone()).to_string())
@@ -145,9 +161,9 @@ async fn erase_person(
         .await?;
     let answers = found.len() as u64;
     let mut openids = erasure.openids.clone();
-    for (key, openid) in found {
-        erase(connection, key, now).await?;
-        openids.extend(openid);
+    for row in found {
+        erase(connection, row.key, now_ms).await?;
+        openids.extend(row.openid);
     }
     let sessions = sqlx::query(ERASE_SESSIONS)
         .bind(erasure.client.as_str())

@@ -1,8 +1,8 @@
-//! What an exchange does to the session of its guest.
+//! Writes what an exchange gave into the session of its guest.
 
 use sqlx::SqliteConnection;
 
-use super::sessions::{Guest, Key, of_guest};
+use super::sessions::{KeptKey, KeptSession, of_guest};
 use crate::store::batch::Exchange;
 use quhao_common::{
     crypto::vault::KeyedHash, domain::finished::NewSession, envelope::unix_ms::unix_ms,
@@ -23,15 +23,15 @@ ON CONFLICT (client, app, openid) DO UPDATE
        previous_exchanged_at = excluded.previous_exchanged_at,
        handle = excluded.handle, phone_hash = excluded.phone_hash";
 
-/// What `kept` becomes when an exchange gave `new`.
+/// Returns what the `kept` session becomes when an exchange gave a `new` one.
 ///
-/// Keys are ordered by the time of their exchange, not of their arrival, and shift only
-/// when they differ: the platform gives the same key again and again for some days.
-pub(super) fn merged(kept: Guest, new: Guest) -> Guest {
+/// Keys are ordered by the time of their exchange, not of their arrival, and shift only when
+/// they differ: the platform gives the same key again and again for some days.
+pub(super) fn merged(kept: KeptSession, new: KeptSession) -> KeptSession {
     let purge_at = kept.purge_at.max(new.purge_at);
     let same = new.current.hash == kept.current.hash;
     if new.current.exchanged_at >= kept.current.exchanged_at {
-        return Guest {
+        return KeptSession {
             unionid: new.unionid.or(kept.unionid),
             phone_hash: new.phone_hash.or(kept.phone_hash),
             previous: if same { kept.previous } else { Some(kept.current) },
@@ -45,28 +45,28 @@ pub(super) fn merged(kept: Guest, new: Guest) -> Guest {
         .is_none_or(|previous| new.current.exchanged_at > previous.exchanged_at);
     let previous = if !same && between { Some(new.current) } else { kept.previous };
     let phone_hash = kept.phone_hash.or(new.phone_hash);
-    Guest { phone_hash, previous, purge_at, ..kept }
+    KeptSession { phone_hash, previous, purge_at, ..kept }
 }
 
-/// Keeps what an exchange gave. Reading first is safe: nobody else writes.
-pub(super) async fn keep(
+/// Stores what an exchange gave. To read first is safe: nobody else writes.
+pub(super) async fn store(
     connection: &mut SqliteConnection,
     exchange: &Exchange<'_>,
-    now: i64,
+    now_ms: i64,
 ) -> Result<(), sqlx::Error> {
-    let new = guest(exchange.session, exchange.phone_hash);
-    let guest = match of_guest(connection, exchange.guest, now).await? {
+    let new = new_session(exchange.session, exchange.phone_hash);
+    let session = match of_guest(connection, exchange.guest, now_ms).await? {
         None => new,
-        Some(row) => merged(row.guest, new),
+        Some(row) => merged(row.session, new),
     };
-    write(connection, exchange, guest).await
+    write(connection, exchange, session).await
 }
 
-fn guest(session: &NewSession, phone_hash: Option<&KeyedHash>) -> Guest {
-    Guest {
+fn new_session(session: &NewSession, phone_hash: Option<&KeyedHash>) -> KeptSession {
+    KeptSession {
         unionid: session.unionid.clone(),
         phone_hash: phone_hash.map(|hash| hash.to_vec()),
-        current: Key {
+        current: KeptKey {
             sealed: session.key.as_bytes().to_vec(),
             hash: session.key_hash.to_vec(),
             code_hash: session.code_hash.to_vec(),
@@ -80,16 +80,16 @@ fn guest(session: &NewSession, phone_hash: Option<&KeyedHash>) -> Guest {
 async fn write(
     connection: &mut SqliteConnection,
     exchange: &Exchange<'_>,
-    guest: Guest,
+    session: KeptSession,
 ) -> Result<(), sqlx::Error> {
-    let (client, app, openid) = exchange.guest;
-    let (current, previous) = (guest.current, guest.previous);
+    let current = session.current;
+    let previous = session.previous;
     sqlx::query(WRITE)
-        .bind(client.as_str())
-        .bind(app.as_str())
-        .bind(openid)
-        .bind(guest.unionid)
-        .bind(guest.purge_at)
+        .bind(exchange.guest.client.as_str())
+        .bind(exchange.guest.app.as_str())
+        .bind(exchange.guest.openid)
+        .bind(session.unionid)
+        .bind(session.purge_at)
         .bind(current.sealed)
         .bind(current.hash)
         .bind(current.code_hash)
@@ -99,7 +99,7 @@ async fn write(
         .bind(previous.as_ref().map(|key| key.code_hash.clone()))
         .bind(previous.as_ref().map(|key| key.exchanged_at))
         .bind(exchange.session.handle.as_bytes().as_slice())
-        .bind(guest.phone_hash)
+        .bind(session.phone_hash)
         .execute(connection)
         .await?;
     Ok(())

@@ -1,14 +1,15 @@
 use std::{path::Path, time::Duration};
 
+use tempfile::TempDir;
 use time::OffsetDateTime;
 
 use super::{
     SqliteStore,
     exchanges::merged,
-    sessions::{Guest, Key},
+    sessions::{KeptKey, KeptSession},
 };
 use crate::{
-    sqlite_file::{Database, scratch::Scratch},
+    sqlite_file::Database,
     store::notification::{FinishedJobs, Notification},
 };
 use quhao_common::{
@@ -100,13 +101,13 @@ async fn answer(store: &SqliteStore, number: usize) -> Option<Vec<u8>> {
 }
 
 #[tokio::test]
-async fn the_statement_improves_answers_by_the_seams_rule() {
-    let scratch = Scratch::new();
-    let store = opened(&scratch.path("quhao.db")).await;
+async fn statement_improves_answers_by_the_seams_rule() {
+    let folder = TempDir::new().unwrap();
+    let store = opened(&folder.path().join("quhao.db")).await;
     let failures = FailureCode::ALL.iter().copied().map(FinalState::Failed);
-    let endings: Vec<FinalState> = failures.chain([FinalState::Succeeded]).collect();
+    let states: Vec<FinalState> = failures.chain([FinalState::Succeeded]).collect();
     let pairs: Vec<(FinalState, FinalState)> =
-        endings.iter().flat_map(|a| endings.iter().map(|b| (*a, *b))).collect();
+        states.iter().flat_map(|a| states.iter().map(|b| (*a, *b))).collect();
     let batch = |pick: fn(&(FinalState, FinalState)) -> FinalState, text| -> Vec<Finished> {
         pairs.iter().enumerate().map(|(at, pair)| finished(at, pick(pair), text)).collect()
     };
@@ -121,16 +122,16 @@ async fn the_statement_improves_answers_by_the_seams_rule() {
 }
 
 #[tokio::test]
-async fn what_is_past_its_time_is_gone_and_gives_way() {
-    let scratch = Scratch::new();
-    let store = opened(&scratch.path("quhao.db")).await;
+async fn row_past_its_retention_is_gone_and_replaced() {
+    let folder = TempDir::new().unwrap();
+    let store = opened(&folder.path().join("quhao.db")).await;
     let mut old = exchanged(1, 1, now() - HOUR);
     old.purge_at = now() - time::Duration::SECOND;
     old.session.as_mut().unwrap().purge_at = old.purge_at;
     let fresh = finished(2, FinalState::Succeeded, "fresh");
     store.finish(&[old, fresh.clone()]).await.unwrap();
-    let copies = [1, 2, 3].map(|number| (key(number), now()));
-    assert_eq!(store.answered(&copies).await.unwrap(), [key(2)].into());
+    let jobs = [1, 2, 3].map(|number| (key(number), now()));
+    assert_eq!(store.answered(&jobs).await.unwrap(), [key(2)].into());
     assert_eq!(answer(&store, 1).await, None);
     let (client, app) = owner();
     assert!(store.session_of_guest(&client, &app, "guest").await.unwrap().is_none());
@@ -149,9 +150,9 @@ async fn what_is_past_its_time_is_gone_and_gives_way() {
 }
 
 #[tokio::test]
-async fn a_guests_two_last_keys_are_found_by_guest_and_by_code() {
-    let scratch = Scratch::new();
-    let store = opened(&scratch.path("quhao.db")).await;
+async fn last_two_keys_are_found_by_guest_and_by_code() {
+    let folder = TempDir::new().unwrap();
+    let store = opened(&folder.path().join("quhao.db")).await;
     let (client, app) = owner();
     let start = now();
     // Codes 1 to 4 gave keys 1, 1, 2, 3; in one batch, in no order, and twice.
@@ -183,12 +184,12 @@ async fn a_guests_two_last_keys_are_found_by_guest_and_by_code() {
 
 #[test]
 fn keys_shift_by_the_time_of_their_exchange() {
-    fn made(name: u8, at: i64) -> Key {
+    fn made(name: u8, at: i64) -> KeptKey {
         let code_hash = vec![u8::try_from(at).unwrap()];
-        Key { sealed: vec![name], hash: vec![name], code_hash, exchanged_at: at }
+        KeptKey { sealed: vec![name], hash: vec![name], code_hash, exchanged_at: at }
     }
-    fn guest(current: (u8, i64), previous: Option<(u8, i64)>) -> Guest {
-        Guest {
+    fn session(current: (u8, i64), previous: Option<(u8, i64)>) -> KeptSession {
+        KeptSession {
             unionid: None,
             phone_hash: None,
             current: made(current.0, current.1),
@@ -198,45 +199,45 @@ fn keys_shift_by_the_time_of_their_exchange() {
     }
     // Kept, new, what becomes of it. A key is its name and the time of its exchange.
     let table = [
-        ("the same key again", guest((1, 5), None), (1, 6), guest((1, 6), None)),
+        ("the same key again", session((1, 5), None), (1, 6), session((1, 6), None)),
         (
             "again, with one before",
-            guest((2, 5), Some((1, 3))),
+            session((2, 5), Some((1, 3))),
             (2, 6),
-            guest((2, 6), Some((1, 3))),
+            session((2, 6), Some((1, 3))),
         ),
-        ("another key", guest((1, 5), None), (2, 6), guest((2, 6), Some((1, 5)))),
-        ("a third key", guest((2, 5), Some((1, 3))), (3, 6), guest((3, 6), Some((2, 5)))),
+        ("another key", session((1, 5), None), (2, 6), session((2, 6), Some((1, 5)))),
+        ("a third key", session((2, 5), Some((1, 3))), (3, 6), session((3, 6), Some((2, 5)))),
         (
             "back to the one before",
-            guest((2, 5), Some((1, 3))),
+            session((2, 5), Some((1, 3))),
             (1, 6),
-            guest((1, 6), Some((2, 5))),
+            session((1, 6), Some((2, 5))),
         ),
-        ("at the same time", guest((1, 5), None), (2, 5), guest((2, 5), Some((1, 5)))),
-        ("late, the same key", guest((1, 5), None), (1, 4), guest((1, 5), None)),
-        ("late, another key", guest((2, 5), None), (1, 4), guest((2, 5), Some((1, 4)))),
-        ("late, between", guest((3, 5), Some((1, 3))), (2, 4), guest((3, 5), Some((2, 4)))),
-        ("too late", guest((3, 5), Some((2, 4))), (1, 3), guest((3, 5), Some((2, 4)))),
+        ("at the same time", session((1, 5), None), (2, 5), session((2, 5), Some((1, 5)))),
+        ("late, the same key", session((1, 5), None), (1, 4), session((1, 5), None)),
+        ("late, another key", session((2, 5), None), (1, 4), session((2, 5), Some((1, 4)))),
+        ("late, between", session((3, 5), Some((1, 3))), (2, 4), session((3, 5), Some((2, 4)))),
+        ("too late", session((3, 5), Some((2, 4))), (1, 3), session((3, 5), Some((2, 4)))),
         (
             "as old as the one before",
-            guest((3, 5), Some((2, 4))),
+            session((3, 5), Some((2, 4))),
             (1, 4),
-            guest((3, 5), Some((2, 4))),
+            session((3, 5), Some((2, 4))),
         ),
     ];
     for (what, kept, new, expected) in table {
-        assert_eq!(merged(kept, guest(new, None)), expected, "{what}");
+        assert_eq!(merged(kept, session(new, None)), expected, "{what}");
     }
 
-    let named = |name: Option<&str>, at: i64, purge_at| Guest {
+    let named = |name: Option<&str>, at: i64, purge_at| KeptSession {
         unionid: name.map(str::to_owned),
         purge_at,
-        ..guest((1, at), None)
+        ..session((1, at), None)
     };
     let union = |kept, new| {
-        let guest = merged(kept, new);
-        (guest.unionid, guest.purge_at)
+        let session = merged(kept, new);
+        (session.unionid, session.purge_at)
     };
     let some = |name: &str| Some(name.to_owned());
     assert_eq!(union(named(Some("a"), 5, 9), named(None, 6, 8)), (some("a"), 9));
@@ -245,39 +246,39 @@ fn keys_shift_by_the_time_of_their_exchange() {
 }
 
 #[test]
-fn a_number_stays_until_a_later_exchange_brings_another() {
-    let guest = |number: Option<u8>, exchanged_at: i64| Guest {
+fn phone_stays_until_a_later_exchange_brings_another() {
+    let session = |number: Option<u8>, exchanged_at: i64| KeptSession {
         unionid: None,
         phone_hash: number.map(|number| vec![number]),
-        current: Key { sealed: vec![1], hash: vec![1], code_hash: vec![1], exchanged_at },
+        current: KeptKey { sealed: vec![1], hash: vec![1], code_hash: vec![1], exchanged_at },
         previous: None,
         purge_at: 100,
     };
     for (kept, new, left) in [
-        (guest(None, 5), guest(Some(1), 6), Some(1)),
-        (guest(None, 5), guest(Some(1), 4), Some(1)),
-        (guest(Some(1), 5), guest(None, 6), Some(1)),
-        (guest(Some(1), 5), guest(Some(2), 6), Some(2)),
-        (guest(Some(1), 5), guest(Some(2), 4), Some(1)),
+        (session(None, 5), session(Some(1), 6), Some(1)),
+        (session(None, 5), session(Some(1), 4), Some(1)),
+        (session(Some(1), 5), session(None, 6), Some(1)),
+        (session(Some(1), 5), session(Some(2), 6), Some(2)),
+        (session(Some(1), 5), session(Some(2), 4), Some(1)),
     ] {
         assert_eq!(merged(kept, new).phone_hash, left.map(|number| vec![number]));
     }
 }
 
 #[tokio::test]
-async fn listeners_hear_of_commits_and_of_what_they_missed() {
-    let scratch = Scratch::new();
-    let store = opened(&scratch.path("quhao.db")).await;
-    let mut feed = store.listen();
+async fn listeners_are_notified_of_commits_and_gaps() {
+    let folder = TempDir::new().unwrap();
+    let store = opened(&folder.path().join("quhao.db")).await;
+    let mut notifications = store.listen();
     let failed = FinalState::Failed(FailureCode::NoPhone);
     let batch = [finished(2, failed, "a"), finished(1, failed, "b"), finished(2, failed, "c")];
     store.finish(&batch).await.unwrap();
-    assert_eq!(feed.next().await.finished, FinishedJobs::Keys(vec![key(1), key(2)]));
+    assert_eq!(notifications.next().await.finished, FinishedJobs::Keys(vec![key(1), key(2)]));
     store.finish(&[]).await.unwrap();
-    for number in 0..=crate::store::sqlite::NEWS_MAX {
+    for number in 0..=crate::store::sqlite::NOTIFICATIONS_MAX {
         store.finish(&[finished(number, failed, "d")]).await.unwrap();
     }
-    assert_eq!(feed.next().await, Notification::lost());
-    assert_eq!(feed.next().await.finished, FinishedJobs::Keys(vec![key(1)]));
+    assert_eq!(notifications.next().await, Notification::gap());
+    assert_eq!(notifications.next().await.finished, FinishedJobs::Keys(vec![key(1)]));
     store.close().await;
 }

@@ -1,9 +1,9 @@
-//! Publishing, the owner of the channel: one task publishes and keeps every open confirm.
+//! Publishing, the owner's side: one task publishes, and keeps every open confirm.
 //!
-//! It must be the only one to publish on the channel: lapin numbers a publish and queues
-//! it in two steps, so that two tasks on two threads get each other's confirms. And it
-//! keeps a confirm after its caller has stopped waiting, since a confirm that is dropped
-//! stays in lapin's memory for as long as the channel lives.
+//! It must be the only one to publish on the channel: lapin numbers a publish and queues it
+//! in two steps, so that two tasks on two threads get each other's confirms. And it keeps a
+//! confirm after its caller has stopped waiting, since a confirm that is dropped stays in
+//! lapin's memory for as long as the channel lives.
 
 use std::{
     pin::pin,
@@ -11,265 +11,247 @@ use std::{
     time::{Duration, Instant},
 };
 
-use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
-use lapin::{
-    Channel, Confirmation,
-    options::{BasicPublishOptions, ConfirmSelectOptions},
-    types::ShortString,
-};
-use time::OffsetDateTime;
-use tokio::{
-    sync::mpsc,
-    time::{MissedTickBehavior, interval, timeout},
-};
+use futures_util::{FutureExt, StreamExt, stream::FuturesUnordered};
+use lapin::{Channel, options::ConfirmSelectOptions};
+use tokio::{sync::mpsc, time::timeout};
 
 use super::{
-    Lane, Request,
-    batch::{AT_ONCE_MIN, Pending, message},
+    in_flight::{InFlight, publish},
+    pending::{BATCH_FROM, Pending},
+    request::PublishRequest,
+    state::PublisherState,
 };
-use crate::queue::{
-    amqp::{
-        CHECK_EVERY,
-        connection::Wire,
-        error::{LinkError, within},
-        frame::Frame,
-        mean_jobs::MeanJobs,
-        supervisor::Link,
-        topology::short,
-    },
-    error::PublishError,
+use crate::queue::amqp::{
+    connection::Connection,
+    declaration::short,
+    error::{LinkError, within},
+    mean_jobs::MeanJobs,
+    supervisor::{Supervisor, check_timer},
 };
 use quhao_common::process::metrics;
 
-/// The broker counts as silent when nothing was confirmed for this many confirm
-/// time-outs although something is open.
-const SILENT_AFTER: u32 = 3;
+/// The connection is given up when nothing was confirmed for this many confirm time-outs
+/// although something is in flight.
+const SILENT_TIMEOUTS: u32 = 3;
 
-/// How long the confirms of a connection that has ended may take to fail.
+/// How long the open confirms of a connection that has ended may take to fail.
 const FAIL_LIMIT: Duration = Duration::from_secs(1);
 
-/// Requests that are received in one go.
+/// The most requests that are received at once.
 const RECEIVED_MAX: usize = 64;
 
-/// The owner of the channel.
+/// The settings of an [`Owner`].
+pub(super) struct OwnerConfig {
+    /// The exchange to publish to.
+    pub(super) exchange: String,
+    /// How long a caller waits for a confirm.
+    pub(super) confirm_timeout: Duration,
+    /// The most messages that callers wait for.
+    pub(super) window: usize,
+}
+
+/// The task that owns the channel.
 pub(super) struct Owner {
-    link: Link<Lane>,
-    exchange: String,
-    window: usize,
-    silent_after: Duration,
+    config: OwnerConfig,
+    supervisor: Supervisor<PublisherState>,
     mean_jobs: Arc<MeanJobs>,
 }
 
-/// One publish up to its confirm. Its error is the channel's, and ends the link.
-type Sending = BoxFuture<'static, Result<(), LinkError>>;
-
-/// One channel's work in hand.
-struct Session {
-    channel: Channel,
-    inbox: mpsc::Receiver<Request>,
+/// One channel, and what is to be published on it.
+struct PublisherChannel {
+    lapin: Channel,
+    inbox: mpsc::Receiver<PublishRequest>,
     pending: Pending,
-    open: FuturesUnordered<Sending>,
+    in_flight: FuturesUnordered<InFlight>,
     /// When the broker last confirmed something, or there was nothing to confirm.
-    progress: Instant,
+    last_progress: Instant,
+    /// Whether the broker has blocked publishers.
     blocked: bool,
 }
 
 impl Owner {
+    /// Creates the task's state.
     pub(super) fn new(
-        link: Link<Lane>,
-        exchange: String,
-        (confirm_timeout, window): (Duration, usize),
+        config: OwnerConfig,
+        supervisor: Supervisor<PublisherState>,
         mean_jobs: Arc<MeanJobs>,
     ) -> Self {
-        let silent_after = confirm_timeout.saturating_mul(SILENT_AFTER);
-        Self { link, exchange, window, silent_after, mean_jobs }
+        Self { config, supervisor, mean_jobs }
     }
 
+    /// Runs until the queue is closed.
     pub(super) async fn run(mut self) {
-        while let Some(wire) = self.link.connect().await {
-            let ended = self.serve(&wire).await;
-            wire.hang_up().await;
+        while let Some(connection) = self.supervisor.connect().await {
+            let ended = self.serve(&connection).await;
+            connection.close().await;
             if ended.is_ok() {
                 break;
             }
         }
-        self.link.close();
+        self.supervisor.close();
     }
 
     /// Publishes over one connection, until it fails (`Err`) or the queue is closed.
-    async fn serve(&mut self, wire: &Wire) -> Result<(), LinkError> {
-        let mut session = match self.begin(wire).await {
-            Ok(session) => session,
+    async fn serve(&mut self, connection: &Connection) -> Result<(), LinkError> {
+        let mut channel = match self.open_channel(connection).await {
+            Ok(channel) => channel,
             Err(cause) => {
-                self.link.down(&cause);
+                self.supervisor.mark_down(&cause);
                 return Err(cause);
             }
         };
-        let ended = self.work(&mut session, wire).await;
+        let ended = self.work(&mut channel, connection).await;
         match &ended {
-            Ok(()) => {
-                // What was accepted is still published; whoever closes limits the time.
-                session.inbox.close();
-                while let Some(request) = session.inbox.recv().await {
-                    session.pending.push(request);
-                }
-                self.send(&mut session, usize::MAX);
-                drain(&mut session.open, wire).await;
-                wire.finish(&session.channel).await;
-            }
+            Ok(()) => self.finish(channel, connection).await,
             Err(cause) => {
-                self.link.down(cause);
-                let Session { inbox, pending, mut open, .. } = session;
-                drop((inbox, pending));
-                wire.hang_up().await;
-                let failing = async { while open.next().await.is_some() {} };
-                // Those that do not even fail in time are answered by being dropped.
-                let _ = timeout(FAIL_LIMIT, failing).await;
+                self.supervisor.mark_down(cause);
+                abandon(channel, connection).await;
             }
         }
         ended
     }
 
-    async fn begin(&mut self, wire: &Wire) -> Result<Session, LinkError> {
-        let channel = wire.channel().await?;
+    /// Opens a channel in confirm mode and lets callers publish.
+    async fn open_channel(
+        &mut self,
+        connection: &Connection,
+    ) -> Result<PublisherChannel, LinkError> {
+        let channel = connection.channel().await?;
         let confirming = channel.confirm_select(ConfirmSelectOptions { nowait: false });
-        within(wire.limit, "turning confirms on", confirming).await?;
-        let (requests, inbox) = mpsc::channel(self.window);
-        self.link.up(Lane { requests, connection: wire.connection.clone() });
-        let (pending, open) = (Pending::default(), FuturesUnordered::new());
-        Ok(Session { channel, inbox, pending, open, progress: Instant::now(), blocked: false })
+        within(connection.limit, "turning confirms on", confirming).await?;
+        let (requests, inbox) = mpsc::channel(self.config.window);
+        let connection = Arc::clone(&connection.lapin);
+        self.supervisor.mark_up(PublisherState { requests, connection });
+        Ok(PublisherChannel {
+            lapin: channel,
+            inbox,
+            pending: Pending::default(),
+            in_flight: FuturesUnordered::new(),
+            last_progress: Instant::now(),
+            blocked: false,
+        })
     }
 
-    async fn work(&mut self, session: &mut Session, wire: &Wire) -> Result<(), LinkError> {
-        let closing = self.link.closing.clone();
-        let mut broken = pin!(wire.broken());
-        let mut check = interval(CHECK_EVERY);
-        check.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    async fn work(
+        &mut self,
+        channel: &mut PublisherChannel,
+        connection: &Connection,
+    ) -> Result<(), LinkError> {
+        let closing = self.supervisor.closing.clone();
+        let mut ended = pin!(connection.ended());
+        let mut check = check_timer();
         let mut received = Vec::with_capacity(RECEIVED_MAX);
         loop {
             tokio::select! {
                 biased;
                 () = closing.cancelled() => return Ok(()),
-                Some(answered) = session.open.next() => {
-                    session.progress = Instant::now();
-                    answered?;
+                Some(confirmed) = channel.in_flight.next() => {
+                    channel.last_progress = Instant::now();
+                    confirmed?;
                 }
-                1.. = session.inbox.recv_many(&mut received, RECEIVED_MAX) => {
-                    if session.open.is_empty() {
-                        session.progress = Instant::now();
-                    }
-                    for request in received.drain(..) {
-                        session.pending.push(request);
-                    }
+                1.. = channel.inbox.recv_many(&mut received, RECEIVED_MAX) => {
+                    channel.accept(&mut received);
                 }
-                cause = &mut broken => return Err(cause),
-                _ = check.tick() => self.check(session, wire)?,
+                cause = &mut ended => return Err(cause),
+                _ = check.tick() => self.check(channel, connection)?,
             }
-            self.send(session, AT_ONCE_MIN);
+            self.publish_pending(channel, BATCH_FROM);
         }
     }
 
-    /// Looks after what does not announce itself.
-    fn check(&self, session: &mut Session, wire: &Wire) -> Result<(), LinkError> {
-        let status = wire.connection.status();
-        if !status.connected() || !session.channel.status().connected() {
+    /// Checks for changes that send no event: a closed channel, a block, a silent broker.
+    fn check(
+        &self,
+        channel: &mut PublisherChannel,
+        connection: &Connection,
+    ) -> Result<(), LinkError> {
+        let status = connection.lapin.status();
+        if !status.connected() || !channel.lapin.status().connected() {
             return Err(LinkError::Closed);
         }
         let blocked = status.blocked();
-        if blocked != session.blocked {
-            session.blocked = blocked;
-            metrics::link_up(self.link.direction.as_str(), !blocked);
+        if blocked != channel.blocked {
+            channel.blocked = blocked;
+            metrics::link_up(self.supervisor.direction.as_str(), !blocked);
             if blocked {
-                tracing::warn!("the broker has blocked publishers; submits are refused");
+                tracing::warn!(
+                    "the broker has blocked publishers (memory or disk alarm); \
+                     submits are refused until it unblocks them"
+                );
             } else {
-                tracing::info!("the broker takes publishes again");
+                tracing::info!("the broker accepts publishes again");
             }
         }
         if blocked {
-            // What is under way may be confirmed after the alarm; the rest is not sent.
-            session.pending.refuse();
+            // What is in flight may be confirmed after the alarm; the rest is not sent.
+            channel.pending.refuse_all();
         }
-        if blocked || session.open.is_empty() {
-            session.progress = Instant::now();
+        if blocked || channel.in_flight.is_empty() {
+            channel.last_progress = Instant::now();
         }
-        if session.progress.elapsed() > self.silent_after {
-            return Err(LinkError::Silent("waiting for confirms"));
+        let silent_after = self.config.confirm_timeout.saturating_mul(SILENT_TIMEOUTS);
+        if channel.last_progress.elapsed() > silent_after {
+            return Err(LinkError::Timeout("waiting for confirms"));
         }
         Ok(())
     }
 
-    /// Publishes what may go, with so many messages under way that nothing waits.
-    fn send(&self, session: &mut Session, at_once: usize) {
-        while let Some(requests) = session.pending.next(session.open.len(), at_once) {
-            let sending = self.sending(&session.channel, requests);
-            session.open.push(sending.boxed());
+    /// Publishes what was accepted before the queue was closed. Whoever closes limits the
+    /// time.
+    async fn finish(&self, mut channel: PublisherChannel, connection: &Connection) {
+        channel.inbox.close();
+        while let Some(request) = channel.inbox.recv().await {
+            channel.pending.push(request);
         }
+        self.publish_pending(&mut channel, usize::MAX);
+        drain(&mut channel.in_flight, connection).await;
+        connection.close_channel(&channel.lapin).await;
     }
 
-    /// The publish of one message up to its confirm.
-    fn sending(
-        &self,
-        channel: &Channel,
-        requests: Vec<Request>,
-    ) -> impl Future<Output = Result<(), LinkError>> + Send + use<> {
-        let (channel, exchange) = (channel.clone(), short(&self.exchange));
-        let jobs = requests.len();
-        metrics::published(jobs);
-        self.mean_jobs.see(jobs);
-        async move {
-            let started = Instant::now();
-            let (letters, callers): (Vec<_>, Vec<_>) =
-                requests.into_iter().map(Request::split).unzip();
-            let published = match message(letters, OffsetDateTime::now_utc()) {
-                Some(message) => publish(&channel, exchange, message).await,
-                None => return Ok(()),
-            };
-            if published.is_ok() {
-                metrics::confirmed(started.elapsed());
-            }
-            let (answer, ended) = match published {
-                Ok(Confirmation::Ack(_)) => (Ok(()), Ok(())),
-                Ok(Confirmation::Nack(_)) => (Err(PublishError::Full), Ok(())),
-                Ok(Confirmation::NotRequested) => {
-                    tracing::error!("a publish was answered on a channel without confirms");
-                    (Err(PublishError::Unconfirmed), Err(LinkError::Unconfirming))
-                }
-                Err((refusal, error)) => (Err(refusal), Err(error.into())),
-            };
-            for (reply, place) in callers {
-                // The caller may have stopped waiting.
-                let _ = reply.send(answer);
-                drop(place);
-            }
-            ended
+    /// Publishes what may be published; requests wait to be batched while at least
+    /// `batch_from` messages are in flight.
+    fn publish_pending(&self, channel: &mut PublisherChannel, batch_from: usize) {
+        while let Some(requests) = channel.pending.next(channel.in_flight.len(), batch_from) {
+            metrics::published(requests.len());
+            self.mean_jobs.record(requests.len());
+            let exchange = short(&self.config.exchange);
+            let in_flight = publish(channel.lapin.clone(), exchange, requests);
+            channel.in_flight.push(in_flight.boxed());
         }
     }
+}
+
+impl PublisherChannel {
+    /// Moves requests from the inbox to those that wait.
+    fn accept(&mut self, received: &mut Vec<PublishRequest>) {
+        if self.in_flight.is_empty() {
+            self.last_progress = Instant::now();
+        }
+        for request in received.drain(..) {
+            self.pending.push(request);
+        }
+    }
+}
+
+/// Ends the use of a connection that has failed: every caller gets an answer.
+async fn abandon(channel: PublisherChannel, connection: &Connection) {
+    let PublisherChannel { inbox, pending, mut in_flight, .. } = channel;
+    drop(inbox);
+    drop(pending);
+    connection.close().await;
+    let failing = async { while in_flight.next().await.is_some() {} };
+    // The callers of those that do not even fail in time are answered by the drop.
+    let _ = timeout(FAIL_LIMIT, failing).await;
 }
 
 /// Waits for the open confirms, as long as they can come at all.
-async fn drain(open: &mut FuturesUnordered<Sending>, wire: &Wire) {
-    let mut check = interval(CHECK_EVERY);
+async fn drain(in_flight: &mut FuturesUnordered<InFlight>, connection: &Connection) {
+    let mut check = check_timer();
     loop {
         tokio::select! {
             biased;
-            confirmed = open.next() => if confirmed.is_none() { return },
-            _ = check.tick() => if wire.connection.status().blocked() { return },
+            confirmed = in_flight.next() => if confirmed.is_none() { return },
+            _ = check.tick() => if connection.lapin.status().blocked() { return },
         }
     }
-}
-
-/// Publishes and waits for the broker's answer. An error tells what it means for the
-/// message: lapin fails the first step only if the last byte was not written, in which
-/// case the broker cannot have stored it.
-async fn publish(
-    channel: &Channel,
-    exchange: ShortString,
-    Frame { key, body, properties }: Frame,
-) -> Result<Confirmation, (PublishError, lapin::Error)> {
-    let options = BasicPublishOptions { mandatory: false, immediate: false };
-    let confirm = channel
-        .basic_publish(exchange, key.into(), options, &body, properties)
-        .await
-        .map_err(|error| (PublishError::Unavailable, error))?;
-    confirm.await.map_err(|error| (PublishError::Unconfirmed, error))
 }

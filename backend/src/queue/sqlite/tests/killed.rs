@@ -6,20 +6,22 @@ use std::{
     sync::Arc,
 };
 
-use super::{LIMIT, message, number, opened_as, taken};
-use crate::{queue::status::Roles, sqlite_file::scratch::Scratch};
+use tempfile::TempDir;
+
+use super::{LIMIT, delivered, job, number, opened_as};
+use crate::queue::status::Roles;
 
 const CHILD: &str = "QUHAO_TEST_KILLED_PUBLISHER";
 
 /// The test starts itself once more as a process that publishes, and kills that one.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_killed_process_leaves_everything_that_it_accepted() {
+async fn killed_process_leaves_every_accepted_message() {
     if let Some(path) = std::env::var_os(CHILD) {
         return publish_until_killed(Path::new(&path)).await;
     }
-    let scratch = Scratch::new();
-    let path = scratch.path("quhao.db");
-    let name = "queue::sqlite::tests::killed::a_killed_process_leaves_everything_that_it_accepted";
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("quhao.db");
+    let name = "queue::sqlite::tests::killed::killed_process_leaves_every_accepted_message";
     let mut child = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", name, "--nocapture"])
         .env(CHILD, &path)
@@ -37,7 +39,7 @@ async fn a_killed_process_leaves_everything_that_it_accepted() {
     accepted.extend(lines.map_while(Result::ok).filter_map(number_of));
 
     let queue = opened_as(&path, Roles { publish: true, prefetch_max: Some(60_000) }, |_| {}).await;
-    let deliveries = taken(&queue, accepted.len()).await;
+    let deliveries = delivered(&queue, accepted.len()).await;
     let came: BTreeSet<u16> = deliveries.iter().map(number).collect();
     assert!(came.is_superset(&accepted), "{} of {}", came.len(), accepted.len());
     queue.close(LIMIT).await;
@@ -51,7 +53,7 @@ async fn publish_until_killed(path: &Path) {
         let queue = Arc::clone(&queue);
         tasks.spawn(async move {
             for at in (lane..60_000).step_by(16) {
-                queue.publish(message(at)).await.unwrap();
+                queue.publish(job(at)).await.unwrap();
                 writeln!(std::io::stdout(), "\naccepted {at}").unwrap();
             }
         });

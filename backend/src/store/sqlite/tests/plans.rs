@@ -1,8 +1,10 @@
-//! How SQLite goes about the statements.
+//! How SQLite runs the statements.
 
 use sqlx::AssertSqlSafe;
 
-use super::{Scratch, opened};
+use tempfile::TempDir;
+
+use super::opened;
 use crate::store::sqlite::*;
 
 async fn plan(store: &SqliteStore, statement: &str) -> Vec<String> {
@@ -20,10 +22,10 @@ async fn plan(store: &SqliteStore, statement: &str) -> Vec<String> {
 /// A statement that reads a whole table is fast in a test and slow in a restaurant.
 #[tokio::test]
 async fn every_look_up_uses_an_index() {
-    let scratch = Scratch::new();
-    let store = opened(&scratch.path("quhao.db")).await;
+    let folder = TempDir::new().unwrap();
+    let store = opened(&folder.path().join("quhao.db")).await;
     for statement in [
-        answers::KNOWN,
+        answers::VALIDITY,
         answers::ANSWERS,
         sessions::OF_GUEST,
         sessions::OF_CODE,
@@ -34,12 +36,12 @@ async fn every_look_up_uses_an_index() {
         erasure::ERASE_SESSIONS,
         app_erasure::NEXT_SESSIONS,
         app_erasure::NEXT_ANSWERS,
-        callbacks::CANCEL_OUTGROWN,
+        callbacks::CANCEL_OUTDATED,
         callbacks::LIST,
-        callbacks::LIST_OF_KEY,
+        callbacks::LIST_OF_JOB,
         callbacks::LIST_FAILED,
         callbacks::RETRY,
-        callbacks::RETRY_OF_KEY,
+        callbacks::RETRY_OF_JOB,
         claims::NEXT_CLIENT,
         claims::DUE,
         claims::CLAIMED,
@@ -54,15 +56,15 @@ async fn every_look_up_uses_an_index() {
 }
 
 #[tokio::test]
-async fn what_is_asked_most_is_found_by_the_index_made_for_it() {
-    let scratch = Scratch::new();
-    let store = opened(&scratch.path("quhao.db")).await;
+async fn frequent_statements_use_the_index_made_for_them() {
+    let folder = TempDir::new().unwrap();
+    let store = opened(&folder.path().join("quhao.db")).await;
     for (statement, index) in [
         (callbacks::LIST, "callbacks_created_at"),
-        (callbacks::LIST_OF_KEY, "(key=?)"),
+        (callbacks::LIST_OF_JOB, "(key=?)"),
         (callbacks::LIST_FAILED, "callbacks_failed"),
         (callbacks::RETRY, "callbacks_failed"),
-        (callbacks::RETRY_OF_KEY, "(key=?)"),
+        (callbacks::RETRY_OF_JOB, "(key=?)"),
         (claims::NEXT_CLIENT, "callbacks_due"),
         (claims::DUE, "callbacks_due (client=? AND due_at<?)"),
         (sessions::OF_HANDLE, "sessions_handle"),

@@ -2,6 +2,7 @@
 
 use time::OffsetDateTime;
 
+use super::{columns::keyed_hash, error::StoreError};
 use quhao_common::crypto::vault::{KeyedHash, Sealed};
 
 /// A stored session.
@@ -22,6 +23,26 @@ pub struct StoredKey {
     pub key: Sealed,
     /// The keyed hash of the login code whose exchange gave it last.
     pub code_hash: KeyedHash,
-    /// When that exchange was.
+    /// The time of that exchange.
     pub exchanged_at: OffsetDateTime,
+}
+
+/// The columns of table `sessions` that hold a key.
+#[derive(Debug)]
+pub(super) struct KeyRow {
+    /// The sealed key.
+    pub(super) key: Vec<u8>,
+    pub(super) code_hash: Vec<u8>,
+    pub(super) exchanged_at: OffsetDateTime,
+}
+
+impl KeyRow {
+    /// Reads the key.
+    pub(super) fn into_key(self) -> Result<StoredKey, StoreError> {
+        Ok(StoredKey {
+            key: Sealed::from_bytes(self.key),
+            code_hash: keyed_hash(self.code_hash)?,
+            exchanged_at: self.exchanged_at,
+        })
+    }
 }

@@ -1,52 +1,54 @@
-//! Which deliveries of a channel are out, and how to tell the broker most cheaply that
-//! they are done. Pure: knows tags, sends nothing.
+//! Which messages of a channel are unsettled, and how to settle them at the broker with the
+//! fewest acks. Pure: knows delivery tags, sends nothing.
 //!
-//! Tags count up from 1 on each channel. One `basic.ack` with `multiple` ends all tags
-//! up to its own, at a fraction of the price of as many single ones. It must therefore
-//! never reach beyond a tag that is still out, nor one that has arrived in this process
-//! without having been seen here: with two subscriptions on a channel a later tag may be
-//! seen first.
+//! Tags count up from 1 on each channel. One `basic.ack` with `multiple` settles all tags up
+//! to its own, at a fraction of the cost of as many single ones. It must therefore never reach
+//! beyond a tag that is still out, nor one that has arrived in this process without having
+//! been seen here: with two subscriptions on a channel a later tag may be seen first.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::queue::delivery::Disposition;
+use crate::queue::disposition::Disposition;
 
-/// The number of a delivery on its channel.
+/// The number of a message on its channel.
 pub(super) type Tag = u64;
 
-/// The deliveries of one channel. `A` is the means to settle one.
+/// The messages of one channel that the broker counts as unacknowledged. `A` is the means to
+/// settle one.
 pub(super) struct Outstanding<A> {
+    /// Handed out and not settled.
     out: BTreeMap<Tag, A>,
-    done: BTreeMap<Tag, (A, Disposition)>,
+    /// Settled, and not sent to the broker.
+    settled: BTreeMap<Tag, (A, Disposition)>,
     /// Tags below `next` that were not seen yet.
     missing: BTreeSet<Tag>,
     next: Tag,
 }
 
-/// What to send now: first the single ones, in any order, and after all of them the
-/// multiple one, which would else end some of them too.
+/// The settlements to send now: the single ones first, in any order, and the multiple one
+/// after all of them, since it would ack some of them too.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Round<A> {
     pub(super) single: Vec<(A, Disposition)>,
     pub(super) multiple: Option<Multiple<A>>,
 }
 
-/// Acks a whole run of deliveries.
+/// One ack for a whole run of messages.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Multiple<A> {
-    /// The last of the run.
+    /// The last message of the run.
     pub(super) last: A,
-    /// How many deliveries it acks.
+    /// How many messages it acks.
     pub(super) count: u64,
 }
 
 impl<A> Outstanding<A> {
-    /// Those of a fresh channel.
+    /// Creates the empty set of a fresh channel.
     pub(super) fn new() -> Self {
-        Self { out: BTreeMap::new(), done: BTreeMap::new(), missing: BTreeSet::new(), next: 1 }
+        Self { out: BTreeMap::new(), settled: BTreeMap::new(), missing: BTreeSet::new(), next: 1 }
     }
 
-    /// A delivery was seen.
+    /// Adds a message that was seen.
     pub(super) fn insert(&mut self, tag: Tag, acker: A) {
         if tag >= self.next {
             self.missing.extend(self.next..tag);
@@ -57,35 +59,37 @@ impl<A> Outstanding<A> {
         self.out.insert(tag, acker);
     }
 
-    /// How many are here, settled or not, that the broker was not told of.
+    /// Returns how many messages are here, settled or not, that the broker counts as
+    /// unacknowledged.
     pub(super) fn len(&self) -> usize {
-        self.out.len() + self.done.len()
+        self.out.len() + self.settled.len()
     }
 
-    /// Whether some are not settled yet.
-    pub(super) fn are_out(&self) -> bool {
+    /// Returns whether some are not settled yet.
+    pub(super) fn has_unsettled(&self) -> bool {
         !self.out.is_empty()
     }
 
-    /// How many are settled that the broker was not told of.
-    pub(super) fn untold(&self) -> u64 {
-        self.done.len() as u64
+    /// Returns how many are settled and were not sent to the broker.
+    pub(super) fn unsent(&self) -> u64 {
+        self.settled.len() as u64
     }
 
-    /// A delivery was settled. Telling the broker waits for the next round.
+    /// Settles a message. The broker learns of it with the next round.
     pub(super) fn settle(&mut self, tag: Tag, disposition: Disposition) {
         if let Some(acker) = self.out.remove(&tag) {
-            self.done.insert(tag, (acker, disposition));
+            self.settled.insert(tag, (acker, disposition));
         }
     }
 
-    /// Everything settled since the last round, as few sendings as possible.
+    /// Removes and returns everything settled since the last round, in as few acks as
+    /// possible.
     pub(super) fn round(&mut self) -> Round<A> {
         let first_out = self.out.first_key_value().map_or(self.next, |(tag, _)| *tag);
         let first_missing = self.missing.first().copied().unwrap_or(self.next);
         let barrier = first_out.min(first_missing);
         let mut round = Round { single: Vec::new(), multiple: None };
-        for (tag, (acker, disposition)) in std::mem::take(&mut self.done) {
+        for (tag, (acker, disposition)) in std::mem::take(&mut self.settled) {
             if tag > barrier || disposition != Disposition::Ack {
                 round.single.push((acker, disposition));
             } else {
@@ -124,13 +128,13 @@ mod tests {
     }
 
     #[test]
-    fn what_is_settled_is_untold_until_the_next_round() {
+    fn settled_is_unsent_until_the_next_round() {
         let mut outstanding = seen(1..=2);
-        assert!(outstanding.are_out());
+        assert!(outstanding.has_unsettled());
         acked(&mut outstanding, [1, 2]);
-        assert_eq!((outstanding.are_out(), outstanding.untold()), (false, 2));
+        assert_eq!((outstanding.has_unsettled(), outstanding.unsent()), (false, 2));
         outstanding.round();
-        assert_eq!((outstanding.untold(), outstanding.len()), (0, 0));
+        assert_eq!((outstanding.unsent(), outstanding.len()), (0, 0));
     }
 
     #[test]
@@ -143,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn all_of_them_are_one_ack() {
+    fn everything_settled_is_one_ack() {
         let mut outstanding = seen(1..=5);
         acked(&mut outstanding, 1..=5);
         assert_eq!(outstanding.round().multiple, Some(Multiple { last: 5, count: 5 }));
@@ -151,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn what_lies_beyond_one_still_out_goes_singly() {
+    fn acks_beyond_an_unsettled_tag_are_single() {
         let mut outstanding = seen(1..=5);
         acked(&mut outstanding, [1, 3, 4]);
         let round = outstanding.round();
@@ -163,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn a_return_goes_singly_and_does_not_break_the_run() {
+    fn requeue_is_single_and_does_not_break_the_run() {
         let mut outstanding = seen(1..=4);
         acked(&mut outstanding, [1, 3, 4]);
         outstanding.settle(2, Disposition::Requeue);
@@ -173,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn an_ack_never_covers_a_tag_that_was_not_seen() {
+    fn ack_never_covers_an_unseen_tag() {
         let mut outstanding = seen([1, 2, 4]);
         acked(&mut outstanding, [1, 2, 4]);
         let round = outstanding.round();
@@ -192,10 +196,10 @@ mod tests {
         assert_eq!(outstanding.round(), Round { single: vec![], multiple: None });
     }
 
-    /// A broker's view of a channel: what is sent must end exactly what was settled, each
-    /// with its own disposition.
+    /// Replays what a broker would do: what is sent must settle exactly what was settled here,
+    /// each with its own disposition.
     #[test]
-    fn any_order_of_arrival_and_settlement_ends_each_delivery_as_it_was_settled() {
+    fn broker_sees_each_delivery_settled_as_it_was() {
         for seed in 0..300 {
             let mut rng = StdRng::seed_from_u64(seed);
             let mut arriving: Vec<Tag> = (1..=60).collect();
@@ -203,7 +207,8 @@ mod tests {
                 window.shuffle(&mut rng);
             }
             let mut unacked: BTreeSet<Tag> = (1..=60).collect();
-            let (mut out, mut settled) = (Vec::new(), BTreeMap::new());
+            let mut out = Vec::new();
+            let mut settled = BTreeMap::new();
             let mut outstanding = Outstanding::new();
             arriving.reverse();
             while !unacked.is_empty() {
@@ -237,7 +242,7 @@ mod tests {
                         assert_eq!(settled.remove(&tag), Some(Disposition::Ack), "seed {seed}");
                     }
                 }
-                assert!(settled.is_empty(), "a settlement was kept back, seed {seed}");
+                assert!(settled.is_empty(), "a settlement was not sent, seed {seed}");
             }
         }
     }
