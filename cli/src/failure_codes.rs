@@ -26,7 +26,7 @@ const ADVICE: [(Advice, &str); 6] = [
 ];
 
 /// The part that is written by hand. `worker/src/job/retry.rs`,
-/// `worker/src/circuit_breaker/state.rs`, `worker/src/slots.rs` and
+/// `worker/src/circuit_breaker/breaker.rs`, `worker/src/slots.rs` and
 /// `worker/src/platform/wechat/api.rs` decide it.
 const RETRIES: &str = "
 ## What is retried

@@ -31,7 +31,7 @@ pub struct Health {
 /// What the store is used for. One use may work and the other not: a read-only or a full
 /// database answers every question and takes nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum StoreUse {
+pub(crate) enum StoreUse {
     /// To look up which jobs have an answer.
     Lookup,
     /// To commit outcomes.
@@ -100,7 +100,7 @@ pub(crate) struct Readiness {
 impl Health {
     /// Records that the store failed. Returns whether it worked until now, and so whether to
     /// log it.
-    pub fn store_failed(&self, store_use: StoreUse) -> bool {
+    pub(crate) fn store_failed(&self, store_use: StoreUse) -> bool {
         self.store_down.send_if_modified(|down| {
             let was_up = down.since().is_none();
             down.since_mut(store_use).get_or_insert_with(Instant::now);
@@ -109,7 +109,7 @@ impl Health {
     }
 
     /// Records that the store did what was asked of it.
-    pub fn store_answered(&self, store_use: StoreUse) {
+    pub(crate) fn store_answered(&self, store_use: StoreUse) {
         let is_back = self.store_down.send_if_modified(|down| {
             let was_down = down.since().is_some();
             *down.since_mut(store_use) = None;
@@ -121,17 +121,17 @@ impl Health {
     }
 
     /// Returns whether the store has been out of reach for longer than a blip.
-    pub fn is_store_lost(&self) -> bool {
+    pub(crate) fn is_store_lost(&self) -> bool {
         self.store_down.borrow().since().is_some_and(|since| since.elapsed() > STORE_BLIP_MAX)
     }
 
     /// Returns whether outcomes cannot be committed now.
-    pub fn commits_fail(&self) -> bool {
+    pub(crate) fn commits_fail(&self) -> bool {
         self.store_down.borrow().commit.is_some()
     }
 
     /// Waits until the store has been out of reach for longer than a blip.
-    pub async fn store_lost(&self) {
+    pub(crate) async fn store_lost(&self) {
         let mut down = self.store_down.subscribe();
         loop {
             // The sender lives as long as this.
@@ -145,7 +145,7 @@ impl Health {
 
     /// Blocks the worker for `reason`: it received a job that it must not touch. Returns whether
     /// the reason is a new one, and so whether to log it.
-    pub fn block(&self, reason: &str) -> bool {
+    pub(crate) fn block(&self, reason: &str) -> bool {
         self.blocked.send_if_modified(|blocked| {
             blocked.blockers.len() < BLOCKERS_MAX && blocked.blockers.insert(reason.to_owned())
         })
@@ -153,12 +153,12 @@ impl Health {
 
     /// Clears what [`Health::block`] recorded, so that such jobs are tried again. The clock is
     /// another matter.
-    pub fn clear_blockers(&self) {
+    pub(crate) fn clear_blockers(&self) {
         self.blocked.send_modify(|blocked| blocked.blockers.clear());
     }
 
     /// Returns whether the worker received a job that it must not touch.
-    pub fn has_blockers(&self) -> bool {
+    pub(crate) fn has_blockers(&self) -> bool {
         !self.blocked.borrow().blockers.is_empty()
     }
 
@@ -175,18 +175,18 @@ impl Health {
     }
 
     /// Returns whether the worker must take no jobs now.
-    pub fn is_blocked(&self) -> bool {
+    pub(crate) fn is_blocked(&self) -> bool {
         self.blocked.borrow().is_blocked()
     }
 
     /// Waits until the worker must take no jobs.
-    pub async fn blocked(&self) {
+    pub(crate) async fn blocked(&self) {
         // The sender lives as long as this.
         let _ = self.blocked.subscribe().wait_for(Blocked::is_blocked).await;
     }
 
     /// Waits until the worker may take jobs.
-    pub async fn unblocked(&self) {
+    pub(crate) async fn unblocked(&self) {
         // The sender lives as long as this.
         let _ = self.blocked.subscribe().wait_for(|blocked| !blocked.is_blocked()).await;
     }
@@ -207,7 +207,7 @@ impl Health {
     }
 
     /// Returns the reasons why jobs are not done, but for the queue's.
-    pub fn reasons(&self) -> Vec<String> {
+    pub(crate) fn reasons(&self) -> Vec<String> {
         let mut reasons = Vec::new();
         {
             let blocked = self.blocked.borrow();

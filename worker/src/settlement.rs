@@ -29,7 +29,7 @@ use self::in_flight::{Entered, InFlight};
 
 pub mod in_flight;
 pub mod answered;
-pub mod dead_letter;
+pub(crate) mod dead_letter;
 
 /// What became of an outcome that was to be committed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

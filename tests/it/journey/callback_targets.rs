@@ -1,6 +1,6 @@
 //! A callback goes to an address that was checked, and nowhere else. In these tests the
 //! loopback address 127.0.0.2 stands for a public one: it is allowed, its neighbours are not.
-//! Addresses beyond loopback are judged in `property/callback_guard.rs`, without a network.
+//! Addresses beyond loopback are judged in `worker/src/callback/guard/tests.rs`, without a network.
 
 use std::{
     net::IpAddr,

@@ -134,7 +134,7 @@ async fn a_file_that_comes_late_is_waited_for(mode: Mode) {
     let world = start(mode, &from_file(&file), "").await;
     let (client, guest) = (world.client(), world.simulator.user(MERCHANT));
     let reply = client.submit(&phone_job(&guest)).await;
-    let said = "there is no token to be had";
+    let said = "token not fetched: calls that need it";
     let missed = async || world.logs().contains(said).then_some(());
     eventually("the file is missed", PATIENCE, missed).await;
     for (text, why) in [
@@ -150,7 +150,7 @@ async fn a_file_that_comes_late_is_waited_for(mode: Mode) {
     let job = client.wait_until_done(reply.text_at("/url"), Duration::from_mins(1)).await;
     assert_eq!(job["result"]["phone"]["pure_phone_number"], guest.phone, "{job}");
     assert_eq!(world.simulator.calls_of(&guest.code), 1, "no call without a token");
-    let back = async || world.logs().contains("tokens are to be had again").then_some(());
+    let back = async || world.logs().contains("token fetched: calls that need it").then_some(());
     eventually("the file is there again", PATIENCE, back).await;
 }
 

@@ -200,6 +200,6 @@ async fn what_keeps_the_token_from_an_app_is_what_its_jobs_are_told(mode: Mode) 
     }
     // One line for each app, however many tries.
     let logs = world.logs();
-    assert_eq!(logs.matches("there is no token to be had").count(), 12, "{logs}");
+    assert_eq!(logs.matches("token not fetched: calls that need it").count(), 12, "{logs}");
     assert!(!logs.contains("secret = 's'"));
 }

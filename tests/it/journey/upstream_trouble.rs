@@ -198,7 +198,7 @@ async fn comes_back(After { world, rounds }: &After, cause: &str) {
     assert!(metric(world, "quhao_calls_held_back_total", cause).await > 0);
     let logs = world.logs();
     assert_eq!(logs.matches("calls for this app are held back").count(), *rounds, "{logs}");
-    assert_eq!(logs.matches("calls for this app go out again").count(), *rounds, "{logs}");
+    assert_eq!(logs.matches("calls for this app are made again").count(), *rounds, "{logs}");
     let line = logs.lines().find(|line| line.contains("are held back")).unwrap_or_default();
     assert!(line.contains(DOWN) && line.contains(cause), "{line}");
 }

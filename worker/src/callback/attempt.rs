@@ -25,7 +25,7 @@ use super::{
     sender::Sender,
 };
 
-/// What makes attempts.
+/// The runner of attempts at callbacks.
 #[derive(Debug)]
 pub struct AttemptRunner {
     sender: Sender,

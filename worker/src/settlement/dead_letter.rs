@@ -50,18 +50,18 @@ pub(crate) fn open(vault: &Vault, body: &[u8]) -> Result<DeadLetterBody, Unreada
 
 /// What is known of a dead-lettered job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct DeadLetter {
+pub(crate) struct DeadLetter {
     /// The reason why it was dead-lettered.
-    pub reason: DeadLetterReason,
+    pub(crate) reason: DeadLetterReason,
     /// Whether its deadline has passed.
-    pub deadline_passed: bool,
+    pub(crate) deadline_passed: bool,
     /// Whether somebody is to be notified of its end.
-    pub must_notify: bool,
+    pub(crate) must_notify: bool,
 }
 
 /// What to do with a dead-lettered job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum DeadLetterAction {
+pub(crate) enum DeadLetterAction {
     /// Drop it: whoever polls reads `deadline_exceeded` from the URL.
     Drop,
     /// Record this failure.
@@ -70,7 +70,7 @@ pub enum DeadLetterAction {
 
 impl DeadLetter {
     /// Returns what to do with it.
-    pub fn action(&self) -> DeadLetterAction {
+    pub(crate) fn action(&self) -> DeadLetterAction {
         let is_expired = match self.reason {
             DeadLetterReason::Expired => true,
             DeadLetterReason::Other => self.deadline_passed,

@@ -66,7 +66,7 @@ impl InFlight {
     }
 
     /// Returns whether duplicates wait for what becomes of the job.
-    pub fn is_followed(&self, key: JobKey) -> bool {
+    pub(crate) fn is_followed(&self, key: JobKey) -> bool {
         self.jobs().get(&key).is_some_and(|job| !job.duplicates.is_empty())
     }
 
