@@ -1,13 +1,17 @@
 //! Every test that spans more than one crate. `tests/run` runs them.
 //!
 //! - `contract`: every member of a seam keeps the seam's promises.
+//! - `api`, `callbacks`, `upstream`, `operations`, `recovery`: the whole product, by feature.
+//! - `fault`: what becomes of jobs while a part breaks, judged by the history of all of them.
 //! - `property`: what holds for every input of the pure parts.
-//! - `journey`: what a client of the product sees.
-//! - `fault`: what becomes of jobs while a part breaks.
 
-#![expect(clippy::unwrap_used, reason = "a test that meets a surprise ends there")]
+#![expect(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
 
+mod api;
+mod callbacks;
 mod contract;
 mod fault;
-mod journey;
+mod operations;
 mod property;
+mod recovery;
+mod upstream;

@@ -17,9 +17,9 @@ use quhao_worker::settlement::{
 use time::OffsetDateTime;
 
 use super::{
-    ground::{Ground, close, take, take_one},
-    outcome::{finished, now},
-    queue::{assert_empty, publish},
+    fixture::{Ground, close, take, take_one},
+    queue::deliveries::{assert_empty, publish},
+    store::outcome::{finished, now},
 };
 
 in_both_modes!(
