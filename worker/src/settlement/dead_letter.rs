@@ -70,7 +70,7 @@ pub(crate) enum DeadLetterAction {
 
 impl DeadLetter {
     /// Returns what to do with it.
-    pub(crate) fn action(&self) -> DeadLetterAction {
+    pub(crate) fn action(self) -> DeadLetterAction {
         let is_expired = match self.reason {
             DeadLetterReason::Expired => true,
             DeadLetterReason::Other => self.deadline_passed,
