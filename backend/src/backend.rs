@@ -108,13 +108,12 @@ async fn queue_database(
 
 #[cfg(test)]
 mod tests {
-    use secrecy::SecretString;
     use tempfile::TempDir;
     use time::OffsetDateTime;
 
     use super::*;
     use crate::queue::{Message, MessageKind};
-    use quhao_common::domain::id::JobId;
+    use quhao_common::{config::broker_address::BrokerAddress, domain::id::JobId};
 
     const LIMIT: Duration = Duration::from_secs(10);
     const ROLES: Roles = Roles { publish: true, prefetch_max: Some(8) };
@@ -175,7 +174,8 @@ mod tests {
     #[tokio::test]
     async fn file_and_server_are_refused_together() {
         let folder = TempDir::new().unwrap();
-        let server = queue(QueueUrl::Amqp(SecretString::from("amqp://127.0.0.1:1/%2f")));
+        let server = BrokerAddress::parse("amqp://127.0.0.1:1/%2f").expect("an address");
+        let server = queue(QueueUrl::Amqp(server));
         let mixed = Backend::open(&server, &store(&folder.path().join("quhao.db")), ROLES).await;
         assert!(matches!(mixed, Err(BackendError::Queue(QueueError::Settings(_)))), "{mixed:?}");
     }

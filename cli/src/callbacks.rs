@@ -89,8 +89,9 @@ fn job(text: &str) -> Result<JobKey, String> {
 }
 
 fn status(text: &str) -> Result<CallbackStatus, String> {
-    let found = CallbackStatus::ALL.into_iter().find(|status| status.as_str() == text);
-    let names = CallbackStatus::ALL.map(CallbackStatus::as_str).join(", ");
+    let found = CallbackStatus::from_name(text);
+    let names: Vec<_> = CallbackStatus::ALL.iter().map(|status| status.as_str()).collect();
+    let names = names.join(", ");
     found.ok_or_else(|| format!("expected one of {names}"))
 }
 
@@ -151,10 +152,9 @@ async fn ids(
     let apps: HashMap<JobKey, &AppId> =
         callbacks.iter().map(|callback| (callback.key, &callback.app)).collect();
     let keys: Vec<JobKey> = apps.keys().copied().collect();
-    let registry = config.live.now();
     let opened = store.answers(&keys).await?.into_iter().filter_map(|row| {
         let (app, sealed) = (apps.get(&row.key)?, row.answer?);
-        let answer = Answer::open(&registry.vault, row.key, app, &sealed).ok()?;
+        let answer = Answer::open(&config.vault, row.key, app, &sealed).ok()?;
         Some((row.key, answer.callback?.id))
     });
     Ok(opened.collect())

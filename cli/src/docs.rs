@@ -3,7 +3,7 @@
 use std::{fs, io, path::Path};
 
 use anyhow::Context;
-use quhao_common::config::reference_markdown;
+use quhao_common::{config::reference_markdown, process::metrics::metrics_markdown};
 
 use crate::{
     exit::{CommandResult, Exit},
@@ -35,6 +35,7 @@ fn documents() -> Vec<Document> {
         Document { path: "docs/integrate/openapi.json", text: openapi },
         Document { path: "docs/integrate/api.html", text: page },
         Document { path: "docs/operate/configuration.md", text: reference_markdown() },
+        Document { path: "docs/operate/metrics.md", text: metrics_markdown() },
         Document { path: "docs/integrate/failure-codes.md", text: failure_codes::markdown() },
     ]
 }

@@ -81,8 +81,7 @@ pub(crate) async fn run(arguments: Arguments, file: Option<PathBuf>) -> CommandR
 
 /// Returns whether the id's tag proves that it was issued under this configuration.
 fn is_ours(config: &Config, id: &JobId) -> bool {
-    let registry = config.live.now();
-    registry.directory.apps().any(|app| registry.id_keys.proves(id, &app.client, &app.id))
+    config.directory.apps().any(|app| config.id_keys.proves(id, &app.client, &app.id))
 }
 
 /// Returns the id without a tag, as logs show it.
@@ -97,9 +96,8 @@ fn tagless(number: u8, key: JobKey) -> JobId {
 /// Opens the answer with each app in turn: the row does not name its app, the seal does.
 fn find(config: &Config, key: JobKey, row: &StoredAnswer) -> Finding {
     let Some(sealed) = &row.answer else { return Finding::Erased };
-    let registry = config.live.now();
-    for app in registry.directory.apps() {
-        match Answer::open(&registry.vault, key, &app.id, sealed) {
+    for app in config.directory.apps() {
+        match Answer::open(&config.vault, key, &app.id, sealed) {
             Ok(Answer { outcome: Outcome::Succeeded(_), .. }) => return Finding::Succeeded,
             Ok(Answer { outcome: Outcome::Failed(failure), shape, .. }) => {
                 return Finding::Failed(failure, shape);

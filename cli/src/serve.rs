@@ -4,7 +4,7 @@ mod reload;
 mod role;
 mod running;
 
-use std::path::PathBuf;
+use std::{path::PathBuf, sync::Arc};
 
 use quhao_common::{
     config::{Config, LoadOptions},
@@ -39,7 +39,12 @@ pub(crate) async fn run(role: Role, file: Option<PathBuf>) -> CommandResult {
         running = Running::start(&config, role) => running?,
         () = stop.cancelled() => return Ok(()),
     };
-    let reload = Reload { options, started_with: config, backend: running.backend().clone() };
+    let reload = Reload {
+        options,
+        started_with: config,
+        live: Arc::clone(running.live()),
+        backend: running.backend().clone(),
+    };
     let broken = tokio::select! {
         part = running.broken() => Some(part),
         never = reload.run(hangups) => match never {},

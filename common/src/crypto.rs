@@ -1,4 +1,4 @@
-//! Keys, sealed boxes and signatures.
+//! Secrets with numbers, encryption of what is stored, and signatures.
 
 pub mod keyring;
 pub mod vault;

@@ -1,7 +1,10 @@
-//! What quhao is about: apps, jobs, their outcomes, and what clients are told.
+//! What quhao is about: clients and their apps, jobs, outcomes, and what clients are told.
 
-pub mod app;
+pub mod name;
 pub mod callback_target;
+pub mod client;
+pub mod app;
+pub mod directory;
 pub mod id;
 pub mod session_handle;
 pub mod phone;

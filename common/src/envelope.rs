@@ -1,7 +1,8 @@
-//! What travels on the queue: jobs, batches of jobs, and outcomes.
+//! The bytes that travel on the queue: jobs, batches of jobs, and outcomes.
 
-pub(crate) mod base64_text;
+mod base64_text;
 pub mod batch;
+pub mod error;
 pub mod job;
 pub mod outcome;
 mod text;

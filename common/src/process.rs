@@ -1,4 +1,4 @@
-//! What every process of quhao needs.
+//! What every process of quhao needs to run.
 
 pub mod backoff;
 pub mod error_chain;

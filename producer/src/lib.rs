@@ -29,6 +29,7 @@ use quhao_common::{
     process::{
         http_server::{self, Listener},
         metrics::Exporter,
+        registry::Live,
     },
 };
 use tokio::task::JoinHandle;
@@ -60,6 +61,7 @@ impl Producer {
     /// until [`Producer::run`].
     pub async fn bind(
         config: &Config,
+        live: Arc<Live>,
         backend: Backend,
         exporter: Exporter,
     ) -> std::io::Result<Self> {
@@ -71,7 +73,7 @@ impl Producer {
             http.header_timeout,
         )
         .await?;
-        let state = Arc::new(AppState::new(config, backend));
+        let state = Arc::new(AppState::new(config, live, backend));
         Ok(Self { state, api, metrics, exporter, drain_max: config.drain })
     }
 

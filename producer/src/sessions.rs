@@ -7,7 +7,10 @@ use axum::{
     extract::{Path, State, rejection::PathRejection},
 };
 use quhao_backend::store::StoredSession;
-use quhao_common::{api::job::Timestamp, domain::app::AppId};
+use quhao_common::{
+    api::timestamp::Timestamp,
+    domain::{app::AppId, session_handle::SessionHandle},
+};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -68,7 +71,8 @@ pub(crate) async fn get_session(
     let not_found = || Problem::from(ProblemCode::NotFound);
     let Path(text) = session.map_err(|_| not_found())?;
     let client = &caller.client.name;
-    let (handle, app) = caller.registry.session_of(&text, client).ok_or_else(not_found)?;
+    let found: Option<(SessionHandle, _)> = caller.registry.verify(&text, client);
+    let (handle, app) = found.ok_or_else(not_found)?;
     let stored = state
         .backend
         .store

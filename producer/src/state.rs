@@ -23,11 +23,11 @@ pub(crate) struct AppState {
 
 impl AppState {
     /// Creates the state of a producer that has served nothing yet.
-    pub(crate) fn new(config: &Config, backend: Backend) -> Self {
+    pub(crate) fn new(config: &Config, live: Arc<Live>, backend: Backend) -> Self {
         let draining = CancellationToken::new();
         Self {
             backend,
-            live: Arc::clone(&config.live),
+            live,
             rate_limits: RateLimits::default(),
             admission: Admission::default(),
             waiters: Waiters::new(config.http.waiters_max, draining.clone()),

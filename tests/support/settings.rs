@@ -2,13 +2,16 @@
 
 use std::{path::Path, time::Duration};
 
-use quhao_common::config::{Queue, QueueUrl, Store, StoreUrl};
+use quhao_common::config::{
+    Queue, QueueUrl, Store, StoreUrl, broker_address::BrokerAddress, store_address::StoreAddress,
+};
 
 use crate::{prefix::Prefix, services};
 
 /// Returns the settings of a queue of RabbitMQ under `prefix`.
 pub fn amqp(prefix: &Prefix) -> Queue {
-    queue(QueueUrl::Amqp(services::amqp_url().into()), prefix.as_str())
+    let address = BrokerAddress::parse(&services::amqp_url()).expect("the address of the broker");
+    queue(QueueUrl::Amqp(address), prefix.as_str())
 }
 
 /// Returns the settings of a queue in the file at `path`.
@@ -18,7 +21,7 @@ pub fn sqlite_queue(path: &Path) -> Queue {
 
 /// Returns the settings of a store in the database at `url`.
 pub fn postgres(url: &str) -> Store {
-    store(StoreUrl::Postgres(url.to_owned().into()))
+    store(StoreUrl::Postgres(StoreAddress::parse(url).expect("the address of the store")))
 }
 
 /// Returns the settings of a store in the file at `path`.

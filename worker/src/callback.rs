@@ -73,16 +73,25 @@ struct ActiveAttempts {
 
 impl Callbacks {
     /// Creates the sending that `config` describes. It must exist before `due` is notified.
-    pub(crate) fn new(config: &Config, store: Arc<Store>) -> Result<Self, reqwest::Error> {
-        Ok(Self::with_sender(Sender::new(&config.callbacks)?, config, store))
+    pub(crate) fn new(
+        config: &Config,
+        live: Arc<Live>,
+        store: Arc<Store>,
+    ) -> Result<Self, reqwest::Error> {
+        Ok(Self::with_sender(Sender::new(&config.callbacks)?, config, live, store))
     }
 
     /// Creates the sending that `config` describes, with a `sender` of the caller's.
-    pub fn with_sender(sender: Sender, config: &Config, store: Arc<Store>) -> Self {
+    pub fn with_sender(
+        sender: Sender,
+        config: &Config,
+        live: Arc<Live>,
+        store: Arc<Store>,
+    ) -> Self {
         let settings = &config.callbacks;
         Self {
             store,
-            live: Arc::clone(&config.live),
+            live,
             runner: Arc::new(AttemptRunner::new(settings, sender)),
             due: Arc::new(Notify::new()),
             concurrency: settings.concurrency,

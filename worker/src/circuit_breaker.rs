@@ -214,6 +214,6 @@ fn log(key: &BreakerKey, before: Option<Cause>, after: Option<Cause>) {
 fn report_open(all: &Breakers) {
     for cause in Cause::ALL {
         let open = all.values().filter_map(|watched| watched.breaker.open());
-        metrics::circuits_open(cause.as_str(), open.filter(|open| open.cause == cause).count());
+        metrics::circuits_open(cause, open.filter(|open| open.cause == cause).count());
     }
 }

@@ -31,10 +31,15 @@ pub(crate) struct Context {
 
 impl Context {
     /// Creates the context that `config` describes.
-    pub(crate) fn new(config: &Config, store: Arc<Store>, platforms: Platforms) -> Self {
+    pub(crate) fn new(
+        config: &Config,
+        live: Arc<Live>,
+        store: Arc<Store>,
+        platforms: Platforms,
+    ) -> Self {
         Self {
             store,
-            live: Arc::clone(&config.live),
+            live,
             platforms,
             circuit_breakers: Arc::default(),
             duplicate_grace: config.platform_timeout() + config.store.statement_timeout,

@@ -10,6 +10,7 @@ use quhao_common::{
     process::{
         http_server::{Listener, OPS_CONNECTIONS_MAX},
         metrics::Exporter,
+        registry::Live,
     },
 };
 use tokio::{sync::mpsc, task::JoinSet, time::timeout};
@@ -74,6 +75,7 @@ impl Worker {
     /// and for taking [`prefetch_max`].
     pub async fn bind(
         config: &Config,
+        live: Arc<Live>,
         backend: Backend,
         platforms: Platforms,
         exporter: Exporter,
@@ -81,10 +83,10 @@ impl Worker {
         let address = config.worker.metrics_listen;
         let header_timeout = config.http.header_timeout;
         let listener = Listener::bind(address, OPS_CONNECTIONS_MAX, header_timeout).await?;
-        let callbacks = Callbacks::new(config, Arc::clone(&backend.store));
+        let callbacks = Callbacks::new(config, Arc::clone(&live), Arc::clone(&backend.store));
         Ok(Self {
             callbacks: callbacks.map_err(std::io::Error::other)?,
-            context: Arc::new(Context::new(config, Arc::clone(&backend.store), platforms)),
+            context: Arc::new(Context::new(config, live, Arc::clone(&backend.store), platforms)),
             backend,
             settings: config.worker.clone(),
             slow: config.store.statement_timeout,

@@ -1,15 +1,18 @@
 //! The platform seam: the platforms whose mini-programs send codes. Platforms are the one open
 //! set, so this is the one trait.
 
-use std::{collections::HashMap, fmt, sync::Arc};
+use std::{borrow::Cow, collections::HashMap, fmt, sync::Arc};
 
 use futures_util::future::BoxFuture;
-use quhao_common::domain::{
-    app::App,
-    failure::FailureCode,
-    job::Expect,
-    outcome::Opened,
-    phone::{Encrypted, LoginCode, Phone, PhoneCode, SessionKey},
+use quhao_common::{
+    domain::{
+        app::App,
+        failure::FailureCode,
+        job::Expect,
+        outcome::Opened,
+        phone::{Encrypted, LoginCode, Phone, PhoneCode, SessionKey},
+    },
+    process::metrics::LabelValue,
 };
 use serde_json::value::RawValue;
 use time::OffsetDateTime;
@@ -87,6 +90,12 @@ impl CallFailure {
             Self::CredentialRefused => "credential_refused",
             Self::Final(code) => code.as_str(),
         }
+    }
+}
+
+impl LabelValue for CallFailure {
+    fn label_value(&self) -> Cow<'static, str> {
+        self.as_str().into()
     }
 }
 

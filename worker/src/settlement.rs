@@ -21,7 +21,7 @@ use quhao_common::{
         finished::{FinalState, Finished},
         id::JobKey,
     },
-    process::metrics,
+    process::metrics::{self, DeadLetterResult, HandOverResult, SkipReason},
 };
 use time::OffsetDateTime;
 
@@ -75,7 +75,7 @@ pub fn enter(
 /// Settles a job that ran here, after its outcome was committed or refused.
 pub fn settle_job(in_flight: &InFlight, row: &Finished, delivery: Delivery, result: CommitResult) {
     if result == CommitResult::HandedOver {
-        metrics::outcome_resumed("handed_over");
+        metrics::outcome_handed_over(HandOverResult::HandedOver);
     }
     if row.final_state == FinalState::Failed(FailureCode::DeadlineExceeded) {
         // Its duplicates may have later deadlines.
@@ -88,7 +88,7 @@ pub fn settle_job(in_flight: &InFlight, row: &Finished, delivery: Delivery, resu
 /// Settles an outcome that another worker handed over, after it was committed or refused.
 pub(crate) fn settle_outcome(delivery: Delivery, result: CommitResult) {
     if result == CommitResult::Committed {
-        metrics::outcome_resumed("committed");
+        metrics::outcome_handed_over(HandOverResult::Committed);
     }
     delivery.settle(result.disposition());
 }
@@ -100,14 +100,14 @@ pub(crate) fn settle_dead_letter(delivery: Delivery, result: CommitResult) {
 
 /// Acks a job whose answer holds for all of its duplicates, and those that wait for it.
 pub(crate) fn ack_answered(in_flight: &InFlight, key: JobKey, delivery: Delivery) {
-    metrics::skipped("known");
+    metrics::skipped(SkipReason::Answered);
     settle_with_duplicates(in_flight, key, delivery, Disposition::Ack);
 }
 
 /// Acks a job that has an answer. Duplicates that wait for it come again: they may have later
 /// deadlines than the answer holds for.
 pub(crate) fn ack_answered_alone(in_flight: &InFlight, key: JobKey, delivery: Delivery) {
-    metrics::skipped("known");
+    metrics::skipped(SkipReason::Answered);
     settle_alone(in_flight, key, delivery, Disposition::Ack);
 }
 
@@ -119,26 +119,26 @@ pub(crate) fn ack_answered_dead_letter(delivery: Delivery) {
 /// Acks a job that expired before it was run, and of which nobody is to be notified: whoever
 /// polls reads `deadline_exceeded` from the URL.
 pub(crate) fn ack_expired(delivery: Delivery) {
-    metrics::skipped("expired");
+    metrics::skipped(SkipReason::Expired);
     delivery.settle(Disposition::Ack);
 }
 
 /// Acks a job that expired while it waited for its slot. Duplicates that wait for it come
 /// again, and are judged by their own deadlines.
 pub fn ack_expired_job(in_flight: &InFlight, key: JobKey, delivery: Delivery) {
-    metrics::skipped("expired");
+    metrics::skipped(SkipReason::Expired);
     settle_alone(in_flight, key, delivery, Disposition::Ack);
 }
 
 /// Acks a dead letter whose job expired, and of which nobody is to be notified.
 pub(crate) fn ack_dropped_dead_letter(delivery: Delivery, reason: DeadLetterReason) {
-    metrics::dead_letter(reason.as_str(), "forgotten");
+    metrics::dead_letter(reason, DeadLetterResult::Dropped);
     delivery.settle(Disposition::Ack);
 }
 
 /// Acks a dead letter that nobody can read.
 pub(crate) fn ack_unreadable_dead_letter(delivery: Delivery, reason: DeadLetterReason) {
-    metrics::dead_letter(reason.as_str(), "unreadable");
+    metrics::dead_letter(reason, DeadLetterResult::Unreadable);
     delivery.settle(Disposition::Ack);
 }
 
@@ -156,13 +156,13 @@ pub fn requeue_job(in_flight: &InFlight, key: JobKey, delivery: Delivery) {
 
 /// Dead-letters a job that nobody can read.
 pub(crate) fn dead_letter_job(delivery: Delivery) {
-    metrics::skipped("damaged");
+    metrics::skipped(SkipReason::Damaged);
     delivery.settle(Disposition::DeadLetter);
 }
 
 /// Dead-letters an outcome that nobody can read.
 pub(crate) fn dead_letter_outcome(delivery: Delivery) {
-    metrics::outcome_resumed("damaged");
+    metrics::outcome_handed_over(HandOverResult::Damaged);
     delivery.settle(Disposition::DeadLetter);
 }
 
@@ -190,7 +190,7 @@ fn settle_alone(in_flight: &InFlight, key: JobKey, delivery: Delivery, dispositi
 /// Settles a duplicate as its job was. A dead letter needs no outcome if its job has an answer.
 fn settle_duplicate(duplicate: Delivery, disposition: Disposition) {
     if let (Lane::DeadLetters(reason), Disposition::Ack) = (duplicate.lane, disposition) {
-        metrics::dead_letter(reason.as_str(), "answered");
+        metrics::dead_letter(reason, DeadLetterResult::Answered);
     }
     duplicate.settle(disposition);
 }

@@ -1,5 +1,9 @@
 //! What a queue hands out, and how it is settled.
 
+use std::borrow::Cow;
+
+use quhao_common::process::metrics::LabelValue;
+
 use super::{amqp, disposition::Disposition, sqlite};
 
 /// Where a delivery came from, and so what has to be done with it.
@@ -40,6 +44,12 @@ impl DeadLetterReason {
             Self::Rejected => "rejected",
             Self::Other => "other",
         }
+    }
+}
+
+impl LabelValue for DeadLetterReason {
+    fn label_value(&self) -> Cow<'static, str> {
+        self.as_str().into()
     }
 }
 

@@ -1,5 +1,9 @@
 //! Why a call to the queue failed.
 
+use std::borrow::Cow;
+
+use quhao_common::process::metrics::LabelValue;
+
 /// Why a message was not published, or not certainly.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum PublishError {
@@ -23,6 +27,12 @@ impl PublishError {
             Self::Unavailable => "unavailable",
             Self::Unconfirmed => "unconfirmed",
         }
+    }
+}
+
+impl LabelValue for PublishError {
+    fn label_value(&self) -> Cow<'static, str> {
+        self.as_str().into()
     }
 }
 

@@ -85,7 +85,7 @@ impl SqliteQueue {
         let published = self.insert(row).await;
         match published {
             Ok(()) => metrics::confirmed(started.elapsed()),
-            Err(refusal) => metrics::publish_refused(refusal.as_str()),
+            Err(refusal) => metrics::publish_refused(refusal),
         }
         published
     }

@@ -26,7 +26,8 @@ pub(super) fn status_number(status: CallbackStatus) -> i16 {
 }
 
 fn status_of_number(number: i16) -> Result<CallbackStatus, StoreError> {
-    let status = CallbackStatus::ALL.into_iter().find(|status| status_number(*status) == number);
+    let mut all = CallbackStatus::ALL.iter().copied();
+    let status = all.find(|status| status_number(*status) == number);
     status.ok_or(StoreError::Form("callbacks.state is none of those known"))
 }
 

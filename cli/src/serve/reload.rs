@@ -9,7 +9,11 @@ use std::{convert::Infallible, io, sync::Arc};
 use quhao_backend::backend::Backend;
 use quhao_common::{
     config::{Config, LoadOptions},
-    process::{error_chain::with_causes, metrics},
+    process::{
+        error_chain::with_causes,
+        metrics::{self, ReloadResult},
+        registry::{Live, Registry},
+    },
 };
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
@@ -35,6 +39,8 @@ pub(crate) struct Reload {
     pub(crate) options: LoadOptions,
     /// The configuration that the process was started with.
     pub(crate) started_with: Config,
+    /// Clients, apps and secrets as the process uses them.
+    pub(crate) live: Arc<Live>,
     /// Queue and store, whose new connections use the new addresses.
     pub(crate) backend: Backend,
 }
@@ -47,7 +53,8 @@ impl Reload {
                 // The runtime is about to end.
                 std::future::pending::<()>().await;
             }
-            let result = if self.reload().await { "applied" } else { "refused" };
+            let result =
+                if self.reload().await { ReloadResult::Applied } else { ReloadResult::Refused };
             metrics::config_reloaded(result);
         }
     }
@@ -83,10 +90,9 @@ impl Reload {
     }
 
     fn apply(&self, config: &Config) {
-        let registry = config.live.now();
-        let clients = registry.directory.clients().count();
-        let apps = registry.directory.apps().count();
-        self.started_with.live.replace(Arc::clone(&registry));
+        self.live.replace(Registry::of(config));
+        let clients = config.directory.clients().count();
+        let apps = config.directory.apps().count();
         info!(clients, apps, "configuration reloaded");
         let sections = self.started_with.sections_that_need_a_restart(config);
         if !sections.is_empty() {

@@ -1,6 +1,6 @@
 //! A running process: its parts, the order in which they start and the order in which they end.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use quhao_backend::{
@@ -10,7 +10,10 @@ use quhao_backend::{
 };
 use quhao_common::{
     config::{Config, StoreUrl},
-    process::metrics::{self, Exporter},
+    process::{
+        metrics::{self, Exporter},
+        registry::{Live, Registry},
+    },
 };
 use quhao_producer::Producer;
 use quhao_worker::Worker;
@@ -35,6 +38,7 @@ pub(crate) struct Running {
     producer: Option<Part>,
     worker: Option<Part>,
     api: Option<SocketAddr>,
+    live: Arc<Live>,
     backend: Backend,
     drain: Duration,
     /// Ends the upkeep of the metrics when the process ends.
@@ -78,7 +82,8 @@ impl Running {
             prefetch_max: role.works().then(|| quhao_worker::prefetch_max(&config.worker)),
         };
         let backend = Backend::open(&config.queue, &config.store, roles).await?;
-        let parts = bind(config, role, &backend, &exporter).await;
+        let live = Arc::new(Live::new(Registry::of(config)));
+        let parts = bind(config, role, &live, &backend, &exporter).await;
         let Parts { producer, worker } = match parts {
             Ok(parts) => parts,
             Err(exit) => {
@@ -101,10 +106,16 @@ impl Running {
             producer,
             worker,
             api,
+            live,
             backend,
             drain: config.drain,
             _upkeep: upkeep.drop_guard(),
         })
+    }
+
+    /// Returns clients, apps and secrets as this process uses them.
+    pub(crate) fn live(&self) -> &Arc<Live> {
+        &self.live
     }
 
     /// Returns queue and store.
@@ -176,11 +187,12 @@ struct Parts {
 async fn bind(
     config: &Config,
     role: Role,
+    live: &Arc<Live>,
     backend: &Backend,
     exporter: &Exporter,
 ) -> Result<Parts, Exit> {
     let producer = if role.produces() {
-        let producer = Producer::bind(config, backend.clone(), exporter.clone());
+        let producer = Producer::bind(config, Arc::clone(live), backend.clone(), exporter.clone());
         Some(producer.await.with_context(|| {
             let http = &config.http;
             format!("cannot listen on {} and {}", http.listen, http.metrics_listen)
@@ -190,7 +202,9 @@ async fn bind(
     };
     let worker = if role.works() {
         let platforms = quhao_worker::platforms(config)?;
-        let worker = Worker::bind(config, backend.clone(), platforms, exporter.clone());
+        let live = Arc::clone(live);
+        let backend = backend.clone();
+        let worker = Worker::bind(config, live, backend, platforms, exporter.clone());
         Some(
             worker
                 .await

@@ -1,19 +1,19 @@
-//! How word of a job gets to its receiver, as the job's owner sees it.
+//! The state of a callback, as the job's owner sees it.
 
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::job::Timestamp;
+use super::timestamp::Timestamp;
 use crate::domain::callback_status::{CallbackState, CallbackStatus};
 
 /// The state of a job's callback.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Callback)]
 pub struct CallbackObject {
-    /// How it stands.
+    /// Its state.
     #[schema(value_type = CallbackStatusName)]
     status: CallbackStatus,
-    /// Attempts so far.
+    /// The number of attempts so far.
     attempts: u32,
     /// When the next attempt is due; null when there will be none.
     #[schema(value_type = Option<String>, format = DateTime, required = true)]
@@ -21,15 +21,15 @@ pub struct CallbackObject {
     /// The HTTP status of the last answer; null when none came.
     #[schema(required = true)]
     last_status: Option<u16>,
-    /// Why the last attempt was none that counts, for programs; null when it did.
+    /// Why the last attempt failed, for programs; null when it did not.
     #[schema(required = true)]
     last_error: Option<String>,
-    /// When it came to its end; null before.
+    /// When it was delivered, failed or was cancelled; null before.
     #[schema(value_type = Option<String>, format = DateTime, required = true)]
     finished_at: Option<Timestamp>,
 }
 
-/// How a callback can stand.
+/// The states of a callback.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 #[schema(as = CallbackStatus)]
@@ -40,7 +40,7 @@ pub enum CallbackStatusName {
     Delivered,
     /// Time or attempts ran out, or the receiver wants no more (410).
     Failed,
-    /// A later result, or an erasure, took its place before it was sent.
+    /// A later result, or an erasure, replaced it before it was sent.
     Cancelled,
 }
 

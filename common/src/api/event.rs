@@ -1,4 +1,4 @@
-//! What a callback says: which word it is, and the job.
+//! The body of a callback: an event and its job.
 
 use std::borrow::Cow;
 
@@ -9,20 +9,17 @@ use utoipa::{
     openapi::{RefOr, Schema},
 };
 
-use super::{
-    job::{JobObject, Timestamp},
-    schema,
-};
+use super::{job::JobObject, schema, timestamp::Timestamp};
 use crate::domain::callback_target::CallbackEvent;
 
-/// Every word that there is.
+/// Every event.
 pub const EVENTS: [CallbackEvent; 2] = [CallbackEvent::Succeeded, CallbackEvent::Failed];
 
-/// Word of a job's result.
+/// The event of a job's result.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Event)]
 pub struct EventObject {
-    /// Which word it is.
+    /// The type of the event.
     #[schema(value_type = EventName)]
     r#type: &'static str,
     /// When the result was known.
@@ -34,13 +31,13 @@ pub struct EventObject {
 }
 
 impl EventObject {
-    /// Word of `job`, whose result was known at `known_at`.
+    /// Creates the event of `job`, whose result was known at `known_at`.
     pub fn new(event: CallbackEvent, known_at: OffsetDateTime, job: JobObject) -> Self {
         Self { r#type: event.type_name(), timestamp: Timestamp(known_at), data: job }
     }
 }
 
-/// What the `type` of a callback can be.
+/// The types of an event.
 #[derive(Debug)]
 pub struct EventName;
 

@@ -1,45 +1,27 @@
 //! The job as clients see it, in the API's answers and in callbacks. Its form is a contract.
 
-use serde::{Serialize, Serializer, ser::Error};
-use time::{
-    OffsetDateTime, UtcOffset, format_description::BorrowedFormatItem, macros::format_description,
-};
+use serde::Serialize;
+use time::OffsetDateTime;
 use utoipa::ToSchema;
 
-use crate::{
-    api::{
-        result::ResultObject,
-        schema::{AdviceName, FailureName},
-    },
-    domain::{
-        answer::{Answer, StoredAnswer},
-        app::{AppId, ClientName},
-        callback_status::CallbackState,
-        failure::{Advice, Failure, FailureCode},
-        id::{IdKeys, JobId},
-        job::{Job, Metadata, Shape},
-        outcome::Outcome,
-    },
+use super::{
+    callback::CallbackObject,
+    result::ResultObject,
+    schema::{AdviceName, FailureName},
+    timestamp::Timestamp,
+};
+use crate::domain::{
+    answer::{Answer, StoredAnswer},
+    app::AppId,
+    callback_status::CallbackState,
+    failure::{Advice, Failure, FailureCode},
+    id::JobId,
+    job::{Job, Metadata, Shape},
+    outcome::Outcome,
+    session_handle::SessionHandle,
 };
 
-use crate::api::callback::CallbackObject;
-
-/// RFC 3339 in UTC with milliseconds.
-const FORMAT: &[BorrowedFormatItem<'_>] =
-    format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
-
-/// A time on the wire.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Timestamp(pub OffsetDateTime);
-
-impl Serialize for Timestamp {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let text = self.0.to_offset(UtcOffset::UTC).format(FORMAT).map_err(S::Error::custom)?;
-        serializer.serialize_str(&text)
-    }
-}
-
-/// How a job stands.
+/// The state of a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
@@ -47,7 +29,7 @@ pub enum Status {
     Queued,
     /// Final.
     Succeeded,
-    /// Final, but for a success that was committed late.
+    /// Final, unless a success is committed late.
     Failed,
 }
 
@@ -62,7 +44,7 @@ pub struct JobObject {
     /// The mini-program; null where only the URL is known.
     #[schema(value_type = Option<String>, required = true)]
     app_id: Option<AppId>,
-    /// How it stands.
+    /// Its state.
     status: Status,
     /// When it was accepted; null where only the URL is known.
     #[schema(value_type = Option<String>, format = DateTime, required = true)]
@@ -73,17 +55,18 @@ pub struct JobObject {
     /// When its outcome was known; null while it is queued.
     #[schema(value_type = Option<String>, format = DateTime, required = true)]
     finished_at: Option<Timestamp>,
-    /// What it gave; null unless it succeeded.
+    /// Its result; null unless it succeeded.
     #[schema(required = true)]
     result: Option<ResultObject>,
     /// Why it failed; null unless it did.
     #[schema(required = true)]
     error: Option<ErrorObject>,
-    /// The caller's own, to the letter; null where there is none or only the URL is known.
+    /// The caller's own object, byte for byte; null where there is none or only the URL is
+    /// known.
     #[schema(value_type = Option<Object>, required = true)]
     metadata: Option<Metadata>,
-    /// How word of the result gets to the `callback_url`; left out where there is none, and
-    /// before the result.
+    /// The delivery of the result's event to the `callback_url`; left out where there is none,
+    /// and before the result.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = CallbackObject, required = false)]
     callback: Option<CallbackObject>,
@@ -110,7 +93,7 @@ pub struct ErrorObject {
 }
 
 impl JobObject {
-    /// A job that was just accepted.
+    /// Creates a job that was just accepted.
     pub fn accepted(job: &Job) -> Self {
         Self {
             app_id: Some(job.app.clone()),
@@ -120,7 +103,7 @@ impl JobObject {
         }
     }
 
-    /// A job of which only the URL is known, and for which a result can still come.
+    /// Creates a job of which only the URL is known, and for which a result can still come.
     pub fn queued(id: &JobId, expires: OffsetDateTime) -> Self {
         Self {
             id: id.wire(),
@@ -137,8 +120,8 @@ impl JobObject {
         }
     }
 
-    /// A job of which only the URL is known, and for which no result came in time. Its
-    /// shape is unknown; the advice is the one that is never wrong.
+    /// Creates a job of which only the URL is known, and for which no result came in time. Its
+    /// shape is unknown, so the advice is the one that is never wrong.
     pub fn expired(id: &JobId, expires: OffsetDateTime) -> Self {
         let failure = Failure::from(FailureCode::DeadlineExceeded);
         Self {
@@ -149,20 +132,19 @@ impl JobObject {
         }
     }
 
-    /// A job with an answer. `ids` make the handle of the guest's session.
+    /// Creates a job with an answer. `session` is the handle of the session of
+    /// [`Answer::session_openid`].
     pub fn finished(
-        ids: &IdKeys,
         id: &JobId,
-        (client, app): (&ClientName, &AppId),
+        app: &AppId,
+        session: Option<&SessionHandle>,
         stored: &StoredAnswer,
         answer: Answer,
     ) -> Self {
         let metadata = answer.metadata();
         let (status, result, error) = match answer.outcome {
             Outcome::Succeeded(success) => {
-                // The platform gives no session for a phone code.
-                let guest = success.openid.as_deref().filter(|_| answer.shape != Shape::PhoneCode);
-                let session = guest.map(|openid| ids.session_handle(client, app, openid).wire());
+                let session = session.map(SessionHandle::wire);
                 (Status::Succeeded, Some(ResultObject::new(success, session)), None)
             }
             Outcome::Failed(failure) => {
@@ -181,21 +163,21 @@ impl JobObject {
         }
     }
 
-    /// The same with the state of its callback.
+    /// Adds the state of its callback.
     #[must_use]
     pub fn with_callback(self, state: &CallbackState) -> Self {
         Self { callback: Some(state.into()), ..self }
     }
 
-    /// The same without what it gave, which the receiver of a callback fetches with its
-    /// key.
+    /// Removes the result, which the receiver of a callback fetches with its API key.
     #[must_use]
     pub fn thin(self) -> Self {
         Self { result: None, ..self }
     }
 }
 
-/// Where to poll for a job. Rounded up, so that it never calls a job late too early.
+/// Returns the path to poll for a job. The deadline in it is rounded up, so that a job is never
+/// called late too early.
 pub fn url(id: &JobId, expires: OffsetDateTime) -> String {
     let seconds = expires.unix_timestamp() + i64::from(expires.nanosecond() > 0);
     format!("/v1/jobs/{}?expires={seconds}", id.wire())

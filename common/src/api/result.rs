@@ -1,16 +1,16 @@
-//! What a job gave, as clients see it.
+//! The result of a job, as clients see it.
 
 use serde::Serialize;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
-use super::job::Timestamp;
+use super::timestamp::Timestamp;
 use crate::domain::{
     outcome::{Opened, Success},
     phone::Phone,
 };
 
-/// What a job gave.
+/// The result of a job.
 #[derive(Serialize, ToSchema)]
 #[serde(untagged)]
 #[schema(as = Result)]
@@ -34,14 +34,14 @@ pub struct PhoneResult {
 /// The result of a login with any object.
 #[derive(Serialize, ToSchema)]
 pub struct OpenDataResult {
-    /// The object that was encrypted, to the letter.
+    /// The object that was encrypted, byte for byte.
     #[schema(value_type = Object)]
     open_data: Box<RawValue>,
     #[serde(flatten)]
     guest: Guest,
 }
 
-/// Whom a result is of.
+/// The guest that a result is about.
 #[derive(Serialize, ToSchema)]
 pub struct Guest {
     /// The platform's id of the guest within the app.
@@ -78,7 +78,7 @@ pub struct PhoneObject {
 }
 
 impl ResultObject {
-    /// What `success` tells, with the handle of the guest's session if there is one.
+    /// Creates the result of `success`, with the handle of the guest's session if there is one.
     pub(super) fn new(success: Success, session: Option<String>) -> Self {
         let guest = Guest {
             openid: success.openid,

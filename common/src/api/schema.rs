@@ -7,9 +7,9 @@ use utoipa::{
     openapi::{ObjectBuilder, RefOr, Schema, Type},
 };
 
-use crate::domain::{failure::FailureCode, job::Shape};
+use crate::domain::failure::{Advice, FailureCode};
 
-/// What a failure's code can be.
+/// The codes of a failure.
 #[derive(Debug)]
 pub struct FailureName;
 
@@ -25,22 +25,13 @@ impl ToSchema for FailureName {
     }
 }
 
-/// What a failure's advice can be.
+/// The advice of a failure.
 #[derive(Debug)]
 pub struct AdviceName;
 
 impl PartialSchema for AdviceName {
     fn schema() -> RefOr<Schema> {
-        let mut all = Vec::new();
-        for shape in [Shape::LoginAlone, Shape::WithCiphertext, Shape::PhoneCode] {
-            for code in FailureCode::ALL {
-                let advice = code.advice(shape).as_str();
-                if !all.contains(&advice) {
-                    all.push(advice);
-                }
-            }
-        }
-        names(all)
+        names(Advice::ALL.iter().map(|advice| advice.as_str()))
     }
 }
 
@@ -50,6 +41,7 @@ impl ToSchema for AdviceName {
     }
 }
 
+/// Returns the schema of a text that is one of `names`.
 pub(super) fn names(names: impl IntoIterator<Item = &'static str>) -> RefOr<Schema> {
     ObjectBuilder::new().schema_type(Type::String).enum_values(Some(names)).into()
 }

@@ -1,20 +1,18 @@
-//! Loading from folders of their own, with the environment as an argument: nothing here
-//! touches the process.
+//! Loads configurations from temporary folders, with the environment as an argument: nothing
+//! here touches the process.
 
 mod canaries;
-mod component;
 mod difference;
-mod directory;
+mod clients_and_apps;
 mod errors;
 mod exposed;
 mod layers;
 mod printed;
+mod third_party_platform;
 
-use std::{
-    env, fs,
-    path::{Path, PathBuf},
-    sync::atomic::{AtomicU32, Ordering},
-};
+use std::{fs, path::Path};
+
+use tempfile::TempDir;
 
 use super::{Config, LoadOptions, effective_toml};
 
@@ -23,38 +21,35 @@ const KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 const OTHER_KEY: &str = "/////////////////////////////////////////38=";
 const DIGEST: &str = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
 
-/// A folder that goes away with its value.
-struct Folder(PathBuf);
+/// A temporary folder with configuration files.
+struct Folder(TempDir);
 
 impl Folder {
     fn new() -> Self {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
-        let number = COUNT.fetch_add(1, Ordering::Relaxed);
-        let path = env::temp_dir().join(format!("quhao-config-{}-{number}", std::process::id()));
-        fs::create_dir_all(&path).unwrap();
-        Self(path)
+        Self(TempDir::new().unwrap())
     }
 
-    /// A folder with this `quhao.toml`.
+    /// Creates a folder with this `quhao.toml`.
     fn with(main: &str) -> Self {
         Self::new().and("quhao.toml", main)
     }
 
+    /// Adds a file.
     fn and(self, name: &str, text: &str) -> Self {
-        let path = self.0.join(name);
+        let path = self.path().join(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, text).unwrap();
         self
     }
 
     fn path(&self) -> &Path {
-        &self.0
+        self.0.path()
     }
 
     fn options(&self, variables: &[(&str, &str)]) -> LoadOptions {
         let environment =
             variables.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
-        LoadOptions { file: None, environment, directory: self.0.clone() }
+        LoadOptions { file: None, environment, directory: self.path().to_owned() }
     }
 
     fn load(&self, variables: &[(&str, &str)]) -> Result<Config, String> {
@@ -70,13 +65,7 @@ impl Folder {
     }
 }
 
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
-
-/// The least that loads.
+/// Returns the least that loads.
 fn least() -> String {
     format!(
         r#"

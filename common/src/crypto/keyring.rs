@@ -20,7 +20,7 @@ impl Secret32 {
         Self(Zeroizing::new(bytes))
     }
 
-    /// The bytes, for a cipher or a MAC.
+    /// Returns the bytes, for a cipher or a MAC.
     pub fn expose(&self) -> &[u8; 32] {
         &self.0
     }
@@ -32,18 +32,18 @@ impl fmt::Debug for Secret32 {
     }
 }
 
-/// Why a line of `[secrets]` is not a numbered secret. Says nothing of its content.
+/// Why a line of `[secrets]` is not a numbered secret. It says nothing of the content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum NumberedSecretError {
-    /// No `kN:` in front.
+    /// It does not begin with `kN:`.
     #[error("expected \"kN:\" (N from 0 to 255) in front of the base64 text")]
     Number,
-    /// Not base64 of exactly 32 bytes.
+    /// The rest is not base64 of exactly 32 bytes.
     #[error("expected base64 of exactly 32 bytes after \"kN:\"")]
     Bytes,
 }
 
-/// Reads `kN:base64` as it stands in the configuration.
+/// Parses `kN:base64`, the form of the configuration.
 pub fn parse_numbered_secret(text: &str) -> Result<(u8, Secret32), NumberedSecretError> {
     let (name, encoded) = text.split_once(':').ok_or(NumberedSecretError::Number)?;
     let number = name
@@ -56,23 +56,23 @@ pub fn parse_numbered_secret(text: &str) -> Result<(u8, Secret32), NumberedSecre
     Ok((number, Secret32::new(bytes)))
 }
 
-/// Values by key number, the newest in front. Never empty.
+/// Values by key number, newest first. Never empty.
 #[derive(Debug, Clone)]
 pub struct Keyring<T>(Vec<(u8, T)>);
 
-/// A keyring needs at least one entry and each number once.
+/// Why a list of entries is not a keyring.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum KeyringError {
-    /// No entry.
+    /// It has no entry.
     #[error("at least one key is needed")]
     Empty,
-    /// A number stands twice.
+    /// A number occurs twice.
     #[error("key number {0} stands twice")]
     Twice(u8),
 }
 
 impl<T> Keyring<T> {
-    /// A ring of `entries`, newest first.
+    /// Creates a ring of `entries`, newest first.
     pub fn new(entries: Vec<(u8, T)>) -> Result<Self, KeyringError> {
         if entries.is_empty() {
             return Err(KeyringError::Empty);
@@ -85,29 +85,29 @@ impl<T> Keyring<T> {
         Ok(Self(entries))
     }
 
-    /// The entry that new values are made with.
+    /// Returns the entry that new values are made with.
     pub fn newest(&self) -> (u8, &T) {
         let (number, value) = &self.0[0];
         (*number, value)
     }
 
-    /// The entry called `number`, if it is still accepted.
+    /// Returns the entry called `number`, if it is still accepted.
     pub fn get(&self, number: u8) -> Option<&T> {
         self.0.iter().find(|(n, _)| *n == number).map(|(_, value)| value)
     }
 
-    /// All accepted entries, newest first.
+    /// Returns all accepted entries, newest first.
     pub fn iter(&self) -> impl Iterator<Item = (u8, &T)> {
         self.0.iter().map(|(number, value)| (*number, value))
     }
 
-    /// The same numbers with values made from these.
+    /// Returns a ring of the same numbers, with values made from these.
     pub fn map<U>(&self, mut make: impl FnMut(&T) -> U) -> Keyring<U> {
         Keyring(self.0.iter().map(|(number, value)| (*number, make(value))).collect())
     }
 }
 
-/// HMAC-SHA256 over `parts`, each with its length in front, so that no two lists of
+/// Returns HMAC-SHA256 over `parts`, each with its length in front, so that no two lists of
 /// parts give the same input.
 pub fn keyed_hash(secret: &Secret32, parts: &[&[u8]]) -> [u8; 32] {
     #[expect(clippy::expect_used, reason = "HMAC takes a key of any length")]
@@ -119,7 +119,7 @@ pub fn keyed_hash(secret: &Secret32, parts: &[&[u8]]) -> [u8; 32] {
     mac.finalize().into_bytes().into()
 }
 
-/// The first `N` bytes of a hash.
+/// Returns the first `N` bytes of a hash.
 pub fn truncated<const N: usize>(hash: [u8; 32]) -> [u8; N] {
     const { assert!(N <= 32) };
     std::array::from_fn(|at| hash[at])

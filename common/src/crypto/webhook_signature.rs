@@ -1,4 +1,4 @@
-//! Standard Webhooks: how a callback proves that it comes from here.
+//! Signatures of callbacks, by the Standard Webhooks specification.
 //!
 //! Source: the Standard Webhooks specification, "Symmetric signatures": HMAC-SHA256 over
 //! `id.timestamp.body` under the bytes behind `whsec_`, in base64, as `v1,…`.
@@ -11,10 +11,10 @@ use sha2::Sha256;
 use zeroize::Zeroizing;
 
 const PREFIX: &str = "whsec_";
-/// What the specification recommends a secret to have, in bytes.
+/// The length of a secret that the specification recommends, in bytes.
 const SECRET_BYTES: std::ops::RangeInclusive<usize> = 24..=64;
 
-/// A client's secret for the signatures of its callbacks. `Debug` shows nothing of it.
+/// A client's secret that signs its callbacks. `Debug` shows nothing of it.
 #[derive(Clone)]
 pub struct WebhookSecret(Zeroizing<Vec<u8>>);
 
@@ -24,21 +24,21 @@ impl fmt::Debug for WebhookSecret {
     }
 }
 
-/// The text is not `whsec_` and base64 of 24 to 64 bytes. Says nothing of its content.
+/// The text is not `whsec_` and base64 of 24 to 64 bytes. It says nothing of the content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("expected \"whsec_\" and base64 of 24 to 64 bytes")]
 pub struct WebhookSecretError;
 
 impl WebhookSecret {
-    /// Reads `whsec_…`.
+    /// Parses `whsec_…`.
     pub fn parse(text: &str) -> Result<Self, WebhookSecretError> {
         let encoded = text.strip_prefix(PREFIX).ok_or(WebhookSecretError)?;
         let bytes = Zeroizing::new(STANDARD.decode(encoded).map_err(|_| WebhookSecretError)?);
-        SECRET_BYTES.contains(&bytes.len()).then_some(Self(bytes)).ok_or(WebhookSecretError)
+        if SECRET_BYTES.contains(&bytes.len()) { Ok(Self(bytes)) } else { Err(WebhookSecretError) }
     }
 }
 
-/// The value of `webhook-signature`: one signature for each secret, so that a receiver
+/// Returns the value of `webhook-signature`: one signature for each secret, so that a receiver
 /// that knows any of them accepts it while a secret is rotated.
 ///
 /// `timestamp` is in seconds since 1970, as in `webhook-timestamp`.
@@ -59,7 +59,7 @@ mod tests {
 
     /// The example of the specification's reference libraries.
     #[test]
-    fn the_reference_example_is_signed_as_the_reference_does() {
+    fn reference_example_has_the_reference_signature() {
         let secret = WebhookSecret::parse("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").expect("valid");
         let signed = signatures(
             &[secret],
@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_secret_is_refused_without_being_shown() {
+    fn invalid_secrets_are_refused_without_being_shown() {
         let short = format!("whsec_{}", STANDARD.encode([1; 23]));
         let long = format!("whsec_{}", STANDARD.encode([1; 65]));
         for wrong in ["", "whsec_", "whsec_###", "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", &short, &long]

@@ -1,66 +1,49 @@
-//! How a callback stands, as its job's owner and operators see it.
+//! The state of a callback, as its job's owner and operators see it.
 
-use serde::Serialize;
 use time::OffsetDateTime;
 
-use super::{
-    app::{AppId, ClientName},
-    callback_target::CallbackEvent,
-    id::JobKey,
+use crate::{
+    closed_set::closed_set,
+    domain::{app::AppId, callback_target::CallbackEvent, client::ClientName, id::JobKey},
 };
 
-/// How a callback stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum CallbackStatus {
-    /// An attempt is due, now or later, or under way.
-    Due,
-    /// The receiver has it.
-    Delivered,
-    /// Time or attempts ran out, or the receiver wants no more.
-    Failed,
-    /// A later result, or an erasure, took its place before it was sent.
-    Cancelled,
-}
-
-impl CallbackStatus {
-    /// Every one.
-    pub const ALL: [Self; 4] = [Self::Due, Self::Delivered, Self::Failed, Self::Cancelled];
-
-    /// Its name in the API and on the command line.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Due => "due",
-            Self::Delivered => "delivered",
-            Self::Failed => "failed",
-            Self::Cancelled => "cancelled",
-        }
+closed_set! {
+    /// The state of a callback. Its names are part of the API and of the command line.
+    pub enum CallbackStatus {
+        /// An attempt is due, now or later, or under way.
+        Due = "due",
+        /// The receiver has it.
+        Delivered = "delivered",
+        /// Time or attempts ran out, or the receiver wants no more.
+        Failed = "failed",
+        /// A later result, or an erasure, replaced it before it was sent.
+        Cancelled = "cancelled",
     }
 }
 
-/// A callback without what it says.
+/// A callback without its content.
 #[derive(Debug, Clone)]
 pub struct CallbackState {
     /// The job.
     pub key: JobKey,
-    /// Which word of it.
+    /// Its event.
     pub event: CallbackEvent,
-    /// Whose it is.
+    /// The client that owns the job.
     pub client: ClientName,
-    /// For which app.
+    /// The app that the job is for.
     pub app: AppId,
-    /// How it stands.
+    /// Its state.
     pub status: CallbackStatus,
-    /// Attempts that were begun.
+    /// The number of attempts that were begun.
     pub attempts: u32,
-    /// When the next attempt is due; `None` when there will be none.
+    /// When the next attempt is due; `None`: there will be none.
     pub due_at: Option<OffsetDateTime>,
-    /// When it became due first, or when an operator had it tried again.
+    /// When it first became due, or when an operator requested another attempt.
     pub created_at: OffsetDateTime,
-    /// The HTTP status of the last answer; `None` when none came.
+    /// The HTTP status of the last answer; `None`: none came.
     pub last_status: Option<u16>,
-    /// Why the last attempt did not count, from a closed list.
+    /// Why the last attempt failed, from a closed list.
     pub last_error: Option<String>,
-    /// When it came to its end.
+    /// When it was delivered, failed or was cancelled; `None` before.
     pub finished_at: Option<OffsetDateTime>,
 }

@@ -1,4 +1,4 @@
-//! Callbacks: where word of a result may go, and what it is called.
+//! Callbacks: where the event of a result may be sent, and what it is called.
 
 use std::fmt;
 
@@ -8,8 +8,8 @@ use url::Url;
 /// Longest callback URL, in bytes.
 pub const CALLBACK_URL_BYTES_MAX: usize = 2048;
 
-/// Where to send word of a result. Callers put tokens into paths and queries, so `Debug`
-/// shows nothing of it, and there is no `Display`.
+/// The URL that the event of a result is sent to. Callers put tokens into paths and queries,
+/// so `Debug` shows nothing of it, and there is no `Display`.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct CallbackUrl(Url);
@@ -23,30 +23,29 @@ impl fmt::Debug for CallbackUrl {
 /// Why a text is not a callback URL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum CallbackUrlError {
-    /// Not an absolute `https` or `http` URL with a host.
+    /// It is not an absolute `https` or `http` URL with a host.
     #[error("is not an absolute https URL")]
     Malformed,
-    /// With a user, a password or a fragment.
+    /// It has a user, a password or a fragment; or a query, where none is allowed.
     #[error("must have no user, password or fragment")]
     Surplus,
-    /// Longer than [`CALLBACK_URL_BYTES_MAX`].
+    /// It is longer than [`CALLBACK_URL_BYTES_MAX`].
     #[error("is longer than {CALLBACK_URL_BYTES_MAX} characters")]
     TooLong,
 }
 
 impl CallbackUrl {
-    /// Reads `text`. Plain `http` parses too: whether it is allowed is the operator's
-    /// matter.
+    /// Parses `text`. Plain `http` parses too: the operator decides whether it is allowed.
     pub fn parse(text: &str) -> Result<Self, CallbackUrlError> {
         let url = Self::read(text)?;
-        // What is kept and sent: escapes make it longer than what was given.
+        // Escapes make what is kept and sent longer than what was given.
         if text.len().max(url.as_str().len()) > CALLBACK_URL_BYTES_MAX {
             return Err(CallbackUrlError::TooLong);
         }
         Ok(url)
     }
 
-    /// Whatever its length: what was taken once must be read again.
+    /// Parses `text` of any length: what was accepted once must be readable again.
     fn read(text: &str) -> Result<Self, CallbackUrlError> {
         let url = Url::parse(text).map_err(|_| CallbackUrlError::Malformed)?;
         if !matches!(url.scheme(), "https" | "http") || !url.has_host() {
@@ -59,17 +58,17 @@ impl CallbackUrl {
         Ok(Self(url))
     }
 
-    /// The whole text, for the request itself and for sealed places.
+    /// Returns the whole text, for the request itself and for sealed places.
     pub fn as_str(&self) -> &str {
         self.0.as_str()
     }
 
-    /// Its parts.
+    /// Returns the parsed URL.
     pub fn url(&self) -> &Url {
         &self.0
     }
 
-    /// Whether it is sent in the clear.
+    /// Returns whether it is plain `http`, which is not encrypted.
     pub fn is_plain_http(&self) -> bool {
         self.0.scheme() == "http"
     }
@@ -88,7 +87,7 @@ impl From<CallbackUrl> for String {
     }
 }
 
-/// One entry of an app's `callback_allow`: a scheme, a host, a port and the beginning of a
+/// An entry of an app's `callback_allow`: a scheme, a host, a port and the beginning of a
 /// path. `Debug` leaves the path out: tokens are put there.
 #[derive(Clone, PartialEq, Eq)]
 pub struct AllowRule(Url);
@@ -100,7 +99,7 @@ impl fmt::Debug for AllowRule {
 }
 
 impl AllowRule {
-    /// Reads `text`: a URL without user, password, query and fragment.
+    /// Parses `text`: a URL without user, password, query and fragment.
     pub fn parse(text: &str) -> Result<Self, CallbackUrlError> {
         let CallbackUrl(url) = CallbackUrl::parse(text)?;
         if url.query().is_some() {
@@ -109,15 +108,16 @@ impl AllowRule {
         Ok(Self(url))
     }
 
-    /// Whether it is about plain `http`.
+    /// Returns whether it is about plain `http`.
     pub fn is_plain_http(&self) -> bool {
         self.0.scheme() == "http"
     }
 
-    /// Whether `url` has the same scheme, host and port, and a path that begins with this
-    /// one's segments, each of them whole.
+    /// Returns whether `url` has the same scheme, host and port, and a path that begins with
+    /// this one's segments, each of them whole.
     pub fn allows(&self, url: &CallbackUrl) -> bool {
-        let (rule, url) = (&self.0, &url.0);
+        let rule = &self.0;
+        let url = &url.0;
         let same_origin = rule.scheme() == url.scheme()
             && rule.host() == url.host()
             && rule.port_or_known_default() == url.port_or_known_default();
@@ -125,13 +125,13 @@ impl AllowRule {
         if wanted.last() == Some(&"") {
             wanted.pop();
         }
-        same_origin && segments(url).starts_with(&wanted) && (wanted.is_empty() || !leads_out(url))
+        same_origin && segments(url).starts_with(&wanted) && (wanted.is_empty() || !may_leave(url))
     }
 }
 
-/// Whether servers that decode once more before they split, or take `;…` for parameters
-/// of a segment, could read a path that leaves its beginning.
-fn leads_out(url: &Url) -> bool {
+/// Returns whether a server could read a path that leaves its beginning: one that decodes
+/// once more before it splits, or that takes `;…` for parameters of a segment.
+fn may_leave(url: &Url) -> bool {
     let path = url.path().to_ascii_lowercase();
     let hidden = ["%2e", "%2f", "%5c", "%25", "%00"].iter().any(|code| path.contains(code));
     let parent = |segment: &str| matches!(segment.split(';').next(), Some("." | ".."));
@@ -142,17 +142,17 @@ fn segments(url: &Url) -> Vec<&str> {
     url.path_segments().map(Iterator::collect).unwrap_or_default()
 }
 
-/// Which word of a job goes out.
+/// The event that a callback reports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum CallbackEvent {
-    /// It failed.
+    /// The job failed.
     Failed,
-    /// It succeeded: replaces word of a failure that was not sent yet.
+    /// The job succeeded. It replaces the event of a failure that was not sent yet.
     Succeeded,
 }
 
 impl CallbackEvent {
-    /// The `type` of the body.
+    /// Returns the `type` of the body.
     pub fn type_name(self) -> &'static str {
         match self {
             Self::Failed => "job.failed",
@@ -160,7 +160,7 @@ impl CallbackEvent {
         }
     }
 
-    /// What stands behind the job's id in `webhook-id`.
+    /// Returns what follows the job's id in `webhook-id`.
     pub fn suffix(self) -> &'static str {
         match self {
             Self::Failed => "_failed",
@@ -169,10 +169,10 @@ impl CallbackEvent {
     }
 }
 
-/// How much of a job its callback tells.
+/// How much of a job its callback contains.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum CallbackBody {
-    /// All but the result, which the receiver fetches with its key.
+    /// Everything but the result, which the receiver fetches with its API key.
     #[default]
     Thin,
     /// The whole job, phone number included.
@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn scheme_host_and_port_are_equal_and_segments_whole() {
+    fn rule_needs_equal_origin_and_whole_segments() {
         for (rule, url) in [
             ("https://orders.example.com/", "https://orders.example.com/any/path?x=1"),
             ("https://orders.example.com", "https://ORDERS.example.com:443/"),
@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_callback_url_is_refused() {
+    fn malformed_callback_urls_are_refused() {
         let long = format!("https://a.example/{}", "x".repeat(CALLBACK_URL_BYTES_MAX));
         for (text, error) in [
             ("", CallbackUrlError::Malformed),
@@ -241,9 +241,9 @@ mod tests {
         assert_eq!(rule.err(), Some(CallbackUrlError::Surplus));
     }
 
-    /// Its escapes make a text longer: one that is taken must be read again from its row.
+    /// Escapes make a text longer, and it must be readable from its row.
     #[test]
-    fn a_callback_url_that_is_taken_is_read_again() {
+    fn accepted_callback_url_is_readable_again() {
         let longest = |letters: usize| format!("https://a.example/{}", "取".repeat(letters));
         let fits = CallbackUrl::parse(&longest(225)).expect("2043 bytes when escaped");
         let text = serde_json::to_string(&fits).expect("serialisable");
@@ -253,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn a_callback_url_shows_nothing() {
+    fn debug_of_a_callback_url_shows_nothing() {
         let url = CallbackUrl::parse("https://a.example/token").expect("a URL");
         assert_eq!(format!("{url:?}"), "CallbackUrl(redacted)");
     }

@@ -8,37 +8,38 @@ use time::OffsetDateTime;
 use zeroize::Zeroizing;
 
 use crate::domain::{
-    app::{AppId, ClientName},
+    app::AppId,
     callback_target::CallbackUrl,
+    client::ClientName,
     id::{IdKeys, JobId},
     phone::{Encrypted, LoginCode, PhoneCode},
     session_handle::HandleKey,
 };
 
-/// What the caller wants out of the ciphertext.
+/// What the caller expects in the ciphertext.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Expect {
     /// A phone number; anything else is refused.
     #[default]
     Phone,
-    /// Whatever object was encrypted.
+    /// Any object.
     OpenData,
 }
 
-/// What a job consists of, as far as a caller's next step depends on it.
+/// What a job consists of, as far as the advice after a failure depends on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Shape {
     /// A login code and nothing else.
     LoginAlone,
-    /// With a ciphertext that has to be decrypted.
+    /// A ciphertext that has to be decrypted, with or without a login code.
     WithCiphertext,
     /// The code of the phone button.
     PhoneCode,
 }
 
-/// What there is to do.
+/// The work of a job.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Work {
     /// Exchange a login code.
@@ -64,18 +65,18 @@ pub enum Work {
         /// What it should hold.
         expect: Expect,
     },
-    /// Have the platform tell the number that the phone button's code stands for.
+    /// Ask the platform for the number that the phone button's code stands for.
     PhoneCode {
         /// The code.
         code: PhoneCode,
-        /// The guest, as far as the caller knows: the platform then checks that both belong
-        /// together.
+        /// The guest, if the caller knows: the platform then checks that code and guest
+        /// belong together.
         openid: Option<String>,
     },
 }
 
 impl Work {
-    /// Its shape.
+    /// Returns its shape.
     pub fn shape(&self) -> Shape {
         match self {
             Self::Login { .. } => Shape::LoginAlone,
@@ -84,7 +85,7 @@ impl Work {
         }
     }
 
-    /// The login code, if it has one.
+    /// Returns the login code, if it has one.
     pub fn login_code(&self) -> Option<&LoginCode> {
         match self {
             Self::Login { code } | Self::LoginAndDecrypt { code, .. } => Some(code),
@@ -93,7 +94,7 @@ impl Work {
     }
 }
 
-/// The caller's own JSON object, kept and given back to the letter.
+/// The caller's own JSON object, kept and given back byte for byte.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Metadata(Box<RawValue>);
@@ -102,12 +103,12 @@ pub struct Metadata(Box<RawValue>);
 pub const METADATA_BYTES_MAX: usize = 2048;
 
 impl Metadata {
-    /// Wraps a JSON object's text, which the HTTP edge has checked.
+    /// Wraps the text of a JSON object, which the HTTP side has checked.
     pub fn new(json: Box<RawValue>) -> Self {
         Self(json)
     }
 
-    /// The JSON text.
+    /// Returns the JSON text.
     pub fn json(&self) -> &RawValue {
         &self.0
     }
@@ -120,20 +121,20 @@ impl PartialEq for Metadata {
 }
 
 impl fmt::Debug for Metadata {
-    // Callers put orders and tables in here: theirs, and not for our logs.
+    // Callers put orders and tables in here, which do not belong into logs.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Metadata(redacted)")
     }
 }
 
-/// The part of a submission that makes the job's id: everything but the deadline.
+/// The part of a submission that the job's id is made from: everything but the deadline.
 #[derive(Debug)]
 pub struct IdInput<'a> {
-    /// What there is to do.
+    /// The work.
     pub work: &'a Work,
-    /// The caller's metadata. Counts byte for byte.
+    /// The caller's metadata, compared byte for byte.
     pub metadata: Option<&'a Metadata>,
-    /// Where to send word of the result.
+    /// Where to send the result's event.
     pub callback_url: Option<&'a CallbackUrl>,
     /// The `Idempotency-Key`, if any.
     pub idempotency_key: Option<&'a str>,
@@ -145,7 +146,7 @@ impl IdInput<'_> {
         keys.derive(client, app, &self.canonical())
     }
 
-    /// Every field as label, length, bytes; a field that is not there is left out. The
+    /// Returns every field as label, length, bytes; a field that is absent is left out. The
     /// bytes are those after repair, so that a damaged copy is the same submission.
     fn canonical(&self) -> Zeroizing<Vec<u8>> {
         let mut out = Zeroizing::new(Vec::with_capacity(1024));
@@ -158,7 +159,7 @@ impl IdInput<'_> {
             Work::Login { code } | Work::LoginAndDecrypt { code, .. } => {
                 field(b'c', code.expose().as_bytes());
             }
-            // Without number and tag: the handle of a guest is the same after a rotation.
+            // The key alone: number and tag of a handle change when the secrets rotate.
             Work::StoredSession { handle, .. } => field(b's', handle.as_bytes()),
             Work::PhoneCode { code, openid } => {
                 field(b'p', code.expose().as_bytes());
@@ -187,37 +188,37 @@ impl IdInput<'_> {
     }
 }
 
-/// Least and most seconds that a caller may give a job. WeChat's codes live 300; ten are
-/// left for the way to the platform.
+/// The seconds that a caller may give a job. WeChat's codes live 300; ten are left for the
+/// way to the platform.
 pub const DEADLINE_SECONDS: std::ops::RangeInclusive<u64> = 1..=290;
-/// Seconds when the caller says nothing.
+/// The seconds of a job whose caller gives none.
 pub const DEADLINE_SECONDS_DEFAULT: u64 = 240;
 
-/// One accepted request.
+/// An accepted submission.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Job {
     /// Its id.
     pub id: JobId,
-    /// Who submitted it.
+    /// The client that submitted it.
     pub client: ClientName,
-    /// For which mini-program.
+    /// The mini-program that it is for.
     pub app: AppId,
     /// When the producer accepted it.
     pub created_at: OffsetDateTime,
-    /// Its deadline: after this the platform must not be called for it.
+    /// Its deadline, after which the platform must not be called for it.
     pub expires_at: OffsetDateTime,
-    /// What there is to do.
+    /// The work.
     pub work: Work,
-    /// Given back with the result.
+    /// The caller's metadata, given back with the result.
     pub metadata: Option<Metadata>,
-    /// Where to send word of the result.
+    /// Where to send the result's event.
     pub callback_url: Option<CallbackUrl>,
-    /// W3C trace context of the submission, if the caller gave one.
+    /// The W3C trace context of the submission, if the caller gave one.
     pub traceparent: Option<String>,
 }
 
 impl Job {
-    /// How long the job is still worth anything; zero when it is too late.
+    /// Returns the time until the deadline; zero after it.
     pub fn remaining(&self, now: OffsetDateTime) -> Duration {
         (self.expires_at - now).try_into().unwrap_or(Duration::ZERO)
     }

@@ -1,4 +1,4 @@
-//! What came of a job.
+//! The outcome of a job.
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -6,31 +6,31 @@ use time::OffsetDateTime;
 
 use crate::domain::{failure::Failure, phone::Phone};
 
-/// What the pipeline returns.
+/// The outcome of a job.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// The job gave what was asked for.
     Succeeded(Success),
-    /// It did not, and says why.
+    /// The job failed, and why.
     Failed(Failure),
 }
 
-/// What a job gave.
+/// The result of a job that succeeded.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Success {
     /// The platform's id of the guest within the app.
     pub openid: Option<String>,
-    /// The guest's id across apps of one owner, where the platform gives it.
+    /// The guest's id across the apps of one owner, where the platform gives it.
     pub unionid: Option<String>,
-    /// What was inside the ciphertext.
+    /// The content of the ciphertext.
     pub opened: Opened,
     /// When the platform made the payload, by its watermark.
     #[serde(with = "time::serde::timestamp::option")]
     pub watermark_at: Option<OffsetDateTime>,
 }
 
-/// What was inside a ciphertext.
+/// The content of a ciphertext.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Opened {
@@ -38,7 +38,7 @@ pub enum Opened {
     Nothing,
     /// A phone number.
     Phone(Phone),
-    /// Any object, to the letter.
+    /// Any object, byte for byte.
     OpenData(Box<RawValue>),
 }
 

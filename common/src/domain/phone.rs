@@ -1,4 +1,4 @@
-//! The values that must never be seen: codes, session keys, ciphertexts, phones.
+//! The values that must never be shown: codes, session keys, ciphertexts, phone numbers.
 //!
 //! None of these types shows its content in `Debug`, and none has a `Display`.
 
@@ -17,10 +17,10 @@ macro_rules! redacted {
     };
 }
 
-/// Longest login code, in bytes. WeChat's have 32 characters; the contract allows more.
+/// Longest login code, in bytes. WeChat's have 32 characters; the API allows more.
 pub const LOGIN_CODE_BYTES_MAX: usize = 512;
 
-/// What `wx.login` gave the mini-program: works once, for five minutes.
+/// A login code, as `wx.login` gave it to the mini-program. It works once, for five minutes.
 #[derive(Clone, PartialEq, Eq, Zeroize, ZeroizeOnDrop, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct LoginCode(String);
@@ -28,12 +28,12 @@ pub struct LoginCode(String);
 redacted!(LoginCode);
 
 impl LoginCode {
-    /// Wraps `text`, which the HTTP edge has checked.
+    /// Wraps `text`, which the HTTP side has checked.
     pub fn new(text: String) -> Self {
         Self(text)
     }
 
-    /// The text, for the platform.
+    /// Returns the text, for the platform.
     pub fn expose(&self) -> &str {
         &self.0
     }
@@ -42,8 +42,8 @@ impl LoginCode {
 /// Longest code of the phone button, in bytes.
 pub const PHONE_CODE_BYTES_MAX: usize = 512;
 
-/// What the phone button gave instead of a ciphertext: works once, for five minutes, and
-/// is no login code.
+/// The code that the phone button gives instead of a ciphertext. It works once, for five
+/// minutes, and is not a login code.
 #[derive(Clone, PartialEq, Eq, Zeroize, ZeroizeOnDrop, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct PhoneCode(String);
@@ -51,19 +51,18 @@ pub struct PhoneCode(String);
 redacted!(PhoneCode);
 
 impl PhoneCode {
-    /// Wraps `text`, which the HTTP edge has checked.
+    /// Wraps `text`, which the HTTP side has checked.
     pub fn new(text: String) -> Self {
         Self(text)
     }
 
-    /// The text, for the platform.
+    /// Returns the text, for the platform.
     pub fn expose(&self) -> &str {
         &self.0
     }
 }
 
-/// The AES-128 key of a login, as the platform gave it. Never leaves the worker but
-/// sealed.
+/// The AES-128 key of a login, as the platform gave it. It leaves the worker only sealed.
 #[derive(Clone, PartialEq, Eq, Zeroize, ZeroizeOnDrop)]
 pub struct SessionKey([u8; 16]);
 
@@ -75,13 +74,14 @@ impl SessionKey {
         Self(bytes)
     }
 
-    /// The bytes, for the cipher.
+    /// Returns the bytes, for the cipher.
     pub fn expose(&self) -> &[u8; 16] {
         &self.0
     }
 }
 
-/// What the phone button gave: ciphertext and vector, repaired and of right lengths.
+/// What the phone button gave: ciphertext and initialisation vector, repaired, of the right
+/// lengths.
 #[derive(Clone, PartialEq, Eq, Zeroize, ZeroizeOnDrop)]
 pub struct Encrypted {
     data: Vec<u8>,
@@ -96,7 +96,7 @@ redacted!(Encrypted);
 pub struct EncryptedLengthError;
 
 impl Encrypted {
-    /// Checks the lengths.
+    /// Checks the lengths and wraps the bytes.
     pub fn new(data: Vec<u8>, iv: [u8; 16]) -> Result<Self, EncryptedLengthError> {
         if data.is_empty() || !data.len().is_multiple_of(16) {
             return Err(EncryptedLengthError);
@@ -104,12 +104,12 @@ impl Encrypted {
         Ok(Self { data, iv })
     }
 
-    /// The ciphertext: a positive multiple of 16 bytes.
+    /// Returns the ciphertext: a positive multiple of 16 bytes.
     pub fn data(&self) -> &[u8] {
         &self.data
     }
 
-    /// The initialisation vector.
+    /// Returns the initialisation vector.
     pub fn iv(&self) -> &[u8; 16] {
         &self.iv
     }
@@ -118,12 +118,12 @@ impl Encrypted {
 /// A verified phone number, in the platform's own fields and as E.164.
 #[derive(Clone, PartialEq, Eq, Zeroize, ZeroizeOnDrop, Serialize, Deserialize)]
 pub struct Phone {
-    /// `+` country code, number: built from the next two, since the form of
-    /// `phone_number` is not documented for foreign numbers.
+    /// `+`, country code, number. Built from `country_code` and `pure_phone_number`, since
+    /// the form of `phone_number` is not documented for foreign numbers.
     pub e164: String,
     /// `phoneNumber` as the platform gave it.
     pub phone_number: String,
-    /// `purePhoneNumber`: without country code.
+    /// `purePhoneNumber`: the number without country code.
     pub pure_phone_number: String,
     /// `countryCode`, digits.
     pub country_code: String,

@@ -8,11 +8,13 @@ use serde::{
     de::{Error, Visitor},
 };
 
-pub(crate) fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+/// Writes bytes as base64 text.
+pub(super) fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(&Base64Display::new(bytes, &STANDARD_NO_PAD))
 }
 
-pub(crate) fn deserialize<'de, D, B>(deserializer: D) -> Result<B, D::Error>
+/// Reads base64 text into bytes.
+pub(super) fn deserialize<'de, D, B>(deserializer: D) -> Result<B, D::Error>
 where
     D: Deserializer<'de>,
     B: From<Vec<u8>>,
@@ -20,7 +22,7 @@ where
     deserializer.deserialize_str(Text).map(B::from)
 }
 
-/// Takes the text where it stands.
+/// Decodes the text where it is, without a copy of it.
 struct Text;
 
 impl Visitor<'_> for Text {

@@ -1,16 +1,17 @@
-//! What travels from a worker that cannot commit an outcome to one that can: the outcome,
-//! versioned, sealed and whole.
+//! The envelope of an outcome that its worker could not commit and handed over to another,
+//! versioned and sealed as a whole.
 //!
-//! Version (1 byte), then the sealed rest. The version has its highest bit set, which no
-//! [`crate::envelope::job`]'s has: in the queue of what was set aside both may be met.
+//! Version (1 byte), then the sealed rest. The version has its highest bit set, which that of
+//! a job ([`crate::envelope::job`]) never has: the queue of dead letters may hold both.
 
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
 use crate::{
-    crypto::vault::{AssociatedData, KeyedHash, Sealed, Vault, VaultError},
+    crypto::vault::{AssociatedData, KeyedHash, Sealed, Vault},
     domain::{
-        app::{AppId, ClientName},
+        app::AppId,
+        client::ClientName,
         failure::FailureCode,
         finished::{FinalState, Finished, NewSession},
         id::JobId,
@@ -18,50 +19,20 @@ use crate::{
     },
     envelope::{
         base64_text,
+        error::EnvelopeError,
         unix_ms::{from_unix_ms, unix_ms},
     },
 };
 
+/// The bit that every version of an outcome has.
 const OUTCOME: u8 = 0x80;
 const VERSION: u8 = OUTCOME | 1;
-
-/// Why a body is not an outcome.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum ResumeError {
-    /// Made by a newer quhao: this worker must not touch it.
-    #[error("outcome version {0} is unknown to this build")]
-    Version(u8),
-    /// Sealed with a key that this worker does not have.
-    #[error("sealed with key k{0}, which [secrets] seal does not list")]
-    UnknownKey(u8),
-    /// It says what only a newer quhao knows.
-    #[error("the outcome is a failure that is unknown to this build")]
-    Failure,
-    /// Not something that a worker made.
-    #[error("the outcome is damaged")]
-    Damaged,
-}
-
-impl ResumeError {
-    /// Whether another worker, or this one after a change of its configuration, could
-    /// read the body. If not, nobody ever will.
-    pub fn is_ours_to_mend(self) -> bool {
-        !matches!(self, Self::Damaged)
-    }
-}
-
-impl From<VaultError> for ResumeError {
-    fn from(error: VaultError) -> Self {
-        match error {
-            VaultError::UnknownKey(number) => Self::UnknownKey(number),
-            VaultError::Damaged => Self::Damaged,
-        }
-    }
-}
+/// The name of the queue of outcomes in associated data.
+const TABLE: &str = "resume";
 
 /// The sealed text. A field may be added if it is optional and a build that skips it does
-/// no harm; anything else is a new version. How long the job had waited does not travel:
-/// it is old news by then.
+/// no harm; anything else is a new version. How long the job had waited is left out: it is
+/// outdated by then.
 #[derive(Serialize, Deserialize)]
 struct Text {
     id: Bytes,
@@ -87,6 +58,7 @@ struct Text {
     session: Option<SessionText>,
 }
 
+/// The session that the exchange gave.
 #[derive(Serialize, Deserialize)]
 struct SessionText {
     openid: String,
@@ -100,6 +72,7 @@ struct SessionText {
     purge_ms: i64,
 }
 
+/// Bytes as base64 text.
 #[derive(Serialize, Deserialize)]
 #[serde(transparent)]
 struct Bytes(#[serde(with = "base64_text")] Vec<u8>);
@@ -109,12 +82,12 @@ impl Bytes {
         Self(bytes.to_vec())
     }
 
-    fn hash(self) -> Result<KeyedHash, ResumeError> {
-        self.0.try_into().map_err(|_| ResumeError::Damaged)
+    fn hash(self) -> Result<KeyedHash, EnvelopeError> {
+        self.0.try_into().map_err(|_| EnvelopeError::Damaged)
     }
 }
 
-/// Whether `body` claims to be an outcome, of whatever version.
+/// Returns whether `body` claims to be an outcome, of whatever version.
 pub fn is_outcome(body: &[u8]) -> bool {
     body.first().is_some_and(|version| version & OUTCOME != 0)
 }
@@ -122,26 +95,26 @@ pub fn is_outcome(body: &[u8]) -> bool {
 /// Packs and seals the outcome of the job `id`.
 pub fn seal(vault: &Vault, id: &JobId, finished: &Finished) -> Vec<u8> {
     let mut body = vec![VERSION];
-    let sealed = vault.seal_json(place(&[VERSION]), &text(id, finished));
+    let sealed = vault.seal_json(associated_data(&[VERSION]), &text(id, finished));
     body.extend_from_slice(sealed.as_bytes());
     body
 }
 
 /// Opens a body that [`seal`] made.
-pub fn open(vault: &Vault, body: &[u8]) -> Result<(JobId, Finished), ResumeError> {
+pub fn open(vault: &Vault, body: &[u8]) -> Result<(JobId, Finished), EnvelopeError> {
     let (version, sealed) = match body.split_first() {
         Some((&VERSION, sealed)) => ([VERSION], sealed),
-        Some((&version, _)) if is_outcome(body) => return Err(ResumeError::Version(version)),
-        _ => return Err(ResumeError::Damaged),
+        Some((&version, _)) if is_outcome(body) => return Err(EnvelopeError::Version(version)),
+        _ => return Err(EnvelopeError::Damaged),
     };
-    let text = vault.open(place(&version), sealed)?;
-    let text: Text = serde_json::from_slice(&text).map_err(|_| ResumeError::Damaged)?;
+    let text = vault.open(associated_data(&version), sealed)?;
+    let text: Text = serde_json::from_slice(&text).map_err(|_| EnvelopeError::Damaged)?;
     outcome(text)
 }
 
-fn place(version: &[u8]) -> AssociatedData<'_> {
-    // Whose it is stands inside: nothing of it is in the clear.
-    AssociatedData { table: "resume", key: version, app: "" }
+fn associated_data(version: &[u8]) -> AssociatedData<'_> {
+    // The app stands inside: nothing of an outcome is in the clear.
+    AssociatedData { table: TABLE, key: version, app: "" }
 }
 
 fn text(id: &JobId, finished: &Finished) -> Text {
@@ -175,10 +148,11 @@ fn text(id: &JobId, finished: &Finished) -> Text {
     }
 }
 
-fn outcome(text: Text) -> Result<(JobId, Finished), ResumeError> {
-    let id = text.id.0.try_into().map_err(|_| ResumeError::Damaged)?;
+fn outcome(text: Text) -> Result<(JobId, Finished), EnvelopeError> {
+    let id = text.id.0.try_into().map_err(|_| EnvelopeError::Damaged)?;
     let id = JobId::from_bytes(id);
-    let failed = text.failed.map(|name| FailureCode::from_name(&name).ok_or(ResumeError::Failure));
+    let failed =
+        text.failed.map(|name| FailureCode::from_name(&name).ok_or(EnvelopeError::UnknownFailure));
     let finished = Finished {
         key: id.key(),
         client: text.client,
@@ -199,7 +173,7 @@ fn outcome(text: Text) -> Result<(JobId, Finished), ResumeError> {
     Ok((id, finished))
 }
 
-fn session(text: SessionText) -> Result<NewSession, ResumeError> {
+fn session(text: SessionText) -> Result<NewSession, EnvelopeError> {
     Ok(NewSession {
         openid: text.openid,
         handle: text.handle,
@@ -212,8 +186,8 @@ fn session(text: SessionText) -> Result<NewSession, ResumeError> {
     })
 }
 
-fn time(ms: i64) -> Result<OffsetDateTime, ResumeError> {
-    from_unix_ms(ms).ok_or(ResumeError::Damaged)
+fn time(ms: i64) -> Result<OffsetDateTime, EnvelopeError> {
+    from_unix_ms(ms).ok_or(EnvelopeError::Damaged)
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! The text inside an envelope.
+//! The JSON text inside the envelope of a job.
 
 use std::borrow::Cow;
 
@@ -10,15 +10,16 @@ use super::{
     unix_ms::{from_unix_ms, unix_ms},
 };
 use crate::domain::{
-    app::{AppId, ClientName, NameError},
+    app::AppId,
     callback_target::CallbackUrl,
+    client::ClientName,
     id::JobId,
     job::{Expect, Job, Metadata, Work},
     phone::{Encrypted, LoginCode, PhoneCode},
     session_handle::HandleKey,
 };
 
-/// A job, but for its app. A field may be added if it is optional and a build that skips it
+/// A job without its app. A field may be added if it is optional and a build that skips it
 /// does no harm; anything else is a new version. Version 1 has no field that 2 lacks.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Text<'a> {
@@ -55,7 +56,7 @@ struct EncryptedText<'a> {
 }
 
 impl<'a> Text<'a> {
-    /// What is written of `job`.
+    /// Returns the text of `job`.
     pub(super) fn of(job: &'a Job) -> Self {
         let mut text = Self {
             id: job.id.bytes().to_vec(),
@@ -89,13 +90,13 @@ impl<'a> Text<'a> {
         text
     }
 
-    /// The job of `app` that was written; `None` if it makes no sense.
+    /// Returns the job of `app` that was written; `None` if its fields contradict each other.
     pub(super) fn job(mut self, app: &str) -> Option<Job> {
         let work = self.work()?;
         Some(Job {
             id: JobId::from_bytes(self.id.try_into().ok()?),
             client: self.client.into_owned(),
-            app: AppId::new(app).map_err(|NameError| ()).ok()?,
+            app: AppId::new(app).ok()?,
             created_at: from_unix_ms(self.created_ms)?,
             expires_at: from_unix_ms(self.expires_ms)?,
             work,
@@ -105,6 +106,7 @@ impl<'a> Text<'a> {
         })
     }
 
+    /// Returns the work, by which of its fields are there.
     fn work(&mut self) -> Option<Work> {
         let code = self.code.take().map(Cow::into_owned);
         let phone_code = self.phone_code.take().map(Cow::into_owned);

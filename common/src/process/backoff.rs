@@ -1,4 +1,4 @@
-//! How long to wait before trying again. Pure: chance is the caller's.
+//! The pause before another attempt. Pure: the caller provides the randomness.
 
 use std::time::Duration;
 
@@ -10,13 +10,13 @@ pub struct Backoff {
 }
 
 impl Backoff {
-    /// Pauses from `first` to `longest`.
+    /// Creates pauses from `first` to `longest`.
     pub const fn new(first: Duration, longest: Duration) -> Self {
         Self { first, longest }
     }
 
-    /// How long to wait after so many failures in a row: between half and the whole of the
-    /// pause by `chance` (0 to 1), so that a fleet does not return in step.
+    /// Returns the pause after so many failures in a row. `chance` (0 to 1) takes it between half
+    /// and the whole, so that many processes do not return at the same time.
     pub fn pause(&self, failures: u32, chance: f64) -> Duration {
         let doublings = failures.saturating_sub(1).min(16);
         let whole = self.first.saturating_mul(1 << doublings).min(self.longest);
@@ -31,7 +31,7 @@ mod tests {
     const BACKOFF: Backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(5));
 
     #[test]
-    fn pauses_double_from_a_tenth_of_a_second_to_five_seconds() {
+    fn pauses_double_up_to_the_longest() {
         assert_eq!(BACKOFF.pause(1, 1.0), Duration::from_millis(100));
         assert_eq!(BACKOFF.pause(2, 1.0), Duration::from_millis(200));
         assert_eq!(BACKOFF.pause(6, 1.0), Duration::from_millis(3200));
@@ -40,7 +40,7 @@ mod tests {
     }
 
     #[test]
-    fn chance_takes_away_at_most_half_of_a_pause() {
+    fn chance_shortens_a_pause_by_half_at_most() {
         assert_eq!(BACKOFF.pause(1, 0.0), Duration::from_millis(50));
         assert_eq!(BACKOFF.pause(u32::MAX, 0.0), Duration::from_millis(2500));
     }

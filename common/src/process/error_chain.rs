@@ -2,7 +2,7 @@
 
 use std::{error::Error, fmt::Write as _};
 
-/// The error and its causes, without repeating what one message took over from the next.
+/// Returns the error and its causes, without repeating a cause that a message contains.
 pub fn with_causes(error: &(dyn Error + 'static)) -> String {
     let mut text = error.to_string();
     let mut source = error.source();

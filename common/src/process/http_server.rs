@@ -1,7 +1,7 @@
-//! HTTP for both roles: accepting connections, and letting them go.
+//! The HTTP server of both roles: accepts connections, and drains them.
 //!
-//! `axum::serve` sets no timer, so that a half-sent header holds a connection for ever,
-//! and its graceful shutdown knows no limit; hence a loop of our own.
+//! `axum::serve` sets no timer, so that a half-sent header holds a connection for ever, and its
+//! graceful shutdown has no limit; hence a loop of our own.
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -19,21 +19,22 @@ use tokio::{
 use tokio_io_timeout::TimeoutStream;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-/// Connections to a metrics listener at once: a few scrapers and probes.
+/// The most connections to a metrics listener at once: a few scrapers and probes.
 pub const OPS_CONNECTIONS_MAX: usize = 64;
-/// How long a metrics listener may take to finish.
+/// Limit of a metrics listener's drain.
 pub const OPS_DRAIN: Duration = Duration::from_secs(1);
 
-/// Hyper answers what exceeds this, or has more than a hundred headers, with a bare 431: well
-/// above the limits of the API, which answer with a problem. (A number of headers that is set
-/// takes memory for as many with each request; its own has a place on the stack.)
+/// The largest head of a request. Hyper answers a larger one, or one of more than a hundred
+/// headers, with a bare 431, so this is well above the limits of the API, which answer with a
+/// problem. (The number of headers stays hyper's own: one that is set takes memory for as many
+/// with each request, and hyper's is on the stack.)
 const BUFFER_BYTES_MAX: usize = 128 * 1024;
 
-/// How long a client may read nothing while it is owed an answer. The limits of requests
-/// end with the handler, so without this one such a client keeps its seat for ever.
+/// Limit of the time that a client reads nothing of its answer. The limits of requests end with
+/// the handler, so without this one such a client would hold a connection for ever.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// After `accept` failed for want of descriptors or memory: time for some to come free.
+/// The pause after `accept` failed for want of descriptors or memory: some may come free.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// A listener with its limits.
@@ -46,8 +47,8 @@ pub struct Listener {
 }
 
 impl Listener {
-    /// Binds `address` (port 0 takes a free one). `header_timeout` is also how long an idle
-    /// connection is kept.
+    /// Binds `address` (port 0 takes a free one). An idle connection is kept for
+    /// `header_timeout`, too.
     pub async fn bind(
         address: SocketAddr,
         connections_max: usize,
@@ -59,26 +60,26 @@ impl Listener {
         Ok(Self { socket, address, connections_max, header_timeout })
     }
 
-    /// Where it listens.
+    /// Returns where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Serves `router` until `stop`, then waits for open requests, at most `drain`.
+    /// Serves `router` until `stop`, then waits for open requests, for `drain` at most.
     pub async fn serve(self, router: Router, stop: CancellationToken, drain: Duration) {
-        let seats = Arc::new(Semaphore::new(self.connections_max));
+        let permits = Arc::new(Semaphore::new(self.connections_max));
         let graceful = GracefulShutdown::new();
         let connections = TaskTracker::new();
-        let cut = CancellationToken::new();
-        // Also when this future is dropped: connections must not outlive it.
-        let cut_at_the_end = cut.clone().drop_guard();
+        let abort = CancellationToken::new();
+        // Also aborts when this future is dropped: connections must not outlive it.
+        let abort_at_the_end = abort.clone().drop_guard();
 
         loop {
             let next = async {
-                let seat = Arc::clone(&seats).acquire_owned().await.ok()?;
-                Some((seat, accept(&self.socket).await))
+                let permit = Arc::clone(&permits).acquire_owned().await.ok()?;
+                Some((permit, accept(&self.socket).await))
             };
-            let (seat, stream) = tokio::select! {
+            let (permit, stream) = tokio::select! {
                 () = stop.cancelled() => break,
                 next = next => match next {
                     Some(next) => next,
@@ -90,53 +91,57 @@ impl Listener {
             let stream = TokioIo::new(Box::pin(stream));
             let connection = http1::Builder::new()
                 .timer(TokioTimer::new())
-                // Also the time that an idle connection is kept.
+                // Hyper keeps an idle connection for the same time.
                 .header_read_timeout(self.header_timeout)
                 .max_buf_size(BUFFER_BYTES_MAX)
                 .serve_connection(stream, TowerToHyperService::new(router.clone()));
             let connection = graceful.watch(connection);
-            let cut = cut.clone();
+            let abort = abort.clone();
             connections.spawn(async move {
                 tokio::select! {
-                    () = cut.cancelled() => {}
+                    () = abort.cancelled() => {}
                     ended = connection => if let Err(error) = ended {
                         tracing::debug!(%error, "a connection ended early");
                     },
                 }
-                drop(seat);
+                drop(permit);
             });
         }
 
         drop(self.socket);
         connections.close();
         if tokio::time::timeout(drain, graceful.shutdown()).await.is_err() {
-            tracing::warn!(open = connections.len(), "connections are cut: draining took too long");
+            tracing::warn!(
+                open = connections.len(),
+                "draining took too long: closing connections whose requests are not answered"
+            );
         }
-        drop(cut_at_the_end);
+        drop(abort_at_the_end);
         connections.wait().await;
     }
 }
 
-/// The next connection. Errors are either the peer's, who is gone, or a shortage that
-/// passes: neither is a reason to stop.
-async fn accept(listener: &TcpListener) -> TcpStream {
+/// Accepts the next connection. An error is either the peer's, which is gone, or a shortage
+/// that passes: neither is a reason to stop.
+async fn accept(socket: &TcpListener) -> TcpStream {
     loop {
-        match listener.accept().await {
+        match socket.accept().await {
             Ok((stream, _)) => {
                 if stream.set_nodelay(true).is_ok() {
                     return stream;
                 }
             }
-            Err(error) if is_peers(&error) => {}
+            Err(error) if is_of_peer(&error) => {}
             Err(error) => {
-                tracing::warn!(%error, "cannot accept connections");
+                tracing::warn!(%error, "cannot accept connections; trying again");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
         }
     }
 }
 
-fn is_peers(error: &io::Error) -> bool {
+/// Returns whether an error only means that the peer is gone.
+fn is_of_peer(error: &io::Error) -> bool {
     matches!(
         error.kind(),
         io::ErrorKind::ConnectionRefused

@@ -1,59 +1,94 @@
 //! What may change while a process runs: clients, apps and the numbered secrets.
 //!
-//! Whoever works on a request or a job takes [`Live::now`] once and uses it to the end, so
-//! that nobody sees half of a change.
+//! Every request and every job takes [`Live::now`] once and uses it to the end, so that none
+//! sees half of a change.
 
-use std::sync::Arc;
+mod recent_apps;
+
+use std::{fmt, sync::Arc};
 
 use tokio::sync::watch;
 
+use self::recent_apps::RecentApps;
 use crate::{
+    config::Config,
     crypto::vault::Vault,
     domain::{
-        app::{App, ClientName, Directory},
-        id::{IdKeys, JobId, KEY_BYTES},
+        app::{App, AppId},
+        client::ClientName,
+        directory::Directory,
+        id::{IdKeys, JobId, Kind, ProvenId},
+        job::IdInput,
         session_handle::SessionHandle,
     },
 };
 
 /// Clients, apps and secrets, as of one reading of the configuration.
-#[derive(Debug)]
 pub struct Registry {
     /// Clients and apps.
-    pub directory: Directory,
+    pub directory: Arc<Directory>,
     /// The id secrets.
     pub id_keys: IdKeys,
     /// The sealing keys.
-    pub vault: Vault,
+    pub vault: Arc<Vault>,
+    recent: RecentApps,
+}
+
+impl fmt::Debug for Registry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Registry")
+            .field("directory", &self.directory)
+            .field("id_keys", &self.id_keys)
+            .field("vault", &self.vault)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Registry {
-    /// Reads the id of a job and says which app of `client` it belongs to; as
-    /// [`IdKeys::verify`], but for an id that was met before at the price of one app.
-    pub fn job_of(&self, text: &str, client: &ClientName) -> Option<(JobId, &Arc<App>)> {
-        let id = JobId::parse_unverified(text)?;
-        let lately = self.lately(id.key().as_bytes(), client);
-        lately
-            .and_then(|app| self.id_keys.verify(text, client, [app]))
-            .or_else(|| self.id_keys.verify(text, client, self.directory.apps_of(client)))
+    /// Creates a registry.
+    pub fn new(directory: Arc<Directory>, id_keys: IdKeys, vault: Arc<Vault>) -> Self {
+        Self { directory, id_keys, vault, recent: RecentApps::new() }
     }
 
-    /// The same for the handle of a session; see [`IdKeys::verify_session`].
-    pub fn session_of(
+    /// Creates the registry that `config` describes.
+    pub fn of(config: &Config) -> Self {
+        let directory = Arc::clone(&config.directory);
+        Self::new(directory, config.id_keys.clone(), Arc::clone(&config.vault))
+    }
+
+    /// Makes the id of a submission. Polls for it are then verified for one app alone.
+    pub fn job_id(&self, input: &IdInput<'_>, client: &ClientName, app: &AppId) -> JobId {
+        let id = input.id(&self.id_keys, client, app);
+        self.recent.remember(&id.key(), app);
+        id
+    }
+
+    /// Makes the handle of the session of the guest `openid`. Requests with it are then
+    /// verified for one app alone.
+    pub fn session_handle(&self, client: &ClientName, app: &AppId, openid: &str) -> SessionHandle {
+        let handle = self.id_keys.session_handle(client, app, openid);
+        self.recent.remember(&handle.key(), app);
+        handle
+    }
+
+    /// Reads an id and returns it with the app of `client` that it belongs to. Returns what
+    /// [`ProvenId::verify`] returns, but an id that was met before is checked for one app alone.
+    pub fn verify<K: Kind>(
         &self,
         text: &str,
         client: &ClientName,
-    ) -> Option<(SessionHandle, &Arc<App>)> {
-        let handle = SessionHandle::parse_unverified(text)?;
-        let (ids, apps) = (&self.id_keys, self.directory.apps_of(client));
-        let lately = self.lately(handle.key().as_bytes(), client);
-        lately
-            .and_then(|app| ids.verify_session(text, client, [app]))
-            .or_else(|| ids.verify_session(text, client, apps))
-    }
-
-    fn lately(&self, key: &[u8; KEY_BYTES], client: &ClientName) -> Option<&Arc<App>> {
-        self.directory.app_of(client, &self.id_keys.recent_app(key)?)
+    ) -> Option<(ProvenId<K>, &Arc<App>)> {
+        let id = ProvenId::<K>::parse_unverified(text)?;
+        if let Some(app) = self.recent.app_of(&id.key())
+            && let Some(app) = self.directory.app_of(client, &app)
+            && self.id_keys.proves(&id, client, &app.id)
+        {
+            return Some((id, app));
+        }
+        let apps = self.directory.apps_of(client);
+        let (id, app) = ProvenId::verify(text, &self.id_keys, client, apps)?;
+        self.recent.remember(&id.key(), &app.id);
+        Some((id, app))
     }
 }
 
@@ -62,22 +97,22 @@ impl Registry {
 pub struct Live(watch::Sender<Arc<Registry>>);
 
 impl Live {
-    /// Begins with `registry`.
+    /// Starts with `registry`.
     pub fn new(registry: Registry) -> Self {
         Self(watch::Sender::new(Arc::new(registry)))
     }
 
-    /// The registry, to be kept for one piece of work.
+    /// Returns the registry, to be kept for one request or job.
     pub fn now(&self) -> Arc<Registry> {
         Arc::clone(&self.0.borrow())
     }
 
-    /// Puts `registry` in place of what was. Work that has begun goes on with what it took.
-    pub fn replace(&self, registry: Arc<Registry>) {
-        self.0.send_replace(registry);
+    /// Replaces the registry. Work that has begun goes on with the one that it took.
+    pub fn replace(&self, registry: Registry) {
+        self.0.send_replace(Arc::new(registry));
     }
 
-    /// Tells of every replacement from now on.
+    /// Returns a receiver of every replacement from now on.
     pub fn changes(&self) -> watch::Receiver<Arc<Registry>> {
         self.0.subscribe()
     }
@@ -89,8 +124,8 @@ mod tests {
     use crate::{
         crypto::keyring::{Keyring, Secret32},
         domain::{
-            app::{AppId, Client, Credential},
-            callback_target::CallbackBody,
+            app::Credential, callback_target::CallbackBody, client::Client, id::OfJob,
+            session_handle::OfSession,
         },
     };
 
@@ -117,19 +152,15 @@ mod tests {
             callback_allow: Vec::new(),
             callback_body: CallbackBody::Thin,
         };
-        Registry {
-            directory: Directory::new(
-                vec![client("orders"), client("others")],
-                apps.iter().map(app).collect(),
-            ),
-            id_keys: IdKeys::new(ring()),
-            vault: Vault::new(&ring()),
-        }
+        let clients = vec![client("orders"), client("others")];
+        let directory = Directory::new(clients, apps.iter().map(app).collect());
+        let vault = Vault::new(&ring());
+        Registry::new(Arc::new(directory), IdKeys::new(ring()), Arc::new(vault))
     }
 
     /// Met before or not, changed or foreign: the answer is that of the plain check.
     #[test]
-    fn what_was_met_lately_changes_no_judgement() {
+    fn recent_key_cache_does_not_affect_verification() {
         let apps = [("wx1", "orders"), ("wx2", "orders"), ("wx3", "others")];
         let registry = registry(&[1], &apps);
         for (app, owner) in apps {
@@ -139,41 +170,40 @@ mod tests {
             for client in [name("orders"), name("others")] {
                 let expected = (client == owner).then_some(&app);
                 for _ in 0..2 {
-                    let job = registry.job_of(&id, &client);
+                    let job = registry.verify::<OfJob>(&id, &client);
                     assert_eq!(job.map(|(_, app)| &app.id), expected);
-                    let session = registry.session_of(&handle, &client);
+                    let session = registry.verify::<OfSession>(&handle, &client);
                     assert_eq!(session.map(|(_, app)| &app.id), expected);
                 }
                 let end = if id.ends_with('0') { "1" } else { "0" };
                 let wrong = format!("{}{end}", &id[..id.len() - 1]);
-                assert!(registry.job_of(&wrong, &client).is_none());
+                assert!(registry.verify::<OfJob>(&wrong, &client).is_none());
                 let end = if handle.ends_with('0') { "1" } else { "0" };
                 let wrong = format!("{}{end}", &handle[..handle.len() - 1]);
-                assert!(registry.session_of(&wrong, &client).is_none());
+                assert!(registry.verify::<OfSession>(&wrong, &client).is_none());
             }
         }
     }
 
     #[test]
-    fn an_app_that_went_is_not_found_by_what_is_remembered() {
+    fn app_of_another_client_is_not_found_in_the_cache() {
         let before = registry(&[1], &[("wx1", "orders"), ("wx2", "orders")]);
         let app = AppId::new("wx2").unwrap();
         let id = before.id_keys.derive(&name("orders"), &app, b"submission").wire();
-        let after = Registry {
-            id_keys: before.id_keys.clone(),
-            ..registry(&[1], &[("wx1", "orders"), ("wx2", "others")])
-        };
-        assert!(before.job_of(&id, &name("orders")).is_some());
-        assert!(after.job_of(&id, &name("orders")).is_none());
-        assert!(after.job_of(&id, &name("others")).is_none());
+        assert!(before.verify::<OfJob>(&id, &name("orders")).is_some());
+        let moved = registry(&[1], &[("wx1", "orders"), ("wx2", "others")]);
+        let after = Registry { recent: before.recent, ..moved };
+        assert!(after.verify::<OfJob>(&id, &name("orders")).is_none());
+        assert!(after.verify::<OfJob>(&id, &name("others")).is_none());
     }
 
     #[test]
-    fn a_change_is_told_and_work_under_way_keeps_what_it_took() {
+    fn change_is_seen_and_running_work_keeps_its_registry() {
         let live = Live::new(registry(&[1], &[("wx1", "orders")]));
-        let (taken, mut changes) = (live.now(), live.changes());
+        let taken = live.now();
+        let mut changes = live.changes();
         assert!(!changes.has_changed().unwrap());
-        live.replace(Arc::new(registry(&[2, 1], &[])));
+        live.replace(registry(&[2, 1], &[]));
         assert!(changes.has_changed().unwrap());
         assert_eq!(taken.directory.apps().count(), 1);
         assert_eq!(changes.borrow_and_update().directory.apps().count(), 0);

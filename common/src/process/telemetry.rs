@@ -1,9 +1,9 @@
-//! Log lines: on standard error, as text or JSON, and never with anything secret.
+//! Log lines on standard error, as text or JSON, never with a secret.
 //!
-//! Libraries know nothing of that rule. At `trace` and `debug` lapin prints frames, sqlx
-//! statements, hyper and reqwest URLs (WeChat's carry the app secret and the login code),
-//! rustls records. So what they may log has a ceiling, whatever the filter says; only
-//! quhao's own modules have none.
+//! Libraries do not follow that rule. At `trace` and `debug` lapin prints frames, sqlx
+//! statements, hyper and reqwest URLs (WeChat's contain the app secret and the login code),
+//! rustls records. So what they may log has a ceiling, whatever the filter says; only quhao's
+//! own modules have none.
 
 use std::{backtrace::Backtrace, backtrace::BacktraceStatus, io, panic::PanicHookInfo};
 
@@ -16,22 +16,23 @@ use tracing_subscriber::{
     util::SubscriberInitExt,
 };
 
-use crate::config::{Log, LogFormat};
+use crate::config::{Log, LogFormat, parse_filter};
 
-/// The most that libraries may log. The more specific target wins; a crate's target is
-/// the first part of those of its modules.
+/// The most that libraries may log. The more specific target wins; the target of a crate is
+/// the first part of the targets of its modules.
 const CEILINGS: &[(&str, LevelFilter)] = &[
     // A returned message is printed whole at `warn`.
     ("lapin", LevelFilter::ERROR),
-    // Panics of its threads, text and all.
+    // It prints the panics of its threads, with their text.
     ("lapin::thread", LevelFilter::OFF),
-    // Slow statements and slow pool waits come at `warn`: the statement's text, no values.
+    // Slow statements and slow waits for the pool come at `warn`: the text of the statement, no
+    // values.
     ("sqlx", LevelFilter::WARN),
     // What the server says about a statement may quote its values.
     ("sqlx::postgres::notice", LevelFilter::OFF),
     // A parameter of the URL that it does not know is printed with its value.
     ("sqlx_postgres::options", LevelFilter::OFF),
-    // The panic's text; `log_panics` tells of the panic.
+    // It prints the text of a panic; `log_panic` reports the panic.
     ("tower_http::catch_panic", LevelFilter::OFF),
     ("tower_http", LevelFilter::WARN),
     ("hyper", LevelFilter::WARN),
@@ -43,28 +44,23 @@ const CEILINGS: &[(&str, LevelFilter)] = &[
 /// Why log lines cannot be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum TelemetryError {
-    /// The filter is none.
+    /// The filter cannot be parsed.
     #[error("log.filter: expected a filter such as \"info\"")]
     Filter,
-    /// Something else logs in this process already.
+    /// Something else logs in this process.
     #[error("this process has another log subscriber")]
     Taken,
 }
 
-/// Makes this process log as `log` says, its panics too. Once a process.
+/// Sets this process up to log as `log` says, its panics too. Works once a process.
 pub fn init(log: &Log) -> Result<(), TelemetryError> {
-    let filter = parse(&log.filter).ok_or(TelemetryError::Filter)?;
+    let filter = parse_filter(&log.filter).ok_or(TelemetryError::Filter)?;
     subscriber(log.format, filter, io::stderr).try_init().map_err(|_| TelemetryError::Taken)?;
     std::panic::set_hook(Box::new(log_panic));
     Ok(())
 }
 
-/// What `filter` lets through; `None` if it is none.
-pub(crate) fn parse(filter: &str) -> Option<EnvFilter> {
-    EnvFilter::builder().parse(filter).ok()
-}
-
-/// Lines to `writer`, under the filter and the ceilings.
+/// Creates a subscriber that writes lines to `writer`, limited by the filter and the ceilings.
 fn subscriber<W>(format: LogFormat, filter: EnvFilter, writer: W) -> impl Subscriber + Send + Sync
 where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
@@ -77,6 +73,7 @@ where
     tracing_subscriber::registry().with(lines.with_filter(filter.and(ceiling())))
 }
 
+/// Returns the ceilings as a filter.
 fn ceiling() -> Targets {
     Targets::new()
         .with_default(LevelFilter::INFO)
@@ -84,17 +81,17 @@ fn ceiling() -> Targets {
         .with_targets(CEILINGS.iter().copied())
 }
 
-/// Says where a panic happened. Its text stays out: it may quote what was worked on.
+/// Logs where a panic happened. Its text is left out: it may quote what was worked on.
 fn log_panic(panic: &PanicHookInfo<'_>) {
     let place = panic.location().map_or_else(|| "unknown".to_owned(), ToString::to_string);
     let thread = std::thread::current();
     let thread = thread.name().unwrap_or("unnamed");
-    // Taken where RUST_BACKTRACE asks for it; names of functions, no values.
+    // Captured if RUST_BACKTRACE asks for it; names of functions, no values.
     let backtrace = Backtrace::capture();
     if backtrace.status() == BacktraceStatus::Captured {
-        tracing::error!(place, thread, %backtrace, "panic; its text is withheld, it may quote data");
+        tracing::error!(place, thread, %backtrace, "panic; its text is left out, since it may quote data");
     } else {
-        tracing::error!(place, thread, "panic; its text is withheld, it may quote data");
+        tracing::error!(place, thread, "panic; its text is left out, since it may quote data");
     }
 }
 

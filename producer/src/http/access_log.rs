@@ -51,7 +51,7 @@ pub(crate) async fn around_request(
             log(&problem, route, &request_id);
         }
         if is_submit {
-            metrics::submitted(problem.code.as_str());
+            metrics::submit_refused(problem.code);
         }
     }
     metrics::http_request(route, response.status().as_u16(), started.elapsed());

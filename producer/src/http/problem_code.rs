@@ -1,8 +1,17 @@
 //! The closed lists of problems and of errors of a field.
 
+use std::borrow::Cow;
+
 use axum::http::StatusCode;
+use quhao_common::process::metrics::LabelValue;
 use serde::Serialize;
 use utoipa::ToSchema;
+
+impl LabelValue for ProblemCode {
+    fn label_value(&self) -> Cow<'static, str> {
+        self.as_str().into()
+    }
+}
 
 macro_rules! problem_codes {
     ($($variant:ident = $name:literal, $status:ident, retry $retry:expr, $title:literal, $detail:literal;)*) => {

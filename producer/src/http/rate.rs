@@ -23,7 +23,7 @@ impl FromRequestParts<Arc<AppState>> for WithinRate {
     async fn from_request_parts(parts: &mut Parts, state: &Arc<AppState>) -> Result<Self, Problem> {
         let caller = Authenticated::from_request_parts(parts, state).await?;
         if let Err(wait) = state.rate_limits.count(&caller.client, &caller.registry.directory) {
-            metrics::rate_limited(caller.client.name.as_str());
+            metrics::rate_limited(&caller.client.name);
             return Err(Problem::from(ProblemCode::RateLimited).retry_after(wait));
         }
         Ok(Self(caller))

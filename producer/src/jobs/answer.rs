@@ -43,13 +43,10 @@ pub(super) async fn finished(
         .map_err(|error| Problem::from(ProblemCode::StoreUnavailable).because(&error))?;
     // Most jobs have no callback, and then the store is not asked for its state.
     let event = answer.callback.as_ref().map(|_| event_of(&answer.outcome));
-    let object = JobObject::finished(
-        &caller.registry.id_keys,
-        job.id,
-        (&caller.client.name, job.app),
-        stored,
-        answer,
-    );
+    let session = answer
+        .session_openid()
+        .map(|openid| caller.registry.session_handle(&caller.client.name, job.app, openid));
+    let object = JobObject::finished(job.id, job.app, session.as_ref(), stored, answer);
     let Some(event) = event else { return Ok(object) };
     let callback = callback_state(state, job.id.key(), event)
         .await

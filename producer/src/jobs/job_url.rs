@@ -40,7 +40,7 @@ impl<'a> JobUrl<'a> {
     ) -> Result<Self, Problem> {
         let not_found = || Problem::from(ProblemCode::NotFound);
         let Path(text) = path.map_err(|_| not_found())?;
-        let job = caller.registry.job_of(&text, &caller.client.name);
+        let job = caller.registry.verify(&text, &caller.client.name);
         let (id, app) = job.ok_or_else(not_found)?;
         let expires = expires(query, now).map_err(|error| Problem::invalid(vec![error]))?;
         Ok(Self { id, app: &app.id, expires })

@@ -105,7 +105,7 @@ pub(crate) async fn submit(
     });
     publish(&state, &caller.registry, &job).await?;
     state.admission.count_accepted();
-    metrics::submitted("accepted");
+    metrics::submit_accepted();
     // A request that waits keeps what the answer needs, not code and ciphertext.
     let object = JobObject::accepted(&job);
     let Job { id, app, .. } = job;
@@ -140,7 +140,7 @@ fn read_job(
     let context = SubmissionContext { caller, allows_plain_http, header_error };
     let submission = Submission::read(body, context)?;
     for repaired in &submission.repairs {
-        metrics::repaired(repaired.field, repaired.repair.as_str());
+        metrics::repaired(repaired.field, repaired.repair);
     }
     Ok(new_job(caller, submission, idempotency_key, headers::traceparent(headers)))
 }
@@ -161,7 +161,7 @@ fn new_job(
         callback_url: callback_url.as_ref(),
         idempotency_key,
     };
-    let id = id_input.id(&caller.registry.id_keys, &caller.client.name, &app.id);
+    let id = caller.registry.job_id(&id_input, &caller.client.name, &app.id);
     Job {
         id,
         client: caller.client.name.clone(),

@@ -9,6 +9,7 @@ use base64::{
     Engine, alphabet,
     engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
 };
+use quhao_common::process::metrics::LabelValue;
 
 #[cfg(test)]
 mod tests;
@@ -54,6 +55,12 @@ impl Repair {
             Self::UrlSafeAlphabet => "url_safe_alphabet",
             Self::Padding => "padding",
         }
+    }
+}
+
+impl LabelValue for Repair {
+    fn label_value(&self) -> Cow<'static, str> {
+        self.as_str().into()
     }
 }
 

@@ -1,6 +1,9 @@
 //! What the phone button encrypted: ciphertext, vector, and what they should hold.
 
-use quhao_common::domain::{job::Expect, phone::Encrypted};
+use quhao_common::{
+    domain::{job::Expect, phone::Encrypted},
+    process::metrics::RepairedField,
+};
 
 use super::{
     base64_repair::{self, RepairError, Repaired},
@@ -57,7 +60,8 @@ fn take_repaired<T>(
     let text = fields.take_text(field)?;
     match repair(&text) {
         Ok(repaired) => {
-            let field = if field == "iv" { "iv" } else { "encrypted_data" };
+            let field =
+                if field == "iv" { RepairedField::Iv } else { RepairedField::EncryptedData };
             let of_field = repaired.repairs.into_iter().map(|repair| FieldRepair { field, repair });
             repairs.extend(of_field);
             Some(repaired.value)

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use quhao_common::domain::{
     app::{App, Credential},
     phone::{LOGIN_CODE_BYTES_MAX, LoginCode, PHONE_CODE_BYTES_MAX, PhoneCode},
-    session_handle::HandleKey,
+    session_handle::{HandleKey, SessionHandle},
 };
 
 use super::combinations::COMBINATIONS;
@@ -90,7 +90,8 @@ pub(super) fn code(fields: &mut Fields<'_>) -> Option<LoginCode> {
 /// Reads `phone_code`, if it is there.
 pub(super) fn phone_code(fields: &mut Fields<'_>, app: Option<&Arc<App>>) -> Option<PhoneCode> {
     let name = PHONE_CODE.field.name();
-    if fields.has(name) && app.is_some_and(|app| matches!(app.credential, Credential::Component(_)))
+    if fields.has(name)
+        && app.is_some_and(|app| matches!(app.credential, Credential::ThirdPartyPlatform(_)))
     {
         let detail = "cannot be redeemed here: a third-party platform looks after this app; send \
                       code or session with encrypted_data and iv";
@@ -111,7 +112,7 @@ pub(super) fn session(
     // Without a valid app_id, which is an error of its own, it may be of any of the client's
     // apps.
     let apps = app.map_or(caller.apps(), std::slice::from_ref);
-    let found = caller.registry.id_keys.verify_session(&text, &caller.client.name, apps);
+    let found = SessionHandle::verify(&text, &caller.registry.id_keys, &caller.client.name, apps);
     if found.is_none() {
         let detail =
             format!("is not a session of this app, as results give it; else {COMBINATIONS}");

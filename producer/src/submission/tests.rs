@@ -41,11 +41,9 @@ fn app(id: &str) -> App {
 fn caller_with(apps: Vec<App>, webhook_secrets: Vec<WebhookSecret>) -> Authenticated {
     let name = ClientName::new("orders").expect("a name");
     let client = Client { name, api_key_sha256: vec![[1; 32]], webhook_secrets, rate: None };
-    let registry = Registry {
-        directory: Directory::new(vec![client.clone()], apps),
-        id_keys: IdKeys::new(ring()),
-        vault: Vault::new(&ring()),
-    };
+    let directory = Arc::new(Directory::new(vec![client.clone()], apps));
+    let vault = Arc::new(Vault::new(&ring()));
+    let registry = Registry::new(directory, IdKeys::new(ring()), vault);
     Authenticated { client: Arc::new(client), registry: Arc::new(registry) }
 }
 

@@ -1,7 +1,7 @@
 //! What must not be sent is not: to addresses within, past the app's list, in the clear, or
 //! unsigned. Each is judged again at every attempt, by the configuration of then.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use quhao_backend::store::{AttemptEnd, DueCallback};
 use quhao_common::{
@@ -115,7 +115,7 @@ impl Ground {
     async fn attempt(&self, vault: Vault) -> (Option<&'static str>, bool, usize) {
         let keys = Keyring::new(vec![(1, Secret32::new([7; 32]))]).unwrap();
         let directory = Directory::new(vec![self.client.clone()], vec![self.app.clone()]);
-        let registry = Registry { directory, id_keys: IdKeys::new(keys), vault };
+        let registry = Registry::new(Arc::new(directory), IdKeys::new(keys), Arc::new(vault));
         let attempts = AttemptRunner::new(&self.settings, Sender::new(&self.settings).unwrap());
         let attempted = attempts.run(self.due.clone(), &registry).await;
         assert_eq!((attempted.key, attempted.attempt), (self.due.key, self.due.attempt));

@@ -27,6 +27,7 @@ use quhao_common::{
         outcome::Outcome,
         phone::LoginCode,
     },
+    process::registry::{Live, Registry},
 };
 use quhao_tests::{
     config::{self, APP, Backing, Mode},
@@ -105,9 +106,9 @@ async fn load(mode: Mode, port: u16) -> (Config, config::Config, Backing) {
 /// The outcome of a job with word of it to `host`.
 fn finished(config: &Config, (client, app): (&str, &str), url: &str) -> Finished {
     let (client, app) = (ClientName::new(client).unwrap(), AppId::new(app).unwrap());
-    let (now, registry) = (OffsetDateTime::now_utc(), config.live.now());
+    let now = OffsetDateTime::now_utc();
     let job = Job {
-        id: registry.id_keys.derive(&client, &app, &rand::random::<[u8; 16]>()),
+        id: config.id_keys.derive(&client, &app, &rand::random::<[u8; 16]>()),
         client: client.clone(),
         app: app.clone(),
         created_at: now,
@@ -127,7 +128,7 @@ fn finished(config: &Config, (client, app): (&str, &str), url: &str) -> Finished
         taken_at: None,
         finished_at: now,
         purge_at: now + Duration::from_hours(1),
-        answer: answer.seal(&registry.vault, job.id.key(), &app),
+        answer: answer.seal(&config.vault, job.id.key(), &app),
         openid: None,
         guest_hash: None,
         phone_hash: None,
@@ -152,7 +153,8 @@ async fn names_that_nobody_answers_for_leave_room_for_others(mode: Mode) {
     store.migrate().await.unwrap();
     let (system, lookup) = System::new();
     let sender = Sender::with_lookup(&config.callbacks, lookup).unwrap();
-    let callbacks = Callbacks::with_sender(sender, &config, Arc::clone(&store));
+    let live = Arc::new(Live::new(Registry::of(&config)));
+    let callbacks = Callbacks::with_sender(sender, &config, live, Arc::clone(&store));
     let (due, stop) = (callbacks.due(), CancellationToken::new());
     let health = Arc::new(Health::default());
     health.set_clock(ClockState::Right);

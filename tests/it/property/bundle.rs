@@ -1,7 +1,10 @@
 //! Several envelopes in one message: what goes in comes out, and nothing else does.
 
 use proptest::prelude::*;
-use quhao_common::envelope::batch::{Damaged, ENVELOPES_MAX, is_bundle, pack, unpack};
+use quhao_common::envelope::{
+    batch::{ENVELOPES_MAX, is_batch, pack, unpack},
+    error::EnvelopeError,
+};
 
 proptest! {
     #[test]
@@ -10,18 +13,18 @@ proptest! {
             prop::collection::vec(any::<u8>(), 0..200), 1..=ENVELOPES_MAX,
         ),
     ) {
-        let bundle = pack(envelopes.iter().map(Vec::as_slice));
-        prop_assert!(is_bundle(&bundle));
-        prop_assert_eq!(unpack(&bundle).unwrap(), envelopes);
+        let batch = pack(envelopes.iter().map(Vec::as_slice));
+        prop_assert!(is_batch(&batch));
+        prop_assert_eq!(unpack(&batch).unwrap(), envelopes);
     }
 
     #[test]
     fn what_is_cut_or_too_long_is_found(count in 1..=ENVELOPES_MAX, cut in any::<usize>()) {
         let envelopes = vec![[7_u8; 9]; count];
         let whole = pack(envelopes.iter().map(|envelope| &envelope[..]));
-        prop_assert_eq!(unpack(&whole[..cut % whole.len()]), Err(Damaged));
+        prop_assert_eq!(unpack(&whole[..cut % whole.len()]), Err(EnvelopeError::Damaged));
         let longer = [&whole[..], &[0]].concat();
-        prop_assert_eq!(unpack(&longer), Err(Damaged));
+        prop_assert_eq!(unpack(&longer), Err(EnvelopeError::Damaged));
     }
 
     #[test]

@@ -44,11 +44,11 @@ proptest! {
         let wire = id.wire();
         prop_assert_eq!(wire.len(), 44);
         let apps = [app("wx0"), app("wx1")];
-        let (read, whose) = keys.verify(&wire, &client("orders"), &apps).unwrap();
+        let (read, whose) = JobId::verify(&wire, &keys, &client("orders"), &apps).unwrap();
         prop_assert_eq!(read, id);
         prop_assert_eq!(whose, &apps[1]);
-        prop_assert!(keys.verify(&wire, &client("others"), &apps).is_none());
-        prop_assert!(keys.verify(&wire, &client("orders"), &apps[..1]).is_none());
+        prop_assert!(JobId::verify(&wire, &keys, &client("others"), &apps).is_none());
+        prop_assert!(JobId::verify(&wire, &keys, &client("orders"), &apps[..1]).is_none());
     }
 
     #[test]
@@ -59,12 +59,12 @@ proptest! {
         prop_assume!(wire[at] != to);
         wire[at] = to;
         let wire = String::from_utf8(wire).unwrap();
-        prop_assert!(keys.verify(&wire, &client("orders"), &[app("wx1")]).is_none());
+        prop_assert!(JobId::verify(&wire, &keys, &client("orders"), &[app("wx1")]).is_none());
     }
 
     #[test]
     fn any_text_is_judged_without_a_panic(text in "\\PC{0,60}") {
-        prop_assert!(keys(&[1]).verify(&text, &client("orders"), &[app("wx1")]).is_none());
+        prop_assert!(JobId::verify(&text, &keys(&[1]), &client("orders"), &[app("wx1")]).is_none());
         let _ = parse_for_operator(&text);
     }
 

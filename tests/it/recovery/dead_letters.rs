@@ -75,8 +75,8 @@ async fn a_job_that_expires_in_the_queue_is_told_after_its_deadline_and_the_grac
     world.restart_workers().await;
 
     let client = world.client();
-    let recorded = "quhao_dead_letters_total{death=\"expired\",end=\"recorded\"} 1";
-    let forgotten = "quhao_dead_letters_total{death=\"expired\",end=\"forgotten\"} 1";
+    let recorded = "quhao_dead_letters_total{reason=\"expired\",result=\"recorded\"} 1";
+    let forgotten = "quhao_dead_letters_total{reason=\"expired\",result=\"dropped\"} 1";
     let both = format!("{forgotten}\n{recorded}");
     eventually("both are buried", PATIENCE, async || (buried(&world).await == both).then_some(()))
         .await;
@@ -132,7 +132,7 @@ async fn what_was_set_aside_and_cannot_be_read_yet_is_kept_until_it_can_be() {
     put(&world.config.folder().join("config.d/seal.toml"), &further);
     let worker = &world.workers[0];
     reload_one(&worker.process, &worker.metrics, Reading::Applied).await;
-    let unreadable = "quhao_dead_letters_total{death=\"other\",end=\"unreadable\"} 1";
+    let unreadable = "quhao_dead_letters_total{reason=\"other\",result=\"unreadable\"} 1";
     eventually("it is looked at again", PATIENCE, async || {
         (buried(&world).await == unreadable).then_some(())
     })

@@ -109,7 +109,7 @@ async fn a_copy_that_comes_late_keeps_the_answer_for_its_own_url() {
     let ops = client.at(&world.workers[0].metrics);
     eventually("the copy is settled without work", PATIENCE, async || {
         let text = ops.get("/metrics").await.text;
-        text.contains("quhao_deliveries_skipped_total{reason=\"known\"} 1").then_some(())
+        text.contains("quhao_deliveries_skipped_total{reason=\"answered\"} 1").then_some(())
     })
     .await;
     world.wait_until_drained().await;

@@ -93,7 +93,7 @@ async fn another_commits(world: &mut World, jobs: &[(User, String)]) {
         assert_eq!(world.simulator.calls_of(&guest.code), 1);
     }
     let metrics = client.at(&world.workers[0].metrics);
-    let committed = metrics.metric("quhao_outcomes_resumed_total{result=\"committed\"}").await;
+    let committed = metrics.metric("quhao_outcomes_handed_over_total{result=\"committed\"}").await;
     assert_eq!(committed, u64::from(JOBS));
     world.wait_until_drained().await;
     assert_eq!(depths(world).await, [Some(0); 3]);
@@ -183,15 +183,15 @@ async fn an_outcome_that_is_damaged_is_thrown_away_and_one_of_a_later_build_is_n
     // Sealed with a key that it has, or so it says.
     broker::publish(&url, &queue, &[&[0x81, 1][..], &[7; 40]].concat()).await;
     for line in [
-        "quhao_outcomes_resumed_total{result=\"damaged\"}",
-        "quhao_dead_letters_total{death=\"rejected\",end=\"unreadable\"}",
+        "quhao_outcomes_handed_over_total{result=\"damaged\"}",
+        "quhao_dead_letters_total{reason=\"rejected\",result=\"unreadable\"}",
     ] {
         eventually(line, PATIENCE, async || (metrics.metric(line).await == 1).then_some(())).await;
     }
     assert_eq!(depths(&world).await, [Some(0); 3]);
 
     broker::publish(&url, &queue, &[0x82; 40]).await;
-    says(&world.workers[0], &client, "outcome version 130 is unknown").await;
+    says(&world.workers[0], &client, "envelope version 130 is unknown").await;
     broker::delete_queue(&url, &queue).await;
     world.workers[0].process.kill_9();
     world.workers.clear();

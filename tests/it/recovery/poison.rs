@@ -132,7 +132,7 @@ async fn a_job_that_ends_every_worker_ends_dead_lettered_and_its_neighbours_succ
     let failed = told.iter().filter(|word| word.json()["type"] == "job.failed");
     assert_eq!(failed.count(), 1);
     let metrics = client.at(&world.worker_metrics()).get("/metrics").await.text;
-    let line = "quhao_dead_letters_total{death=\"delivery_limit\",end=\"recorded\"} 1";
+    let line = "quhao_dead_letters_total{reason=\"delivery_limit\",result=\"recorded\"} 1";
     assert!(metrics.lines().any(|found| found == line), "{metrics}");
     if mode == Mode::Distributed {
         world.wait_until_drained().await;

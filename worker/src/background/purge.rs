@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use quhao_backend::store::Store;
-use quhao_common::process::metrics;
+use quhao_common::process::metrics::{self, PurgedTable};
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
@@ -19,10 +19,10 @@ pub(crate) async fn run(store: Arc<Store>, draining: CancellationToken) {
     loop {
         let pause = match store.purge(ROWS_MAX).await {
             Ok(purged) => {
-                metrics::purged("answers", purged.answers);
-                metrics::purged("sessions", purged.sessions);
-                metrics::purged("callbacks", purged.callbacks);
-                metrics::purged("erasures", purged.erasures);
+                metrics::purged(PurgedTable::Answers, purged.answers);
+                metrics::purged(PurgedTable::Sessions, purged.sessions);
+                metrics::purged(PurgedTable::Callbacks, purged.callbacks);
+                metrics::purged(PurgedTable::Erasures, purged.erasures);
                 let counts = [purged.answers, purged.sessions, purged.callbacks, purged.erasures];
                 let has_more = counts.iter().any(|count| *count >= u64::from(ROWS_MAX));
                 // Workers that began together do not purge together for ever.

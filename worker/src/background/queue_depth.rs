@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use quhao_backend::queue::{Depths, Queue};
-use quhao_common::process::metrics;
+use quhao_common::process::metrics::{self, QueueName};
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
@@ -15,10 +15,10 @@ pub(crate) async fn run(queue: Arc<Queue>, draining: CancellationToken) {
     loop {
         match queue.depths().await {
             Ok(Depths { jobs, unrouted, outcomes, dead_letters }) => {
-                metrics::queue_depth("jobs", jobs);
-                metrics::queue_depth("unrouted", unrouted);
-                metrics::queue_depth("resume", outcomes);
-                metrics::queue_depth("dead", dead_letters);
+                metrics::queue_depth(QueueName::Jobs, jobs);
+                metrics::queue_depth(QueueName::Unrouted, unrouted);
+                metrics::queue_depth(QueueName::Outcomes, outcomes);
+                metrics::queue_depth(QueueName::DeadLetters, dead_letters);
             }
             Err(error) => debug!(%error, "the queue did not report its depths"),
         }

@@ -13,7 +13,10 @@ use quhao_common::{
         id::JobId,
         outcome::Outcome,
     },
-    process::{metrics, registry::Registry},
+    process::{
+        metrics::{self, AttemptLabel},
+        registry::Registry,
+    },
 };
 use time::OffsetDateTime;
 use tracing::{debug, info, warn};
@@ -72,7 +75,10 @@ impl AttemptRunner {
         let elapsed = Duration::try_from(at - due.created_at).unwrap_or(Duration::ZERO);
         let input = AttemptInput { attempt: due.attempt, elapsed, chance: rand::random() };
         let next = decide(result, input, self.limits);
-        let label = result.reason().map_or("delivered", Reason::as_str);
+        let label = match result.reason() {
+            Some(reason) => AttemptLabel::Failed(reason),
+            None => AttemptLabel::Delivered,
+        };
         metrics::callback_attempt(label, began.elapsed());
         EndedAttempt { due: &due, id, result, next, elapsed }.report();
         Attempted {
@@ -120,9 +126,11 @@ impl AttemptRunner {
         if client.webhook_secrets.is_empty() {
             return Err(Reason::NoSecret);
         }
-        let ids = &registry.id_keys;
         let id = callback.id;
-        let job = JobObject::finished(ids, &id, (&due.client, &due.app), &due.answer, answer);
+        let session = answer
+            .session_openid()
+            .map(|openid| registry.session_handle(&due.client, &due.app, openid));
+        let job = JobObject::finished(&id, &due.app, session.as_ref(), &due.answer, answer);
         let job = match app.callback_body {
             CallbackBody::Thin => job.thin(),
             CallbackBody::Whole => job,

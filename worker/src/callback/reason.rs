@@ -1,6 +1,16 @@
 //! The reasons why attempts fail: a closed list. Their names are the `last_error` that a job's
 //! owner reads, and the labels of a metric.
 
+use std::borrow::Cow;
+
+use quhao_common::process::metrics::LabelValue;
+
+impl LabelValue for Reason {
+    fn label_value(&self) -> Cow<'static, str> {
+        self.as_str().into()
+    }
+}
+
 macro_rules! reasons {
     ($($(#[$doc:meta])* $variant:ident = $name:literal,)*) => {
         /// The reason why an attempt failed.

@@ -1,6 +1,11 @@
 //! What a call says about the platform, and the causes to hold calls back.
 
-use quhao_common::domain::{failure::FailureCode, id::JobKey};
+use std::borrow::Cow;
+
+use quhao_common::{
+    domain::{failure::FailureCode, id::JobKey},
+    process::metrics::LabelValue,
+};
 
 use crate::platform::CallFailure;
 
@@ -67,5 +72,11 @@ impl Cause {
             Self::Down => FailureCode::PlatformUnavailable,
             Self::MinuteQuota | Self::DayQuota => FailureCode::PlatformRateLimited,
         }
+    }
+}
+
+impl LabelValue for Cause {
+    fn label_value(&self) -> Cow<'static, str> {
+        self.as_str().into()
     }
 }

@@ -6,7 +6,10 @@ use quhao_backend::queue::{DeadLetterReason, Delivery};
 use quhao_common::{
     domain::{failure::FailureCode, id::JobKey},
     envelope,
-    process::{metrics, registry::Registry},
+    process::{
+        metrics::{self, DeadLetterResult},
+        registry::Registry,
+    },
 };
 use time::OffsetDateTime;
 use tokio_util::sync::CancellationToken;
@@ -40,10 +43,10 @@ impl Consumer {
             }
             Ok(DeadLetterBody::Outcome(id, row)) => {
                 warn!(%id, reason = reason.as_str(), "committing an outcome that was dead-lettered");
-                metrics::dead_letter(reason.as_str(), "recorded");
+                metrics::dead_letter(reason, DeadLetterResult::Recorded);
                 self.commit_dead_letter(id, *row, delivery);
             }
-            Err(error) if error.is_ours_to_mend() => sorted.unreadable.push(delivery),
+            Err(error) if error.is_recoverable_here() => sorted.unreadable.push(delivery),
             Err(error) => {
                 // Whoever rejected it has logged that.
                 if reason != DeadLetterReason::Rejected {
@@ -124,7 +127,7 @@ impl Consumer {
         if code == FailureCode::DeadLettered {
             error!(%id, reason = reason.as_str(), "a job was dead-lettered: it fails with dead_lettered");
         }
-        metrics::dead_letter(reason.as_str(), "recorded");
+        metrics::dead_letter(reason, DeadLetterResult::Recorded);
         metrics::job_failed(code);
         let row = outcome_row::failed(self.context(), &registry.vault, &job, code, now);
         self.commit_dead_letter(id, row, delivery);

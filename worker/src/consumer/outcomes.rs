@@ -27,7 +27,7 @@ impl Consumer {
                 info!(%id, "committing an outcome that another worker handed over");
                 self.commit(row, Unsettled { id, delivery, source: OutcomeSource::HandedOver });
             }
-            Err(error) if error.is_ours_to_mend() => {
+            Err(error) if error.is_recoverable_here() => {
                 self.block(&error.to_string());
                 sorted.blocked.push(delivery);
             }

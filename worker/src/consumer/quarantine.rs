@@ -141,7 +141,7 @@ impl Quarantine {
     fn change<T>(&self, change: impl FnOnce(&mut Vec<ReceivedJob>) -> T) -> T {
         let mut waiting = self.waiting();
         let changed = change(&mut waiting);
-        metrics::suspects(waiting.len());
+        metrics::quarantined_jobs(waiting.len());
         changed
     }
 

@@ -74,7 +74,7 @@ impl Consumer {
     ) -> Option<(Job, Delivery)> {
         match envelope::job::open(&registry.vault, &delivery.body) {
             Ok(job) => return Some((job, delivery)),
-            Err(error) if error.is_ours_to_mend() => {
+            Err(error) if error.is_recoverable_here() => {
                 self.block(&error.to_string());
                 sorted.blocked.push(delivery);
             }

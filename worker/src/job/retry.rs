@@ -6,7 +6,10 @@
 
 use std::time::Duration;
 
-use quhao_common::{domain::failure::FailureCode, process::backoff::Backoff};
+use quhao_common::{
+    domain::failure::FailureCode,
+    process::{backoff::Backoff, metrics::RepeatCause},
+};
 
 use crate::{
     minute::{MINUTE, MINUTE_SPREAD},
@@ -76,7 +79,7 @@ pub(crate) enum Next {
         /// The pause before the call.
         after: Duration,
         /// The reason, as a metric label.
-        cause: &'static str,
+        cause: RepeatCause,
         /// The failure that the job ends with if there is no time or no room to wait.
         otherwise: FailureCode,
     },
@@ -102,7 +105,7 @@ pub(crate) struct RetryInput {
 
 impl RetryInput {
     /// Returns a retry if its pause ends before the job's deadline.
-    fn retry(self, after: Duration, cause: &'static str, otherwise: FailureCode) -> Next {
+    fn retry(self, after: Duration, cause: RepeatCause, otherwise: FailureCode) -> Next {
         if after < self.remaining {
             Next::Retry { after, cause, otherwise }
         } else {
@@ -117,26 +120,26 @@ pub(crate) fn decide(failure: CallFailure, history: &History, input: RetryInput)
     match failure {
         CallFailure::NotSent => {
             let after = CONNECT_BACKOFF.pause(history.not_sent, input.chance);
-            input.retry(after, "not_sent", unavailable)
+            input.retry(after, RepeatCause::NotSent, unavailable)
         }
         CallFailure::Unanswered if history.unanswered <= UNANSWERED_RETRIES_MAX => {
-            input.retry(BUSY_PAUSE.at(input.chance), "unanswered", unavailable)
+            input.retry(BUSY_PAUSE.at(input.chance), RepeatCause::Unanswered, unavailable)
         }
         CallFailure::Busy if history.busy <= BUSY_RETRIES_MAX => {
-            input.retry(BUSY_PAUSE.at(input.chance), "busy", unavailable)
+            input.retry(BUSY_PAUSE.at(input.chance), RepeatCause::Busy, unavailable)
         }
         CallFailure::Unanswered | CallFailure::Busy => Next::Fail(unavailable),
         CallFailure::MinuteQuota => {
             let next_minute = MINUTE.saturating_sub(input.into_minute);
             let after = next_minute + MINUTE_SPREAD.mul_f64(input.chance);
-            input.retry(after, "minute_quota", FailureCode::PlatformRateLimited)
+            input.retry(after, RepeatCause::MinuteQuota, FailureCode::PlatformRateLimited)
         }
         CallFailure::NoCredential => {
             let after = CREDENTIAL_BACKOFF.pause(history.without_credential, input.chance);
-            input.retry(after, "no_credential", unavailable)
+            input.retry(after, RepeatCause::NoCredential, unavailable)
         }
         CallFailure::CredentialRefused if history.refused <= REFUSED_RETRIES_MAX => {
-            input.retry(REFUSED_PAUSE.at(input.chance), "credential_refused", unavailable)
+            input.retry(REFUSED_PAUSE.at(input.chance), RepeatCause::CredentialRefused, unavailable)
         }
         CallFailure::CredentialRefused => Next::Fail(FailureCode::AppMisconfigured),
         CallFailure::CodeUsed => check_duplicates(FailureCode::CodeAlreadyUsed, history),

@@ -6,7 +6,7 @@ use futures_util::{FutureExt, future::BoxFuture};
 use quhao_common::{
     config,
     domain::{
-        app::{App, Component, Credential},
+        app::{App, Credential, ThirdPartyPlatform},
         failure::FailureCode,
         phone::{LoginCode, Phone, PhoneCode, SessionKey},
     },
@@ -56,7 +56,7 @@ impl Wechat {
     async fn exchange_as_component(
         &self,
         app: &App,
-        component: &Arc<Component>,
+        component: &Arc<ThirdPartyPlatform>,
         code: &LoginCode,
     ) -> Result<Session, PlatformError> {
         let cached = self.tokens.of_component(component);
@@ -91,11 +91,11 @@ impl Platform for Wechat {
                 let cached = self.tokens.of_app(app, secret);
                 async move { cached.ready().await }.boxed()
             }
-            (Credential::Component(component), Call::Exchange) => {
+            (Credential::ThirdPartyPlatform(component), Call::Exchange) => {
                 let cached = self.tokens.of_component(component);
                 async move { cached.ready().await }.boxed()
             }
-            (Credential::Component(_), Call::Redeem) => ready(Err(no_secret(app))).boxed(),
+            (Credential::ThirdPartyPlatform(_), Call::Redeem) => ready(Err(no_secret(app))).boxed(),
         }
     }
 
@@ -106,7 +106,7 @@ impl Platform for Wechat {
     ) -> BoxFuture<'a, Result<Session, PlatformError>> {
         match &app.credential {
             Credential::Secret(secret) => self.api.code_to_session(&app.id, secret, code).boxed(),
-            Credential::Component(component) => {
+            Credential::ThirdPartyPlatform(component) => {
                 self.exchange_as_component(app, component, code).boxed()
             }
         }
@@ -122,7 +122,7 @@ impl Platform for Wechat {
             Credential::Secret(secret) => {
                 self.redeem_with_secret(app, secret, code, openid).boxed()
             }
-            Credential::Component(_) => ready(Err(no_secret(app))).boxed(),
+            Credential::ThirdPartyPlatform(_) => ready(Err(no_secret(app))).boxed(),
         }
     }
 
@@ -134,7 +134,7 @@ impl Platform for Wechat {
         now: OffsetDateTime,
     ) -> Result<Decrypted, FailureCode> {
         let text = decrypt::decrypt(key, payload.encrypted).map_err(|check| {
-            metrics::decrypt_refused(check.as_str());
+            metrics::decrypt_refused(check);
             FailureCode::DecryptFailed
         })?;
         payload::read(&text, payload.expect, &self.rules(app, now))

@@ -5,7 +5,7 @@ use quhao_backend::queue::DeadLetterReason;
 use quhao_common::{
     crypto::vault::Vault,
     domain::{failure::FailureCode, finished::Finished, id::JobId, job::Job},
-    envelope::{self, job::EnvelopeError, outcome::ResumeError},
+    envelope::{self, error::EnvelopeError},
 };
 
 /// The contents of a dead-lettered envelope.
@@ -17,30 +17,8 @@ pub(crate) enum DeadLetterBody {
     Outcome(JobId, Box<Finished>),
 }
 
-/// The reason why an envelope cannot be read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Unreadable {
-    /// It cannot be read as a job.
-    #[error(transparent)]
-    Envelope(#[from] EnvelopeError),
-    /// It cannot be read as an outcome.
-    #[error(transparent)]
-    Outcome(#[from] ResumeError),
-}
-
-impl Unreadable {
-    /// Returns whether another worker, or this one after a change of its configuration, could
-    /// read it.
-    pub(crate) fn is_ours_to_mend(self) -> bool {
-        match self {
-            Self::Envelope(error) => error.is_ours_to_mend(),
-            Self::Outcome(error) => error.is_ours_to_mend(),
-        }
-    }
-}
-
 /// Opens a dead-lettered envelope.
-pub(crate) fn open(vault: &Vault, body: &[u8]) -> Result<DeadLetterBody, Unreadable> {
+pub(crate) fn open(vault: &Vault, body: &[u8]) -> Result<DeadLetterBody, EnvelopeError> {
     if envelope::outcome::is_outcome(body) {
         let (id, finished) = envelope::outcome::open(vault, body)?;
         return Ok(DeadLetterBody::Outcome(id, Box::new(finished)));

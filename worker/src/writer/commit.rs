@@ -5,7 +5,10 @@ use std::time::{Duration, Instant};
 use quhao_backend::store::StoreError;
 use quhao_common::{
     domain::finished::Finished,
-    process::{backoff::Backoff, metrics},
+    process::{
+        backoff::Backoff,
+        metrics::{self, CommitFailure},
+    },
 };
 use tracing::{error, warn};
 
@@ -139,14 +142,14 @@ impl Writer {
                 Ok(())
             }
             Err(error @ StoreError::Unavailable(_)) => {
-                metrics::commit_failed("unavailable");
+                metrics::commit_failed(CommitFailure::Unavailable);
                 if self.health.store_failed(StoreUse::Commit) {
                     warn!(%error, "store unavailable: keeping outcomes until it is back");
                 }
                 Err(Failed::Unavailable { slow: started.elapsed() >= self.slow })
             }
             Err(error) => {
-                metrics::commit_failed("rejected");
+                metrics::commit_failed(CommitFailure::Rejected);
                 Err(Failed::Refused(error))
             }
         }

@@ -6,7 +6,11 @@ use std::{ops::AddAssign, time::Duration};
 use futures_util::{StreamExt, stream};
 use quhao_common::{
     envelope,
-    process::{backoff::Backoff, metrics, registry::Registry},
+    process::{
+        backoff::Backoff,
+        metrics::{self, HandOverResult},
+        registry::Registry,
+    },
 };
 use tracing::{error, info};
 
@@ -74,7 +78,7 @@ impl Writer {
             biased;
             () = self.hand_over_one(registry, &outcome) => {}
             () = self.drain.time_over() => {
-                metrics::outcome_resumed("refused");
+                metrics::outcome_handed_over(HandOverResult::Refused);
                 return HandedOver { confirmed: 0, lost: 1 };
             }
         }

@@ -19,7 +19,7 @@ use futures_util::StreamExt;
 use lapin::{
     Channel, ConnectionProperties, Event,
     tcp::{AsyncTcpStream, OwnedTLSConfig},
-    uri::{AMQPScheme, AMQPUri},
+    uri::{AMQPAuthority, AMQPQueryString, AMQPScheme, AMQPUri, AMQPUserInfo, SASLMechanism},
 };
 use secrecy::ExposeSecret;
 
@@ -28,7 +28,10 @@ use super::{
     error::{LinkError, within},
 };
 use crate::queue::error::QueueError;
-use quhao_common::config;
+use quhao_common::config::{
+    self,
+    broker_address::{AuthMechanism, BrokerAddress},
+};
 
 /// How long an orderly close may take before the socket is shut down.
 const CLOSE_LIMIT: Duration = Duration::from_secs(2);
@@ -59,18 +62,45 @@ impl CurrentAddress {
 }
 
 fn uri(settings: &config::Queue) -> Result<AMQPUri, QueueError> {
-    let config::QueueUrl::Amqp(url) = &settings.url else {
+    let config::QueueUrl::Amqp(address) = &settings.url else {
         return Err(QueueError::Settings("queue.url is not an AMQP URL".to_owned()));
     };
-    // The parser's own message may quote the URL, and with it the password.
-    let mut uri: AMQPUri = url.expose_secret().parse().map_err(|_: String| {
-        QueueError::Settings(
-            "queue.url cannot be read; expected amqp://USER:PASSWORD@HOST:PORT/VHOST".to_owned(),
-        )
-    })?;
-    let seconds = u16::try_from(settings.heartbeat.as_secs()).unwrap_or(u16::MAX);
-    uri.query.heartbeat = Some(seconds.max(1));
-    Ok(uri)
+    Ok(driver_uri(address, settings.heartbeat))
+}
+
+/// Returns an address as the driver takes it.
+fn driver_uri(address: &BrokerAddress, heartbeat: Duration) -> AMQPUri {
+    let heartbeat_seconds = u16::try_from(heartbeat.as_secs()).unwrap_or(u16::MAX);
+    let parameters = &address.parameters;
+    AMQPUri {
+        scheme: if address.is_tls { AMQPScheme::AMQPS } else { AMQPScheme::AMQP },
+        authority: AMQPAuthority {
+            userinfo: AMQPUserInfo {
+                username: address.user.clone(),
+                password: address.password.expose_secret().to_owned(),
+            },
+            host: address.host.clone(),
+            port: address.port,
+        },
+        vhost: address.virtual_host.clone(),
+        query: AMQPQueryString {
+            frame_max: parameters.frame_bytes_max,
+            channel_max: parameters.channels_max,
+            heartbeat: Some(heartbeat_seconds.max(1)),
+            connection_timeout: parameters.connection_timeout_ms,
+            auth_mechanism: parameters.auth_mechanism.map(driver_mechanism),
+        },
+    }
+}
+
+fn driver_mechanism(mechanism: AuthMechanism) -> SASLMechanism {
+    match mechanism {
+        AuthMechanism::AmqPlain => SASLMechanism::AMQPlain,
+        AuthMechanism::Anonymous => SASLMechanism::Anonymous,
+        AuthMechanism::External => SASLMechanism::External,
+        AuthMechanism::Plain => SASLMechanism::Plain,
+        AuthMechanism::RabbitCrDemo => SASLMechanism::RabbitCrDemo,
+    }
 }
 
 /// What a connection is made from.
@@ -207,4 +237,38 @@ fn keep(handle: &Weak<Socket>, stream: &impl AsFd) -> io::Result<()> {
     // Set once: this connection is made once.
     let _ = socket.0.set(TcpStream::from(copy));
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The configuration refuses what the driver would, and both read the same.
+    #[test]
+    fn addresses_are_read_as_the_driver_reads_them() {
+        for url in [
+            "amqp://broker",
+            "amqp://broker/",
+            "amqps://broker/%2f",
+            "amqp://us%65r:p%40ss@broker.example:5673/v%2fh?frame_max=8192&channel_max=9",
+            "amqps://:secret@broker?connection_timeout=700&auth_mechanism=EXTERNAL&x=y",
+            "amqp://user@127.0.0.1:5672/%2f?frame_max=1&frame_max=x",
+            "amqp://br%6fker/v",
+            "amqp://us%ffer@broker",
+            "amqp://broker/%ff",
+            "amqp://broker?heartbeat=x",
+            "amqp://broker?channel_max=65536",
+            "amqp://broker?auth_mechanism=kerberos",
+            "amqp:broker",
+            "broker",
+        ] {
+            let mut drivers: Option<AMQPUri> = url.parse().ok();
+            if let Some(uri) = &mut drivers {
+                uri.query.heartbeat = Some(7);
+            }
+            let ours = BrokerAddress::parse(url);
+            let ours = ours.map(|address| driver_uri(&address, Duration::from_secs(7)));
+            assert_eq!(ours, drivers, "{url}");
+        }
+    }
 }

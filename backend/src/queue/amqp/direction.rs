@@ -1,5 +1,9 @@
 //! The two directions of a process's traffic with the broker.
 
+use std::borrow::Cow;
+
+use quhao_common::process::metrics::LabelValue;
+
 /// What a connection is for.
 ///
 /// Publishing and consuming have a connection each: the broker blocks connections that
@@ -17,5 +21,11 @@ impl Direction {
             Self::Publish => "publish",
             Self::Consume => "consume",
         }
+    }
+}
+
+impl LabelValue for Direction {
+    fn label_value(&self) -> Cow<'static, str> {
+        self.as_str().into()
     }
 }

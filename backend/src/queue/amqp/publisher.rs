@@ -65,7 +65,7 @@ impl Publisher {
             Err(refusal) => Err(refusal),
         };
         if let Err(refusal) = published {
-            metrics::publish_refused(refusal.as_str());
+            metrics::publish_refused(refusal);
         }
         published
     }

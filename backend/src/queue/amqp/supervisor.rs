@@ -65,7 +65,7 @@ impl<T> Supervisor<T> {
         topology: Arc<Topology>,
         closing: CancellationToken,
     ) -> Self {
-        metrics::link_up(direction.as_str(), false);
+        metrics::link_down(direction);
         Self {
             direction,
             closing,
@@ -110,7 +110,7 @@ impl<T> Supervisor<T> {
         self.up_since = Some(Instant::now());
         self.logged = None;
         self.state.send_replace(LinkState::Up(state));
-        metrics::link_up(self.direction.as_str(), true);
+        metrics::link_up(self.direction);
         tracing::info!(direction = self.direction.as_str(), "the link to the broker is up");
     }
 
@@ -128,7 +128,7 @@ impl<T> Supervisor<T> {
         let was_stable = self.up_since.take().is_some_and(|since| since.elapsed() >= STABLE_AFTER);
         self.failures = if was_stable { 1 } else { self.failures.saturating_add(1) };
         self.state.send_replace(LinkState::Connecting);
-        metrics::link_up(self.direction.as_str(), false);
+        metrics::link_down(self.direction);
         let cause = with_causes(cause);
         let direction = self.direction.as_str();
         if self.logged.as_ref() == Some(&cause) {
@@ -149,7 +149,7 @@ impl<T> Supervisor<T> {
 impl<T> Drop for Supervisor<T> {
     fn drop(&mut self) {
         self.state.send_replace(LinkState::Closed);
-        metrics::link_up(self.direction.as_str(), false);
+        metrics::link_down(self.direction);
     }
 }
 

@@ -11,7 +11,7 @@ use crate::{
     },
     domain::{
         answer::AnswerValidity,
-        app::ClientName,
+        client::ClientName,
         id::{IdKeys, JobKey},
         job::Work,
         outcome::{Opened, Success},
@@ -64,11 +64,15 @@ fn success(opened: Opened) -> Outcome {
     })
 }
 
+fn object(job: &Job, answer: Answer) -> JobObject {
+    let session =
+        answer.session_openid().map(|openid| keys().session_handle(&job.client, &job.app, openid));
+    JobObject::finished(&job.id, &job.app, session.as_ref(), &stored(job.id.key()), answer)
+}
+
 fn finished(job: &Job, outcome: Outcome) -> String {
     let answer = Answer::new(job, outcome);
-    let (owner, stored) = ((&job.client, &job.app), stored(job.id.key()));
-    let object = JobObject::finished(&keys(), &job.id, owner, &stored, answer);
-    serde_json::to_string(&object).expect("serialisable")
+    serde_json::to_string(&object(job, answer)).expect("serialisable")
 }
 
 fn value(text: &str) -> Value {
@@ -76,7 +80,7 @@ fn value(text: &str) -> Value {
 }
 
 #[test]
-fn an_accepted_job_is_whole_and_its_url_rounds_up() {
+fn accepted_job_is_whole_and_its_url_rounds_up() {
     let job = job(Some(r#"{ "b":1,  "a":2.50 }"#));
     let text = serde_json::to_string(&JobObject::accepted(&job)).expect("serialisable");
     assert!(text.contains(r#""metadata":{ "b":1,  "a":2.50 }"#), "not verbatim: {text}");
@@ -120,7 +124,7 @@ fn results_have_phone_or_open_data() {
 }
 
 #[test]
-fn a_phone_code_gives_no_session() {
+fn phone_code_gives_no_session() {
     let code = PhoneCode::new("code".to_owned());
     let work = Work::PhoneCode { code, openid: Some("o".to_owned()) };
     let object = value(&finished(&Job { work, ..job(None) }, success(Opened::Nothing)));
@@ -129,7 +133,7 @@ fn a_phone_code_gives_no_session() {
 }
 
 #[test]
-fn a_failure_says_what_to_do() {
+fn failure_says_what_to_do() {
     let failure = Failure {
         code: FailureCode::CodeInvalid,
         platform_code: Some(40029),
@@ -146,21 +150,17 @@ fn a_failure_says_what_to_do() {
 }
 
 #[test]
-fn a_thin_job_lacks_its_result_and_nothing_else() {
+fn thin_job_lacks_its_result_and_nothing_else() {
     let job = job(Some("{}"));
     let answer = || Answer::new(&job, success(Opened::Nothing));
-    let whole = |answer| {
-        let (owner, stored) = ((&job.client, &job.app), stored(job.id.key()));
-        JobObject::finished(&keys(), &job.id, owner, &stored, answer)
-    };
-    let mut expected = serde_json::to_value(whole(answer())).expect("serialisable");
-    let thin = serde_json::to_value(whole(answer()).thin()).expect("serialisable");
+    let mut expected = serde_json::to_value(object(&job, answer())).expect("serialisable");
+    let thin = serde_json::to_value(object(&job, answer()).thin()).expect("serialisable");
     expected["result"] = Value::Null;
     assert_eq!(thin, expected);
 }
 
 #[test]
-fn by_its_url_alone_a_job_is_queued_or_expired() {
+fn job_known_by_its_url_is_queued_or_expired() {
     let (id, at) = (job(None).id, datetime!(2026-11-22 12:04:01 UTC));
     let queued = serde_json::to_value(JobObject::queued(&id, at)).expect("serialisable");
     let expired = serde_json::to_value(JobObject::expired(&id, at)).expect("serialisable");

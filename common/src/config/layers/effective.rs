@@ -1,20 +1,20 @@
-//! The configuration that is in force, for people: TOML in the order of the default file,
-//! each value that is not a default with where it comes from, secrets masked.
+//! The configuration that is in force, for people: TOML in the order of the default file, each
+//! value that is not a default with its origin, secrets masked.
 
 use std::fmt::Write;
 
 use ::config::{Map, Value, ValueKind};
 
 use super::{
-    error::Origin,
-    load::{Layers, load},
+    load::load,
     mask,
+    origin::{Layers, Origin},
     schema::{self, Entry, SCHEMA},
     tree::{Item, Tree},
 };
 use crate::config::{Config, ConfigErrors, LoadOptions};
 
-/// The effective configuration as TOML with masked secrets: what `quhao config` prints.
+/// Returns the configuration in force as TOML with masked secrets: what `quhao config` prints.
 pub fn effective_toml(options: &LoadOptions) -> Result<String, ConfigErrors> {
     Config::load(options)?;
     Ok(print(&load(options)))
@@ -41,7 +41,7 @@ fn print(tree: &Tree) -> String {
     out
 }
 
-/// Where a section's values stand.
+/// Where the values of a section are.
 enum Values<'t> {
     Tree(&'t Tree),
     Item(&'t Item),
@@ -64,7 +64,8 @@ impl<'t> Values<'t> {
         }
     }
 
-    /// Whether `key` is given, and not set aside by its other form in a later layer.
+    /// Returns the value of `key`, unless its other form (`x` or `x_file`) in a later layer
+    /// replaces it.
     fn in_force(&self, path: &str, key: &str) -> Option<&'t Value> {
         let value = self.find(path, key)?;
         let other = match key.strip_suffix("_file") {
@@ -89,7 +90,7 @@ fn print_entries(out: &mut String, section: &schema::Section, values: &Values<'_
     }
 }
 
-/// A value in TOML. A variable's text is shown as what its key takes.
+/// Returns a value in TOML. The text of a variable is shown as what its key takes.
 fn toml(section: &schema::Section, entry: &Entry, value: &Value) -> String {
     let text = |text: &str| quoted(&mask::shown(section, &entry.key, text));
     match &value.kind {
@@ -113,11 +114,12 @@ fn toml(section: &schema::Section, entry: &Entry, value: &Value) -> String {
     }
 }
 
+/// Returns a TOML array.
 fn list(parts: impl Iterator<Item = String>) -> String {
     format!("[{}]", parts.collect::<Vec<_>>().join(", "))
 }
 
-/// A TOML basic string.
+/// Returns a TOML basic string.
 fn quoted(text: &str) -> String {
     let mut out = String::from("\"");
     for character in text.chars() {

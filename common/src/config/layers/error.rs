@@ -1,26 +1,29 @@
-//! What can be wrong with a configuration. No text here quotes a value: whatever stands
-//! in a wrong place may be a secret.
+//! What can be wrong with a configuration. No text here quotes a value: what stands in a
+//! wrong place may be a secret.
 
-use std::{fmt, io, path::PathBuf};
+use std::{
+    fmt, io,
+    path::{Path, PathBuf},
+};
 
-/// Prefix of every variable that counts.
-pub(in crate::config) const VARIABLE_PREFIX: &str = "QUHAO__";
+use super::origin::{Origin, variable};
 
 /// Everything that is wrong, in order of reading. `Display` gives one line each.
 #[derive(Debug, thiserror::Error)]
 pub struct ConfigErrors(Vec<ConfigError>);
 
 impl ConfigErrors {
-    pub(in crate::config) fn new(errors: Vec<ConfigError>) -> Self {
+    /// Wraps `errors`, of which there is at least one.
+    pub(crate) fn new(errors: Vec<ConfigError>) -> Self {
         Self(errors)
     }
 
-    /// Each of them.
+    /// Returns each error.
     pub fn iter(&self) -> impl Iterator<Item = &ConfigError> {
         self.0.iter()
     }
 
-    /// Whether nothing is wrong but that values are missing: then a minimal file helps.
+    /// Returns whether missing values are all that is wrong: then a minimal file helps.
     pub fn only_missing(&self) -> bool {
         self.0.iter().all(|error| matches!(error.problem, Problem::Missing { .. }))
     }
@@ -38,12 +41,12 @@ impl fmt::Display for ConfigErrors {
     }
 }
 
-/// One thing that is wrong.
+/// An error of a configuration.
 #[derive(Debug, thiserror::Error)]
 pub struct ConfigError {
-    /// Which file or variable says so; `None`: nothing does, which is the problem.
+    /// The file or variable with the error; `None`: a value that nothing gives.
     pub origin: Option<Origin>,
-    /// Which key, such as `http.listen` or `apps[0].secret`; `None`: the file as a whole.
+    /// The key, such as `http.listen` or `apps[0].secret`; `None`: the file as a whole.
     pub key: Option<String>,
     /// What is wrong.
     #[source]
@@ -72,19 +75,19 @@ pub enum Problem {
     /// A value of the wrong type, form or size.
     #[error("expected {0}")]
     Expected(String),
-    /// A value that is needed and has no default.
+    /// No value, where one is needed and there is no default.
     #[error("missing; {hint}")]
     Missing {
-        /// How to give it.
+        /// How to give one.
         hint: String,
     },
     /// A key or section that does not exist.
     #[error("unknown key{}", .nearest.as_ref().map_or(String::new(), |n| format!("; did you mean {n}?")))]
     Unknown {
-        /// The known key that looks most like it.
+        /// The most similar known key.
         nearest: Option<String>,
     },
-    /// A value and a file that holds it.
+    /// A value together with a file that holds it.
     #[error("given together with {0}; keep one of the two")]
     Both(String),
     /// A configuration file that cannot be read.
@@ -99,7 +102,7 @@ pub enum Problem {
         /// Why.
         source: io::Error,
     },
-    /// Not TOML; where.
+    /// A file that is not TOML, with the place of the error.
     #[error("not TOML{0}")]
     Syntax(String),
     /// Two values that contradict each other.
@@ -107,40 +110,11 @@ pub enum Problem {
     Conflict(String),
 }
 
-fn shown(folder: &std::path::Path) -> String {
+/// Returns the text for a folder, which is empty for the working directory.
+fn shown(folder: &Path) -> String {
     if folder.as_os_str().is_empty() {
         "the working directory".to_owned()
     } else {
         folder.display().to_string()
     }
-}
-
-/// Where a value comes from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Origin {
-    /// `config.default.toml`
-    Default,
-    /// A file, as it was named.
-    File(PathBuf),
-    /// A variable that is named after its key.
-    Environment,
-    /// A variable of another name.
-    Variable(&'static str),
-}
-
-impl fmt::Display for Origin {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Default => f.write_str("built-in defaults"),
-            Self::File(path) => write!(f, "{}", path.display()),
-            Self::Environment => f.write_str("the environment"),
-            Self::Variable(name) => write!(f, "the variable {name}"),
-        }
-    }
-}
-
-/// The variable of a key.
-pub(in crate::config) fn variable(key: &str) -> String {
-    let name = key.to_uppercase().replace('.', "__");
-    format!("{VARIABLE_PREFIX}{}", name.escape_debug())
 }

@@ -1,17 +1,18 @@
-//! A file to start with, for whoever has none.
+//! A configuration file to start with.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use data_encoding::{BASE32_NOPAD, HEXLOWER};
 use rand::{TryRngCore, rand_core::OsError, rngs::OsRng};
 use sha2::{Digest, Sha256};
 
-/// A configuration file that works as it is printed: the embedded mode, with new secrets
-/// and a new API key from the operating system's randomness. Only the app's two lines
-/// must be filled in before a phone number can come out.
+/// Returns a configuration file that works as printed: the embedded mode, with new secrets and
+/// a new API key from the operating system's randomness. Only the app's two lines must be
+/// filled in before a job can give a phone number.
 pub fn minimal_example() -> Result<String, OsError> {
     let api_key = format!("qh_{}", BASE32_NOPAD.encode(&random()?).to_lowercase());
     let digest = HEXLOWER.encode(&Sha256::digest(api_key.as_bytes()));
-    let (id, seal) = (STANDARD.encode(random()?), STANDARD.encode(random()?));
+    let id = STANDARD.encode(random()?);
+    let seal = STANDARD.encode(random()?);
     Ok(format!(
         r#"[queue]
 url = "sqlite:quhao.db"

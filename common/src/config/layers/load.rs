@@ -1,8 +1,7 @@
-//! The layers of a configuration: built-in defaults, the main file, `config.d/`, the
-//! environment. Merged into one tree whose values know where they come from.
+//! Loads the layers of a configuration (built-in defaults, the main file, `config.d/`, the
+//! environment) and merges them into one tree whose values know where they come from.
 
 use std::{
-    collections::BTreeSet,
     ffi::{OsStr, OsString},
     fmt, fs,
     io::{self, Read},
@@ -11,29 +10,24 @@ use std::{
 
 use ::config::{ConfigError as MergeError, Map, Source, Value};
 
-use super::{
-    error::{Origin, Problem},
-    schema::DEFAULTS,
-    tree::Tree,
-};
+use super::{error::Problem, origin::Origin, schema::DEFAULTS, tree::Tree};
 
-/// The variable that programs with `tracing` are used to; it goes over `log.filter`.
+/// The variable that is usual for programs with `tracing`. It overrides `log.filter`.
 pub const FILTER_VARIABLE: &str = "RUST_LOG";
-/// The main file, where none is named.
+/// The main file if none is named.
 pub const DEFAULT_FILE: &str = "quhao.toml";
-/// The folder beside it.
+/// The folder of further files, beside the main file.
 const FOLDER: &str = "config.d";
 const FILE_BYTES_MAX: u64 = 1 << 20;
 
-/// Where to look for a configuration. `Debug` leaves the environment out: it may hold
-/// secrets.
+/// Where to find a configuration. `Debug` leaves the environment out: it may hold secrets.
 #[derive(Clone, Default)]
 pub struct LoadOptions {
-    /// The file that `--config` names. `None`: `quhao.toml`, if it is there.
+    /// The file that `--config` names; `None`: `quhao.toml`, if it is there.
     pub file: Option<PathBuf>,
     /// The environment; names that begin with `QUHAO__` count, and [`FILTER_VARIABLE`].
     pub environment: Vec<(OsString, OsString)>,
-    /// What relative paths count from; empty: the working directory.
+    /// The folder that relative paths count from; empty: the working directory.
     pub directory: PathBuf,
 }
 
@@ -47,12 +41,12 @@ impl fmt::Debug for LoadOptions {
 }
 
 impl LoadOptions {
-    /// This process's environment and working directory.
+    /// Creates the options with this process's environment and working directory.
     pub fn of_process(file: Option<PathBuf>) -> Self {
         Self { file, environment: std::env::vars_os().collect(), directory: PathBuf::new() }
     }
 
-    /// The value of [`FILTER_VARIABLE`], unless it is empty.
+    /// Returns the value of [`FILTER_VARIABLE`], unless it is empty.
     fn filter(&self) -> Option<&OsStr> {
         let is_named = |(name, _): &&(OsString, OsString)| name == FILTER_VARIABLE;
         let value = self.environment.iter().find(is_named)?.1.as_os_str();
@@ -60,57 +54,9 @@ impl LoadOptions {
     }
 }
 
-/// Where values come from, the later over the earlier. A value's origin is an index here.
-pub(in crate::config) struct Layers {
-    origins: Vec<Origin>,
-    directory: PathBuf,
-}
-
-impl Layers {
-    /// The layer that `value` comes from.
-    pub(in crate::config) fn of(value: &Value) -> usize {
-        value.origin().and_then(|text| text.parse().ok()).unwrap_or(0)
-    }
-
-    /// What a layer is.
-    pub(in crate::config) fn origin(&self, layer: usize) -> &Origin {
-        &self.origins[layer]
-    }
-
-    /// Where the file of a layer is, if it is one.
-    pub(in crate::config) fn file(&self, layer: usize) -> Option<PathBuf> {
-        match &self.origins[layer] {
-            Origin::File(path) => Some(self.directory.join(path)),
-            Origin::Default | Origin::Environment | Origin::Variable(_) => None,
-        }
-    }
-
-    /// What relative paths in a layer count from.
-    pub(in crate::config) fn base(&self, layer: usize) -> PathBuf {
-        match self.file(layer) {
-            Some(path) => path.parent().map(Path::to_path_buf).unwrap_or_default(),
-            None => self.directory.clone(),
-        }
-    }
-
-    fn add(&mut self, origin: Origin) -> usize {
-        self.origins.push(origin);
-        self.origins.len() - 1
-    }
-}
-
 /// Reads and merges all layers.
-pub(in crate::config) fn load(options: &LoadOptions) -> Tree {
-    let layers = Layers { origins: Vec::new(), directory: options.directory.clone() };
-    let mut tree = Tree {
-        values: Map::new(),
-        apps: Vec::new(),
-        clients: Vec::new(),
-        layers,
-        clear: BTreeSet::new(),
-        errors: Vec::new(),
-        incomplete: false,
-    };
+pub(crate) fn load(options: &LoadOptions) -> Tree {
+    let mut tree = Tree::new(options.directory.clone());
     let mut merged = ::config::Config::builder();
     let layer = tree.layers.add(Origin::Default);
     merged = merged.add_source(Layer(tree.parsed(layer, DEFAULTS)));
@@ -130,13 +76,13 @@ pub(in crate::config) fn load(options: &LoadOptions) -> Tree {
     }
     match merged.build().and_then(|built| built.collect()) {
         Ok(values) => tree.values = values,
-        // Layers are tables in memory: merging has nothing to fail at.
+        // Layers are tables in memory: merging them does not fail.
         Err(_) => tree.file_refused(0, Problem::Conflict("cannot be merged".to_owned())),
     }
     tree
 }
 
-/// The files to read, in order.
+/// Returns the files to read, in order.
 fn files(options: &LoadOptions, tree: &mut Tree) -> Vec<PathBuf> {
     let main = options.file.clone().unwrap_or_else(|| PathBuf::from(DEFAULT_FILE));
     let folder = main.parent().unwrap_or(Path::new("")).join(FOLDER);
@@ -155,8 +101,8 @@ fn files(options: &LoadOptions, tree: &mut Tree) -> Vec<PathBuf> {
     files
 }
 
-/// The names of the TOML files in `folder`, in order. Hidden ones are left out: editors
-/// and Kubernetes keep copies of their own.
+/// Returns the names of the TOML files in `folder`, in order. Hidden files are left out:
+/// editors and Kubernetes keep copies in them.
 fn toml_names(folder: &Path) -> io::Result<Vec<OsString>> {
     let mut names = Vec::new();
     for entry in fs::read_dir(folder)? {
@@ -171,8 +117,8 @@ fn toml_names(folder: &Path) -> io::Result<Vec<OsString>> {
     Ok(names)
 }
 
-/// The text of a file of at most `bytes_max`.
-pub(in crate::config) fn read_bounded(path: &Path, bytes_max: u64) -> io::Result<String> {
+/// Returns the text of a file of at most `bytes_max` bytes.
+pub(crate) fn read_bounded(path: &Path, bytes_max: u64) -> io::Result<String> {
     let mut text = String::new();
     fs::File::open(path)?.take(bytes_max + 1).read_to_string(&mut text)?;
     if text.len() as u64 > bytes_max {
@@ -184,7 +130,7 @@ pub(in crate::config) fn read_bounded(path: &Path, bytes_max: u64) -> io::Result
     Ok(text)
 }
 
-/// One layer as the merging library takes it. `Debug` shows nothing: it holds secrets.
+/// A layer as the merging library takes it. `Debug` shows nothing: it holds secrets.
 #[derive(Clone)]
 struct Layer(Map<String, Value>);
 

@@ -1,12 +1,13 @@
-//! What may be shown of a value: secrets are never, passwords in URLs neither.
+//! What may be shown of a value: no secret, and no password in a URL.
 
+use ::config::{Value, ValueKind};
 use url::Url;
 
 use super::schema::Section;
 
 const SET: &str = "(set)";
 
-/// The parameters of a URL that are shown.
+/// The parameters of a URL that may be shown.
 const SHOWN: &[&str] = &[
     "heartbeat",
     "frame_max",
@@ -20,22 +21,22 @@ const SHOWN: &[&str] = &[
     "application_name",
 ];
 
-/// A text value of `section.key`, fit to be shown.
-pub(in crate::config) fn shown(section: &Section, key: &str, text: &str) -> String {
+/// Returns what may be shown of `text`, the value of `section.key`.
+pub(crate) fn shown(section: &Section, key: &str, text: &str) -> String {
     match (section.name.as_str(), key) {
         ("queue" | "store", "url") => url(text),
         ("secrets", "id" | "seal") => numbered(text),
         // Arguments may hold a password.
         ("platforms.wechat", "component_token_command") => SET.to_owned(),
         ("apps", "callback_allow") => origin(text),
-        // Enough to tell one key from another while it is rotated.
+        // Enough to tell two keys apart while one is rotated.
         ("clients", "api_key_sha256") => text.chars().take(8).chain(['…']).collect(),
         _ if section.is_secret(key) => SET.to_owned(),
         _ => text.to_owned(),
     }
 }
 
-/// A URL without its path: tokens are put there.
+/// Returns a URL without its path: tokens are put there.
 fn origin(text: &str) -> String {
     let Ok(mut url) = Url::parse(text) else { return SET.to_owned() };
     if url.path() != "/" {
@@ -44,7 +45,7 @@ fn origin(text: &str) -> String {
     url.into()
 }
 
-/// `k1:(set)`
+/// Returns `k1:(set)` of a numbered secret.
 fn numbered(text: &str) -> String {
     match text.split_once(':') {
         Some((number, _)) if number.len() <= 4 => format!("{number}:{SET}"),
@@ -52,7 +53,7 @@ fn numbered(text: &str) -> String {
     }
 }
 
-/// A URL without its password, nor any parameter that is not known to be none.
+/// Returns a URL without its password and without any parameter that might hold one.
 fn url(text: &str) -> String {
     if text.starts_with("sqlite:") {
         return text.to_owned();
@@ -66,7 +67,7 @@ fn url(text: &str) -> String {
         let mut query = url.query_pairs_mut();
         query.clear();
         for (name, value) in pairs {
-            // A name that nobody knows may be the rest of a password with an unescaped "&".
+            // An unknown name may be the rest of a password with an unescaped "&".
             if SHOWN.contains(&&*name) {
                 query.append_pair(&name, &value);
             } else {
@@ -75,4 +76,15 @@ fn url(text: &str) -> String {
         }
     }
     url.into()
+}
+
+/// Returns whether `value`, given for a key that takes a secret, contains one. A URL contains
+/// one if it has a password.
+pub(crate) fn is_secret(value: &Value) -> bool {
+    let ValueKind::String(text) = &value.kind else { return true };
+    if text.starts_with("sqlite:") {
+        return false;
+    }
+    let Ok(url) = Url::parse(text) else { return true };
+    url.password().is_some() || url.query_pairs().any(|(name, _)| name == "password")
 }

@@ -1,9 +1,9 @@
-//! `docs/operate/configuration.md`, made from the default file.
+//! The reference of all keys, made from the default file.
 
 use std::fmt::Write;
 
 use super::{
-    error::variable,
+    origin::variable,
     schema::{SCHEMA, Section},
 };
 
@@ -46,7 +46,7 @@ Values are never quoted.
 An unknown key is an error.
 ";
 
-/// The reference of every key, as Markdown.
+/// Returns the reference of every key, as Markdown.
 pub fn reference_markdown() -> String {
     let mut out = String::from(INTRODUCTION);
     for section in SCHEMA.iter() {

@@ -1,62 +1,65 @@
-//! Which keys there are, read from `config.default.toml`: what is documented there is
-//! what is accepted, and nothing else.
+//! The known keys, read from `config.default.toml`: what is documented there is accepted, and
+//! nothing else.
 
 use std::sync::LazyLock;
 
-/// The fully commented default file.
+use strsim::osa_distance;
+
+/// The default file, with its comments.
 pub const DEFAULTS: &str = include_str!("../../../config.default.toml");
 
 /// Every section, in the order of the default file.
-pub(in crate::config) static SCHEMA: LazyLock<Vec<Section>> = LazyLock::new(|| parse(DEFAULTS));
+pub(crate) static SCHEMA: LazyLock<Vec<Section>> = LazyLock::new(|| parse(DEFAULTS));
 
 /// A section of the default file.
-pub(in crate::config) struct Section {
-    /// `http`, `platforms.wechat`; empty for the keys above the first section.
-    pub(in crate::config) name: String,
+pub(crate) struct Section {
+    /// The name, such as `http` or `platforms.wechat`; empty for the keys above the first
+    /// section.
+    pub(crate) name: String,
     /// Whether it is a list of tables.
-    pub(in crate::config) list: bool,
-    /// What its comment says.
-    pub(in crate::config) text: String,
+    pub(crate) list: bool,
+    /// The text of its comment.
+    pub(crate) text: String,
     /// Its keys, in order.
-    pub(in crate::config) entries: Vec<Entry>,
+    pub(crate) entries: Vec<Entry>,
 }
 
 /// A key of the default file.
-pub(in crate::config) struct Entry {
-    /// Its name in its section.
-    pub(in crate::config) key: String,
-    /// Its value there, in TOML.
-    pub(in crate::config) value: String,
-    /// Whether that value is the default, and not an example.
-    pub(in crate::config) is_default: bool,
-    /// What its comment says.
-    pub(in crate::config) text: String,
+pub(crate) struct Entry {
+    /// The name within its section.
+    pub(crate) key: String,
+    /// The value in the default file, in TOML.
+    pub(crate) value: String,
+    /// Whether that value is the default, not an example.
+    pub(crate) is_default: bool,
+    /// The text of its comment.
+    pub(crate) text: String,
 }
 
 impl Section {
-    /// The key called `key`.
-    pub(in crate::config) fn entry(&self, key: &str) -> Option<&Entry> {
+    /// Returns the entry called `key`.
+    pub(crate) fn entry(&self, key: &str) -> Option<&Entry> {
         self.entries.iter().find(|entry| entry.key == key)
     }
 
-    /// The full name of one of its keys.
-    pub(in crate::config) fn path(&self, key: &str) -> String {
+    /// Returns the full name of one of its keys.
+    pub(crate) fn path(&self, key: &str) -> String {
         join(&self.name, key)
     }
 
-    /// Whether `key` is a secret: just those may stand in a file of their own.
-    pub(in crate::config) fn is_secret(&self, key: &str) -> bool {
+    /// Returns whether `key` is a secret: only a secret may be in a file of its own.
+    pub(crate) fn is_secret(&self, key: &str) -> bool {
         self.entry(&format!("{key}_file")).is_some()
     }
 }
 
-/// The section called `name`.
-pub(in crate::config) fn section(name: &str) -> Option<&'static Section> {
+/// Returns the section called `name`.
+pub(crate) fn section(name: &str) -> Option<&'static Section> {
     SCHEMA.iter().find(|section| section.name == name)
 }
 
-/// Whether `name` is a section or the first part of one, as `platforms` is.
-pub(in crate::config) fn is_table(name: &str) -> bool {
+/// Returns whether `name` is a section or the first part of one, as `platforms` is.
+pub(crate) fn is_table(name: &str) -> bool {
     SCHEMA.iter().any(|section| {
         !section.list
             && section
@@ -66,51 +69,29 @@ pub(in crate::config) fn is_table(name: &str) -> bool {
     })
 }
 
-/// `parent.key`, or `key` at the top.
-pub(in crate::config) fn join(parent: &str, key: &str) -> String {
+/// Returns `parent.key`, or `key` at the top level.
+pub(crate) fn join(parent: &str, key: &str) -> String {
     if parent.is_empty() { key.to_owned() } else { format!("{parent}.{key}") }
 }
 
-/// The known name that looks most like `wrong` (a full one, such as `http.listn`), if any
-/// comes near. A name of the same section wins over one of another.
-pub(in crate::config) fn nearest(wrong: &str) -> Option<String> {
+/// Returns the known name that is most similar to `wrong` (a full one, such as `http.listn`),
+/// if one is similar enough.
+pub(crate) fn nearest(wrong: &str) -> Option<String> {
     let names = SCHEMA.iter().flat_map(|section| {
         let keys = section.entries.iter().map(|entry| section.path(&entry.key));
         keys.chain((!section.name.is_empty()).then(|| section.name.clone()))
     });
-    let budget = if wrong.len() < 6 { 1 } else { 2 };
-    names
-        .filter(|name| name.len().abs_diff(wrong.len()) <= budget)
-        .map(|name| (distance(&name, wrong), name))
-        .filter(|(edits, _)| *edits <= budget)
-        .min()
-        .map(|(_, name)| name)
+    let edits_max = if wrong.len() < 6 { 1 } else { 2 };
+    // Comparing with a very long name would take long.
+    let similar = names.filter(|name| name.len().abs_diff(wrong.len()) <= edits_max);
+    let measured = similar.map(|name| (osa_distance(&name, wrong), name));
+    let (edits, name) = measured.min()?;
+    (edits <= edits_max).then_some(name)
 }
 
-/// Edits (insert, delete, replace, swap neighbours) that turn `left` into `right`.
-fn distance(left: &str, right: &str) -> usize {
-    let (left, right) = (left.as_bytes(), right.as_bytes());
-    let mut rows = vec![vec![0; right.len() + 1]; left.len() + 1];
-    for l in 0..=left.len() {
-        for r in 0..=right.len() {
-            rows[l][r] = if l == 0 || r == 0 {
-                l + r
-            } else {
-                let replaced = rows[l - 1][r - 1] + usize::from(left[l - 1] != right[r - 1]);
-                let mut least = replaced.min(rows[l - 1][r] + 1).min(rows[l][r - 1] + 1);
-                if l > 1 && r > 1 && left[l - 1] == right[r - 2] && left[l - 2] == right[r - 1] {
-                    least = least.min(rows[l - 2][r - 2] + 1);
-                }
-                least
-            };
-        }
-    }
-    rows[left.len()][right.len()]
-}
-
-/// Reads the default file's layout: comments above what they explain, a line
-/// `key = value` or `[section]` for each, with `#` right in front where there is no
-/// default, blank lines between.
+/// Reads the layout of the default file: comments above what they explain, then a line
+/// `key = value` or `[section]`, with `#` right in front where there is no default, and blank
+/// lines between.
 fn parse(text: &str) -> Vec<Section> {
     let mut sections = vec![new_section("", false, String::new())];
     let mut comment = Vec::new();
@@ -134,8 +115,12 @@ fn parse(text: &str) -> Vec<Section> {
             } else if let (Some((key, value)), Some(section)) =
                 (line.split_once(" = "), sections.last_mut())
             {
-                let (key, value) = (key.to_owned(), value.to_owned());
-                section.entries.push(Entry { key, value, is_default, text });
+                section.entries.push(Entry {
+                    key: key.to_owned(),
+                    value: value.to_owned(),
+                    is_default,
+                    text,
+                });
             }
         }
     }

@@ -1,4 +1,4 @@
-//! Secrets: given as a value or as a file that holds it.
+//! Secrets, given as a value or as a file that holds it.
 
 use std::path::PathBuf;
 
@@ -19,28 +19,29 @@ const SECRET_FILE_BYTES_MAX: u64 = 64 << 10;
 const WEBHOOK_SECRET: &str = "\"whsec_\" and base64 of 24 to 64 bytes";
 const NUMBERED_SECRET: &str = "\"kN:\" (N from 0 to 255) and base64 of exactly 32 bytes";
 
-/// A secret's text, the key that gave it, and what relative paths in it count from.
-pub(in crate::config) struct Secret {
-    pub(in crate::config) text: SecretString,
-    pub(in crate::config) key: String,
-    pub(in crate::config) layer: usize,
-    pub(in crate::config) base: PathBuf,
+/// A secret that was given.
+pub(crate) struct Secret {
+    /// The secret.
+    pub(crate) text: SecretString,
+    /// The key that gave it: `x` or `x_file`.
+    pub(crate) key: String,
+    /// The layer that gave it.
+    pub(crate) layer: usize,
+    /// The folder that relative paths in it count from.
+    pub(crate) base: PathBuf,
 }
 
-/// Which of the two ways was taken.
-pub(in crate::config) enum Given<'t> {
-    /// `x`
+/// The two ways to give a secret.
+enum Given<'t> {
+    /// By `x`.
     Here(Found<'t>),
-    /// `x_file`
+    /// By `x_file`.
     InFile(Found<'t>),
 }
 
-/// The value of `key`, or of `key_file`. Of two layers the later wins; in one, both are
-/// an error. `None` without an error: neither is given.
-pub(in crate::config) fn given<'t>(
-    section: &Section<'t>,
-    key: &str,
-) -> Result<Option<Given<'t>>, usize> {
+/// Returns the value of `key` or of `key_file`. Of two layers the later wins; both in one layer,
+/// which is returned, are an error. `None` without an error: neither is given.
+fn given<'t>(section: &Section<'t>, key: &str) -> Result<Option<Given<'t>>, usize> {
     match (section.find(key), section.find(&format!("{key}_file"))) {
         (Some(here), Some(file)) if here.layer == file.layer => Err(here.layer),
         (Some(here), Some(file)) if here.layer < file.layer => Ok(Some(Given::InFile(file))),
@@ -49,16 +50,20 @@ pub(in crate::config) fn given<'t>(
     }
 }
 
-/// The secret `key`, which is needed.
-pub(in crate::config) fn read(section: &mut Section<'_>, key: &str) -> Option<Secret> {
+/// Returns the secret `key`, which is required.
+pub(crate) fn read(section: &mut Section<'_>, key: &str) -> Option<Secret> {
     match required(section, key)? {
         Given::Here(found) => {
             let Some(text) = found.text() else {
                 section.expected(key, "a text");
                 return None;
             };
-            let (text, base) = (text.into(), section.base(found.layer));
-            Some(Secret { text, key: key.to_owned(), layer: found.layer, base })
+            Some(Secret {
+                text: text.into(),
+                key: key.to_owned(),
+                layer: found.layer,
+                base: section.base(found.layer),
+            })
         }
         Given::InFile(found) => {
             let key = format!("{key}_file");
@@ -68,18 +73,15 @@ pub(in crate::config) fn read(section: &mut Section<'_>, key: &str) -> Option<Se
     }
 }
 
-/// The lines of a secret that is a list, and what gave them.
+/// The entries of a secret that is a list, and what gave them.
 struct Lines {
     texts: Vec<Zeroizing<String>>,
     given_as: String,
     layer: usize,
 }
 
-/// The numbered secrets of `key`, which are needed.
-pub(in crate::config) fn keyring(
-    section: &mut Section<'_>,
-    key: &str,
-) -> Option<Keyring<Secret32>> {
+/// Returns the numbered secrets of `key`, which are required.
+pub(crate) fn keyring(section: &mut Section<'_>, key: &str) -> Option<Keyring<Secret32>> {
     let given = required(section, key)?;
     let lines = lines(section, key, &given)?;
     let entries =
@@ -94,11 +96,8 @@ pub(in crate::config) fn keyring(
     }
 }
 
-/// The webhook secrets of a client; none if none are given.
-pub(in crate::config) fn webhook(
-    section: &mut Section<'_>,
-    key: &str,
-) -> Option<Vec<WebhookSecret>> {
+/// Returns the webhook secrets of a client; none if none are given.
+pub(crate) fn webhook(section: &mut Section<'_>, key: &str) -> Option<Vec<WebhookSecret>> {
     let given = match given(section, key) {
         Ok(Some(given)) => given,
         Ok(None) => return Some(Vec::new()),
@@ -109,7 +108,7 @@ pub(in crate::config) fn webhook(
     };
     let lines = lines(section, key, &given)?;
     if lines.texts.is_empty() {
-        // A file that was mounted empty would end all callbacks without a word.
+        // A file that was mounted empty would silently end all callbacks.
         let problem = Problem::Expected(format!("at least one {WEBHOOK_SECRET}"));
         section.refuse(&lines.given_as, Some(lines.layer), problem);
         return None;
@@ -117,6 +116,7 @@ pub(in crate::config) fn webhook(
     parsed(section, &lines, WEBHOOK_SECRET, |text| WebhookSecret::parse(text).ok())
 }
 
+/// Returns the entries of a list, or the lines of a file.
 fn lines(section: &mut Section<'_>, key: &str, given: &Given<'_>) -> Option<Lines> {
     let (given_as, layer, texts) = match given {
         Given::Here(found) => {
@@ -137,6 +137,7 @@ fn lines(section: &mut Section<'_>, key: &str, given: &Given<'_>) -> Option<Line
     Some(Lines { texts, given_as, layer })
 }
 
+/// Parses every entry; none of them may fail.
 fn parsed<T>(
     section: &mut Section<'_>,
     lines: &Lines,
@@ -155,6 +156,7 @@ fn parsed<T>(
     (entries.len() == lines.texts.len()).then_some(entries)
 }
 
+/// Returns the way that `key` is given, which is required.
 fn required<'t>(section: &mut Section<'t>, key: &str) -> Option<Given<'t>> {
     match given(section, key) {
         Ok(Some(given)) => Some(given),
@@ -169,7 +171,7 @@ fn required<'t>(section: &mut Section<'t>, key: &str) -> Option<Given<'t>> {
     }
 }
 
-/// The text of the file that `found` names, without one line break at its end.
+/// Returns the text of the file that `found` names, without one line break at its end.
 fn read_file(section: &mut Section<'_>, key: &str, found: Found<'_>) -> Option<SecretString> {
     let Some(path) = found.text().filter(|path| !path.is_empty()) else {
         section.expected(key, "the path of a file");

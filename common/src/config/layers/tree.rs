@@ -1,47 +1,71 @@
-//! What was given, merged, with only known keys left: anything else is refused here, layer
-//! by layer, so that each error names the file or variable that it stands in.
+//! Everything that was given, merged, with only known keys left. Unknown keys are refused
+//! here, layer by layer, so that each error names its file or variable.
 
 use std::{
     collections::BTreeSet,
     ffi::{OsStr, OsString},
+    path::PathBuf,
 };
 
 use ::config::{FileFormat, Format, Map, Value, ValueKind};
 
 use super::{
-    error::{ConfigError, Problem, VARIABLE_PREFIX, variable},
-    exposed,
-    load::Layers,
+    error::{ConfigError, Problem},
+    mask,
+    origin::{Layers, VARIABLE_PREFIX, variable},
     schema,
 };
 
-/// An entry of `[[apps]]` or `[[clients]]`.
-pub(in crate::config) struct Item {
-    /// `apps[1]`: the second in its file.
-    pub(in crate::config) path: String,
-    /// Index into [`Layers`].
-    pub(in crate::config) layer: usize,
-    /// Its keys.
-    pub(in crate::config) values: Map<String, Value>,
+/// A block of `[[apps]]` or `[[clients]]`.
+pub(crate) struct Item {
+    /// The name in errors, such as `apps[1]` for the second in its file.
+    pub(crate) path: String,
+    /// The layer that it is from.
+    pub(crate) layer: usize,
+    /// The values of its keys.
+    pub(crate) values: Map<String, Value>,
 }
 
 /// Everything that was given, merged, with only known keys left.
-pub(in crate::config) struct Tree {
-    pub(in crate::config) values: Map<String, Value>,
-    pub(in crate::config) apps: Vec<Item>,
-    pub(in crate::config) clients: Vec<Item>,
-    pub(in crate::config) layers: Layers,
-    /// Those of the layers that hold a secret in the clear.
-    pub(in crate::config) clear: BTreeSet<usize>,
-    /// What is wrong so far.
-    pub(in crate::config) errors: Vec<ConfigError>,
-    /// Whether a file could not be read as a whole: then nothing can be called missing.
-    pub(in crate::config) incomplete: bool,
+pub(crate) struct Tree {
+    /// The merged values of all layers, without apps and clients.
+    pub(crate) values: Map<String, Value>,
+    /// The `[[apps]]` of all files, which add up.
+    pub(crate) apps: Vec<Item>,
+    /// The `[[clients]]` of all files, which add up.
+    pub(crate) clients: Vec<Item>,
+    /// The layers, lowest first.
+    pub(crate) layers: Layers,
+    /// The layers that contain a secret, not only the name of a file that holds it.
+    pub(crate) with_secrets: BTreeSet<usize>,
+    /// The errors so far.
+    pub(crate) errors: Vec<ConfigError>,
+    /// Whether a file could not be read: then no value can be called missing.
+    pub(crate) incomplete: bool,
 }
 
 impl Tree {
-    /// A file's known values; apps and clients are set aside, since they add up.
-    pub(in crate::config) fn parsed(&mut self, layer: usize, text: &str) -> Map<String, Value> {
+    /// Creates a tree without values; relative paths count from `directory`.
+    pub(crate) fn new(directory: PathBuf) -> Self {
+        Self {
+            values: Map::new(),
+            apps: Vec::new(),
+            clients: Vec::new(),
+            layers: Layers::new(directory),
+            with_secrets: BTreeSet::new(),
+            errors: Vec::new(),
+            incomplete: false,
+        }
+    }
+
+    /// Returns where an item is, for an error about another one.
+    pub(crate) fn place(&self, item: &Item) -> String {
+        format!("{} in {}", item.path, self.layers.origin(item.layer))
+    }
+
+    /// Parses a file and returns its known values. Its apps and clients go into lists of their
+    /// own, since those of several files add up.
+    pub(crate) fn parsed(&mut self, layer: usize, text: &str) -> Map<String, Value> {
         let mut values = match FileFormat::Toml.parse(Some(&layer.to_string()), text) {
             Ok(values) => values,
             Err(error) => {
@@ -58,7 +82,7 @@ impl Tree {
         self.known(layer, "", values)
     }
 
-    /// The entries of a list of tables.
+    /// Returns the entries of a list of tables.
     fn items(&mut self, layer: usize, name: &str, value: Option<Value>) -> Vec<Item> {
         let mut items = Vec::new();
         match value.map(|value| value.kind) {
@@ -79,7 +103,7 @@ impl Tree {
         items
     }
 
-    /// Leaves only known keys of an item.
+    /// Returns the known keys of an item; the others are errors.
     fn known_of_item(
         &mut self,
         layer: usize,
@@ -90,7 +114,7 @@ impl Tree {
         let mut known = Map::new();
         for (key, value) in sorted(values) {
             if let Some(section) = schema::section(name).filter(|at| at.entry(&key).is_some()) {
-                self.note_if_clear(layer, section, &key, &value);
+                self.note_secret(layer, section, &key, &value);
                 known.insert(key, value);
             } else {
                 let prefix = format!("{name}.");
@@ -102,7 +126,7 @@ impl Tree {
         known
     }
 
-    /// Leaves only known keys and sections below `parent`.
+    /// Returns the known keys and sections below `parent`; the others are errors.
     fn known(
         &mut self,
         layer: usize,
@@ -123,10 +147,10 @@ impl Tree {
             } else if let Some(section) =
                 schema::section(parent).filter(|at| at.entry(&key).is_some())
             {
-                self.note_if_clear(layer, section, &key, &value);
+                self.note_secret(layer, section, &key, &value);
                 if matches!(value.kind, ValueKind::Table(_)) {
-                    // Merging takes tables apart and would lose where this one stands; no
-                    // key takes a table, nor this.
+                    // No key takes a table, and nothing fits none either. Merging would take
+                    // a table apart and lose where it is from.
                     value.kind = ValueKind::Nil;
                 }
                 known.insert(key, value);
@@ -138,15 +162,15 @@ impl Tree {
         known
     }
 
-    /// Notes a layer in which a secret stands, not just the name of a file that holds it.
-    fn note_if_clear(&mut self, layer: usize, at: &schema::Section, key: &str, value: &Value) {
-        if at.is_secret(key) && exposed::is_secret(value) {
-            self.clear.insert(layer);
+    /// Notes a layer that contains a secret, not only the name of a file that holds it.
+    fn note_secret(&mut self, layer: usize, section: &schema::Section, key: &str, value: &Value) {
+        if section.is_secret(key) && mask::is_secret(value) {
+            self.with_secrets.insert(layer);
         }
     }
 
-    /// The values that variables give, all of them texts.
-    pub(in crate::config) fn variables(
+    /// Returns the values that variables give, all of them texts.
+    pub(crate) fn variables(
         &mut self,
         layer: usize,
         environment: &[(OsString, OsString)],
@@ -179,8 +203,8 @@ impl Tree {
         }
     }
 
-    /// The layer in which `log.filter` is `text`.
-    pub(in crate::config) fn filter(&mut self, layer: usize, text: &OsStr) -> Map<String, Value> {
+    /// Returns the values of a layer in which `log.filter` is `text`.
+    pub(crate) fn filter(&mut self, layer: usize, text: &OsStr) -> Map<String, Value> {
         let mut log = Map::new();
         if let Some(text) = text.to_str() {
             log.insert("filter".to_owned(), Value::new(Some(&layer.to_string()), text));
@@ -190,7 +214,8 @@ impl Tree {
         Map::from_iter([("log".to_owned(), Value::from(log))])
     }
 
-    pub(in crate::config) fn file_refused(&mut self, layer: usize, problem: Problem) {
+    /// Notes that the file of `layer` cannot be read.
+    pub(crate) fn file_refused(&mut self, layer: usize, problem: Problem) {
         self.incomplete = true;
         let origin = Some(self.layers.origin(layer).clone());
         self.errors.push(ConfigError { origin, key: None, problem });
@@ -210,7 +235,7 @@ impl Tree {
     }
 }
 
-/// Puts `value` under `parent.key`.
+/// Inserts `value` under `parent.key`.
 fn insert(root: &mut Value, parent: &str, key: &str, value: Value) {
     let mut at = root;
     for name in parent.split('.').filter(|name| !name.is_empty()) {
@@ -224,13 +249,15 @@ fn insert(root: &mut Value, parent: &str, key: &str, value: Value) {
     }
 }
 
+/// Returns the values in the order of their keys, so that errors come in a fixed order.
 fn sorted(values: Map<String, Value>) -> Vec<(String, Value)> {
     let mut values: Vec<_> = values.into_iter().collect();
     values.sort_by(|(left, _), (right, _)| left.cmp(right));
     values
 }
 
-/// Where a TOML error is. The rest of its text quotes the line, and with it a secret.
+/// Returns where a TOML error is. The rest of its text quotes the line, which may contain a
+/// secret.
 fn place_of(error: &str) -> String {
     let first = error.lines().next().unwrap_or_default();
     first.strip_prefix("TOML parse error at ").map_or(String::new(), |place| format!(": {place}"))

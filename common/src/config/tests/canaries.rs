@@ -1,4 +1,4 @@
-//! No secret in any error, whatever is wrong with it or beside it.
+//! No error contains a secret, whatever is wrong with it or beside it.
 
 use std::fmt::Write;
 
@@ -6,8 +6,8 @@ use super::*;
 
 const CANARY: &str = "c4n4ry";
 
-/// Configurations that are wrong in as many ways as there are, with the canary in every
-/// value that may hold a secret.
+/// Returns configurations that are wrong in every way, with the canary in every value that may
+/// hold a secret.
 fn wrong() -> Vec<(String, Vec<(&'static str, String)>)> {
     let value = |text: &str| (text.replace("CANARY", CANARY), Vec::new());
     let mut cases = vec![
@@ -90,13 +90,13 @@ fn no_error_quotes_a_value() {
                 cause = error.source();
             }
         }
-        // A key is no value: `{CANARY = 1}` names one, which is not reached.
+        // A key is not a value: `{CANARY = 1}` names one, and it is not reached.
         assert!(!said.contains(CANARY), "{main}\n{variables:?}\n{said}");
     }
 }
 
 #[test]
-fn the_content_of_a_secret_file_is_not_quoted_either() {
+fn no_error_quotes_the_content_of_a_secret_file() {
     let main = "[queue]\nurl_file = \"f\"\n[store]\nurl_file = \"f\"\n[secrets]\nid_file = \"f\"\nseal_file = \"f\"\n\
                 [[clients]]\nname = \"x\"\nwebhook_secret_file = \"f\"\n\
                 [[apps]]\nid = \"wx\"\nclient = \"x\"\nsecret_file = \"f\"\n";
@@ -119,7 +119,7 @@ fn the_content_of_a_secret_file_is_not_quoted_either() {
 }
 
 #[test]
-fn a_loaded_configuration_can_be_shown() {
+fn loaded_configuration_shows_no_secret() {
     let main = least().replace("guest:guest@", &format!("guest:{CANARY}@"))
         + &format!(
             "[platforms.wechat]\ncomponent_appid = \"wxc\"\ncomponent_token_command = [\"{CANARY}\"]\n"

@@ -8,7 +8,7 @@ fn differing(main: &str, other: &str) -> Vec<&'static str> {
 }
 
 #[test]
-fn what_is_taken_over_needs_no_restart() {
+fn clients_secrets_and_addresses_need_no_restart() {
     let other = least()
         .replace("guest:guest@127.0.0.1", "quhao:other@broker.example")
         .replace("postgres@127.0.0.1", "quhao:other@db.example")
@@ -20,7 +20,7 @@ fn what_is_taken_over_needs_no_restart() {
 }
 
 #[test]
-fn every_other_key_names_its_section() {
+fn other_keys_name_their_section() {
     let cases = [
         ("drain_seconds", "drain_seconds = 21\n"),
         ("[http]", "[http]\nlisten = \"127.0.0.1:1\"\n"),
@@ -40,7 +40,7 @@ fn every_other_key_names_its_section() {
 }
 
 #[test]
-fn from_servers_to_a_file_is_a_restart() {
+fn change_between_servers_and_files_is_a_restart() {
     let embedded = least()
         .replace("amqp://guest:guest@127.0.0.1:5672/%2f", "sqlite:q.db")
         .replace("postgres://postgres@127.0.0.1:5432/quhao", "sqlite:q.db");

@@ -3,7 +3,7 @@ use std::os::unix::ffi::OsStringExt;
 use super::*;
 
 #[test]
-fn nothing_at_all_tells_what_is_needed() {
+fn empty_configuration_reports_what_is_needed() {
     let errors = Config::load(&Folder::new().options(&[])).unwrap_err();
     assert!(errors.only_missing());
     assert_eq!(
@@ -17,7 +17,7 @@ fn nothing_at_all_tells_what_is_needed() {
 
 /// A line of a configuration that loads otherwise, and the one error that it makes.
 #[test]
-fn each_mistake_is_named_with_file_and_key() {
+fn each_error_names_file_and_key() {
     let cases = [
         ("drain_seconds = 0", "drain_seconds: expected a whole number from 1 to 600"),
         ("drain_seconds = 1.5", "drain_seconds: expected a whole number from 1 to 600"),
@@ -90,7 +90,7 @@ fn each_mistake_is_named_with_file_and_key() {
 }
 
 #[test]
-fn mistakes_in_callbacks_are_named() {
+fn errors_in_callbacks_are_named() {
     let cases = [
         ("[callbacks]\nallow_http = \"yes\"", "callbacks.allow_http: expected true or false"),
         (
@@ -115,7 +115,7 @@ fn mistakes_in_callbacks_are_named() {
 }
 
 #[test]
-fn mistakes_in_urls_and_secrets_are_named() {
+fn errors_in_urls_and_secrets_are_named() {
     let amqp = "url = \"amqp://guest:guest@127.0.0.1:5672/%2f\"";
     let postgres = "url = \"postgres://postgres@127.0.0.1:5432/quhao\"";
     let id = &format!("id = [\"k1:{KEY}\"]");
@@ -172,7 +172,7 @@ fn mistakes_in_urls_and_secrets_are_named() {
 }
 
 #[test]
-fn mistakes_in_variables_are_named_as_such() {
+fn errors_in_variables_name_the_variable() {
     let folder = Folder::with(&least());
     let cases = [
         ("QUHAO__HTTP__LISTEN", "", "expected an IP address"),
@@ -207,7 +207,7 @@ fn mistakes_in_variables_are_named_as_such() {
 }
 
 #[test]
-fn directory_mistakes_are_named_across_files() {
+fn errors_in_clients_and_apps_span_files() {
     let main = least() + &client("orders", DIGEST) + &app("wx1", "orders");
     let other = client("orders", &"0".repeat(64))
         + &client("copy", DIGEST)
@@ -229,8 +229,8 @@ fn directory_mistakes_are_named_across_files() {
 }
 
 #[test]
-fn files_that_cannot_be_read_hide_nothing_else() {
-    // What the broken file may have held, a client too, is not called missing.
+fn unreadable_file_hides_no_other_error() {
+    // Nothing is called missing that the broken file may have given, such as a client.
     let rest = format!("drain_seconds = 0\n{}", app("wx1", "orders"));
     let folder = Folder::with("[queue\nurl = 1").and("config.d/a.toml", &rest);
     let error = folder.errors(&[]);

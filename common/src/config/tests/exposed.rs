@@ -3,7 +3,7 @@ use std::{fs::Permissions, os::unix::fs::PermissionsExt};
 use super::*;
 use crate::config::layers::exposed::others_read;
 
-/// The files that are named when those of `folder` have these modes.
+/// Returns the files that are reported when those of `folder` have these modes.
 fn exposed(folder: &Folder, modes: &[(&str, u32)]) -> Vec<String> {
     for (name, mode) in modes {
         fs::set_permissions(folder.path().join(name), Permissions::from_mode(*mode)).unwrap();
@@ -14,7 +14,7 @@ fn exposed(folder: &Folder, modes: &[(&str, u32)]) -> Vec<String> {
 }
 
 #[test]
-fn files_with_secrets_that_others_can_read_are_named() {
+fn readable_files_with_secrets_are_reported() {
     let folder = Folder::with(&(least() + &client("orders", DIGEST)))
         .and("config.d/a.toml", &app("wx1", "orders"))
         .and("config.d/b.toml", "drain_seconds = 7\n");
@@ -25,7 +25,7 @@ fn files_with_secrets_that_others_can_read_are_named() {
 }
 
 #[test]
-fn files_that_only_say_where_secrets_are_may_be_read() {
+fn files_that_only_name_secret_files_are_not_reported() {
     let main = "[queue]\nurl = 'sqlite:q.db'\n[store]\nurl = 'sqlite:q.db'\n\
                 [secrets]\nid_file = 'id'\nseal_file = 'seal'\n"
         .to_owned()
@@ -39,7 +39,7 @@ fn files_that_only_say_where_secrets_are_may_be_read() {
 }
 
 #[test]
-fn of_a_server_s_url_the_password_is_the_secret() {
+fn url_with_a_password_is_a_secret() {
     let servers = |queue: &str, store: &str| {
         format!(
             "[queue]\nurl = '{queue}'\n[store]\nurl = '{store}'\n\
@@ -58,7 +58,7 @@ fn of_a_server_s_url_the_password_is_the_secret() {
 }
 
 #[test]
-fn a_service_may_read_its_file_through_its_group() {
+fn service_may_read_its_file_through_its_group() {
     assert!(!others_read(0o100_640, 0));
     assert!(others_read(0o100_640, 1000));
     assert!(others_read(0o100_644, 0) && others_read(0o100_604, 1000));

@@ -4,12 +4,18 @@ use secrecy::ExposeSecret;
 
 use super::*;
 use crate::{
-    config::{LogFormat, QueueUrl, StoreUrl},
+    config::{
+        LogFormat, QueueUrl, StoreUrl, broker_address::BrokerAddress, store_address::StoreAddress,
+    },
     domain::app::{AppId, Credential},
 };
 
+fn server(url: &str) -> StoreUrl {
+    StoreUrl::Postgres(StoreAddress::parse(url).unwrap())
+}
+
 #[test]
-fn the_defaults_are_those_of_the_default_file() {
+fn defaults_are_those_of_the_default_file() {
     let config = Folder::with(&least()).load(&[]).unwrap();
     let seconds = Duration::from_secs;
     assert_eq!(config.http.listen.to_string(), "127.0.0.1:8080");
@@ -43,7 +49,7 @@ fn the_defaults_are_those_of_the_default_file() {
 }
 
 #[test]
-fn the_environment_goes_over_config_d_which_goes_over_the_main_file() {
+fn environment_overrides_files_and_later_files_earlier() {
     let folder =
         Folder::with(&format!("drain_seconds = 1\n[worker]\nconcurrency = 1\n{}", least()))
             .and(
@@ -72,7 +78,7 @@ fn the_environment_goes_over_config_d_which_goes_over_the_main_file() {
 }
 
 #[test]
-fn the_variable_that_every_tracing_program_knows_goes_over_all_filters() {
+fn rust_log_overrides_every_filter() {
     let folder = Folder::with(&least()).and("config.d/10.toml", "[log]\nfilter = \"warn\"\n");
     let filter = |variables: &[(&str, &str)]| folder.load(variables).unwrap().log.filter;
     assert_eq!(filter(&[]), "warn");
@@ -95,11 +101,11 @@ fn variables_alone_are_enough() {
         .unwrap();
     assert!(config.is_embedded());
     assert_eq!(config.worker.metrics_listen.to_string(), "[::1]:0");
-    assert!(config.live.now().directory.apps().next().is_none());
+    assert!(config.directory.apps().next().is_none());
 }
 
 #[test]
-fn a_named_file_brings_its_own_folder_along() {
+fn named_file_has_its_own_config_d() {
     let folder = Folder::new()
         .and("quhao.toml", "not TOML, and not read")
         .and("etc/main.toml", &least())
@@ -115,19 +121,18 @@ fn clients_and_apps_of_several_files_add_up() {
     let other = "0".repeat(64);
     let merchant = client("takeaway", &other) + &app("wx2", "takeaway") + &app("wx3", "orders");
     let config = Folder::with(&main).and("config.d/takeaway.toml", &merchant).load(&[]).unwrap();
-    assert_eq!(config.live.now().directory.apps().count(), 3);
-    let owner = |id: &str| {
-        config.live.now().directory.app(&AppId::new(id).unwrap()).unwrap().client.to_string()
-    };
+    assert_eq!(config.directory.apps().count(), 3);
+    let owner =
+        |id: &str| config.directory.app(&AppId::new(id).unwrap()).unwrap().client.to_string();
     assert_eq!(owner("wx1"), "orders");
     assert_eq!(owner("wx2"), "takeaway");
     assert_eq!(owner("wx3"), "orders");
     // DIGEST is that of "test".
-    assert_eq!(config.live.now().directory.client_of_key("test").unwrap().name.as_str(), "orders");
+    assert_eq!(config.directory.client_of_key("test").unwrap().name.as_str(), "orders");
 }
 
 #[test]
-fn secrets_may_stand_in_files_beside_the_file_that_names_them() {
+fn secrets_may_be_in_files_beside_the_naming_file() {
     let main = r#"
 [queue]
 url_file = "secrets/queue"
@@ -146,12 +151,10 @@ seal_file = "secrets/seal"
         .and("config.d/merchant.toml", merchant)
         .and("config.d/wx1", "app secret without blanks\n".replace(' ', "-").as_str());
     let config = folder.load(&[]).unwrap();
-    assert!(matches!(&config.queue.url, QueueUrl::Amqp(url)
-        if url.expose_secret() == "amqps://u:p@broker.example/v"));
-    assert!(matches!(&config.store.url, StoreUrl::Postgres(url)
-        if url.expose_secret() == "postgres://u:p@db.example/quhao"));
-    let registry = config.live.now();
-    let app = registry.directory.app(&AppId::new("wx1").unwrap()).unwrap();
+    let broker = BrokerAddress::parse("amqps://u:p@broker.example/v").unwrap();
+    assert_eq!(config.queue.url, QueueUrl::Amqp(broker));
+    assert_eq!(config.store.url, server("postgres://u:p@db.example/quhao"));
+    let app = config.directory.app(&AppId::new("wx1").unwrap()).unwrap();
     assert!(matches!(&app.credential, Credential::Secret(secret)
         if secret.expose_secret() == "app-secret-without-blanks"));
     assert_eq!(app.platform, "wechat");
@@ -164,17 +167,15 @@ seal_file = "secrets/seal"
 fn of_a_secret_and_its_file_the_later_layer_wins() {
     let folder = Folder::with(&least()).and("url", "postgres://elsewhere.example/quhao");
     let config = folder.load(&[("QUHAO__STORE__URL_FILE", "url")]).unwrap();
-    assert!(matches!(&config.store.url, StoreUrl::Postgres(url)
-        if url.expose_secret() == "postgres://elsewhere.example/quhao"));
+    assert_eq!(config.store.url, server("postgres://elsewhere.example/quhao"));
     let main =
         least().replace("url = \"postgres://postgres@127.0.0.1:5432/quhao\"", "url_file = \"no\"");
     let config = Folder::with(&main).load(&[("QUHAO__STORE__URL", "postgres://here/q")]).unwrap();
-    assert!(matches!(&config.store.url, StoreUrl::Postgres(url)
-        if url.expose_secret() == "postgres://here/q"));
+    assert_eq!(config.store.url, server("postgres://here/q"));
 }
 
 #[test]
-fn sqlite_paths_count_from_the_file_that_names_them() {
+fn sqlite_paths_count_from_the_naming_file() {
     for (url, expected) in [
         ("sqlite:quhao.db", "etc/quhao.db"),
         ("sqlite://data/quhao.db", "etc/data/quhao.db"),

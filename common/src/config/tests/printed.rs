@@ -4,7 +4,7 @@ use super::*;
 use crate::config::{DEFAULTS, layers::schema::SCHEMA, minimal_example, reference_markdown};
 
 #[test]
-fn the_effective_configuration_is_masked_and_says_where_from() {
+fn effective_configuration_shows_origins_not_secrets() {
     let main = least().replace("guest:guest@", "guest:p%40ss@")
         + "[platforms.wechat]\nbase_url = \"http://127.0.0.1:9000\"\n"
         + &client("orders", DIGEST)
@@ -55,7 +55,7 @@ fn the_effective_configuration_is_masked_and_says_where_from() {
 }
 
 #[test]
-fn webhook_secrets_tokens_and_paths_of_callbacks_are_masked() {
+fn webhook_secrets_tokens_and_paths_are_masked() {
     let main = least()
         + "[platforms.wechat]\ncomponent_appid = \"wxc\"\n\
            component_token_command = [\"/bin/token\", \"--password=hunter2\"]\n"
@@ -84,28 +84,28 @@ fn webhook_secrets_tokens_and_paths_of_callbacks_are_masked() {
 }
 
 #[test]
-fn passwords_among_the_parameters_of_a_url_are_masked() {
+fn passwords_in_parameters_of_a_url_are_masked() {
     let url = "postgres://h/d?password=hunter2&sslmode=disable";
     let main = least().replace("postgres://postgres@127.0.0.1:5432/quhao", url);
     let text = Folder::with(&main).effective(&[]);
     assert!(text.contains("postgres://h/d?***=***&sslmode=disable"), "{text}");
-    // An "&" that was not escaped makes a parameter of the rest of a password.
+    // An unescaped "&" makes a parameter of the rest of a password.
     let main = least().replace("5672/%2f", "5672/%2f?password=hun&ter2&heartbeat=5");
     let text = Folder::with(&main).effective(&[]);
     assert!(text.contains("5672/%2f?***=***&***=***&heartbeat=5"), "{text}");
 }
 
 #[test]
-fn the_minimal_example_works_as_printed() {
+fn minimal_example_works_as_printed() {
     let text = minimal_example().unwrap();
     let config = Folder::with(&text).load(&[]).unwrap();
     assert!(config.is_embedded());
     let api_key = text.split_once("The API key is ").unwrap().1.lines().next().unwrap();
-    assert_eq!(config.live.now().directory.client_of_key(api_key).unwrap().name.as_str(), "orders");
+    assert_eq!(config.directory.client_of_key(api_key).unwrap().name.as_str(), "orders");
     assert_ne!(text, minimal_example().unwrap());
 }
 
-/// The default file is the schema: what it shows must load, and nothing else be known.
+/// The default file is the schema: what it shows must load, and no other key may be known.
 #[test]
 fn every_key_of_the_default_file_is_read() {
     let mut text = String::new();
@@ -126,7 +126,7 @@ fn every_key_of_the_default_file_is_read() {
         .replace("64_HEX_DIGITS", DIGEST);
     Folder::with(&text).load(&[]).unwrap();
 
-    // A value of the wrong type under each key is noticed: none is known but unread.
+    // A value of the wrong type under each key is noticed, so no known key is left unread.
     for section in SCHEMA.iter().filter(|section| !section.list) {
         for entry in &section.entries {
             let path = section.path(&entry.key);
@@ -139,7 +139,7 @@ fn every_key_of_the_default_file_is_read() {
             let folder = Folder::with(&least()).and("config.d/wrong.toml", &wrong);
             let error = folder.errors(&[]);
             let expected = format!("config.d/wrong.toml: {path}: expected ");
-            // The keys of a component also miss each other.
+            // The `component_*` keys also require each other.
             assert!(error.lines().any(|line| line.starts_with(&expected)), "{error}");
         }
     }
@@ -149,7 +149,7 @@ fn every_key_of_the_default_file_is_read() {
 }
 
 #[test]
-fn the_reference_in_docs_is_current() {
+fn reference_in_docs_is_current() {
     let expected = reference_markdown();
     let found = include_str!("../../../../docs/operate/configuration.md");
     assert!(

@@ -57,7 +57,7 @@ fn failed(code: FailureCode) -> Finished {
 }
 
 #[test]
-fn an_outcome_arrives_whole() {
+fn outcome_arrives_whole() {
     let vault = vault(1);
     let all = FailureCode::ALL.iter().map(|code| failed(*code));
     for sent in all.chain([succeeded()]) {
@@ -72,70 +72,80 @@ fn an_outcome_arrives_whole() {
 }
 
 #[test]
-fn nothing_is_in_the_clear_and_it_is_not_large() {
+fn outcome_is_sealed_and_small() {
     let body = seal(&vault(1), &id(), &succeeded());
     for word in [&b"orders"[..], b"wx4f", b"oGZUI", b"unionid", id().key().as_bytes()] {
         assert!(!body.windows(word.len()).any(|part| part == word), "{word:?}");
     }
-    // What the queue's bound in bytes is made for.
+    // The queue's bound in bytes assumes this.
     assert!(body.len() < 2000, "{}", body.len());
 }
 
 #[test]
-fn what_is_not_ours_says_what_it_is() {
+fn unreadable_outcomes_say_why() {
     let body = seal(&vault(1), &id(), &succeeded());
     assert!(is_outcome(&body));
     let error = |body: &[u8]| open(&vault(1), body).unwrap_err();
-    assert_eq!(open(&vault(2), &body).unwrap_err(), ResumeError::UnknownKey(1));
+    assert_eq!(open(&vault(2), &body).unwrap_err(), EnvelopeError::UnknownKey(1));
     let mut newer = body.clone();
     newer[0] += 1;
     assert!(is_outcome(&newer));
-    assert_eq!(error(&newer), ResumeError::Version(VERSION + 1));
+    assert_eq!(error(&newer), EnvelopeError::Version(VERSION + 1));
     for at in [1, 2, 20, body.len() - 1] {
         let mut changed = body.clone();
         changed[at] ^= 0x40;
-        let expected = if at == 1 { ResumeError::UnknownKey(0x41) } else { ResumeError::Damaged };
+        let expected =
+            if at == 1 { EnvelopeError::UnknownKey(0x41) } else { EnvelopeError::Damaged };
         assert_eq!(error(&changed), expected, "{at}");
     }
     for (cut, ours) in [(0, false), (1, true), (30, true)] {
-        assert_eq!((error(&body[..cut]), is_outcome(&body[..cut])), (ResumeError::Damaged, ours));
+        assert_eq!((error(&body[..cut]), is_outcome(&body[..cut])), (EnvelopeError::Damaged, ours));
     }
-    assert!(ResumeError::UnknownKey(1).is_ours_to_mend());
-    assert!(ResumeError::Failure.is_ours_to_mend());
-    assert!(!ResumeError::Damaged.is_ours_to_mend());
+    assert!(EnvelopeError::UnknownKey(1).is_recoverable_here());
+    assert!(EnvelopeError::UnknownFailure.is_recoverable_here());
+    assert!(!EnvelopeError::Damaged.is_recoverable_here());
 }
 
 #[test]
-fn a_failure_of_a_later_version_is_not_damage() {
+fn failure_of_a_later_version_is_not_damage() {
     let vault = vault(1);
     let sealed = |name: &str| {
         let mut text = text(&id(), &failed(FailureCode::NoPhone));
         text.failed = Some(name.to_owned());
         let text = serde_json::to_vec(&text).unwrap();
-        [vec![VERSION], vault.seal(place(&[VERSION]), &text).into_bytes()].concat()
+        [vec![VERSION], vault.seal(associated_data(&[VERSION]), &text).into_bytes()].concat()
     };
     assert!(open(&vault, &sealed("no_phone")).is_ok());
-    assert_eq!(open(&vault, &sealed("from_the_future")).unwrap_err(), ResumeError::Failure);
+    assert_eq!(
+        open(&vault, &sealed("from_the_future")).unwrap_err(),
+        EnvelopeError::UnknownFailure
+    );
 }
 
-/// Both may lie in the queue of what was set aside.
+/// The queue of dead letters may hold both.
 #[test]
-fn an_envelope_is_no_outcome() {
-    use crate::{domain::job, envelope};
-    let code = crate::domain::phone::LoginCode::new("0123456789abcdef".to_owned());
-    let job = job::Job {
+fn envelope_of_a_job_is_no_outcome() {
+    use crate::{
+        domain::{
+            job::{Job, Work},
+            phone::LoginCode,
+        },
+        envelope::job,
+    };
+    let code = LoginCode::new("0123456789abcdef".to_owned());
+    let login = Job {
         id: id(),
         client: ClientName::new("orders").unwrap(),
         app: AppId::new("wx1").unwrap(),
         created_at: datetime!(2026-11-22 12:00:00 UTC),
         expires_at: datetime!(2026-11-22 12:04:00 UTC),
-        work: job::Work::Login { code },
+        work: Work::Login { code },
         metadata: None,
         callback_url: None,
         traceparent: None,
     };
     let vault = vault(1);
-    let envelope = envelope::job::seal(&vault, &job);
+    let envelope = job::seal(&vault, &login);
     assert!(!is_outcome(&envelope));
-    assert_eq!(open(&vault, &envelope).unwrap_err(), ResumeError::Damaged);
+    assert_eq!(open(&vault, &envelope).unwrap_err(), EnvelopeError::Damaged);
 }

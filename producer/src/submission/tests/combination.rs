@@ -1,4 +1,4 @@
-use quhao_common::domain::app::{Component, ComponentToken};
+use quhao_common::domain::app::{ThirdPartyPlatform, ThirdPartyTokenSource};
 
 use super::*;
 
@@ -130,11 +130,11 @@ fn session_must_be_made_for_this_client_and_app() {
 
 #[test]
 fn third_party_platform_apps_take_no_phone_codes() {
-    let component = Arc::new(Component {
+    let component = Arc::new(ThirdPartyPlatform {
         app_id: AppId::new("wxc").expect("an appid"),
-        token: ComponentToken::File("token".into()),
+        token: ThirdPartyTokenSource::File("token".into()),
     });
-    let component = App { credential: Credential::Component(component), ..app("wx1") };
+    let component = App { credential: Credential::ThirdPartyPlatform(component), ..app("wx1") };
     let caller = caller_with(vec![component], Vec::new());
     let problem = read_as(&caller, r#"{"phone_code":"p"}"#).expect_err("refused");
     assert_eq!(errors_of(&problem), [("phone_code".to_owned(), FieldCode::NotAllowed)]);

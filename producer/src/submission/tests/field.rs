@@ -1,9 +1,11 @@
+use quhao_common::process::metrics::RepairedField;
+
 use super::*;
 
 #[test]
 fn transport_damage_is_repaired_and_recorded() {
     let body = format!(r#"{{"code":"c","encrypted_data":"{DATA}","iv":"{}"}}"#, &DATA[..22]);
-    let repair = FieldRepair { field: "iv", repair: Repair::Padding };
+    let repair = FieldRepair { field: RepairedField::Iv, repair: Repair::Padding };
     assert_eq!(read(&body).expect("repairable").repairs, [repair]);
 }
 

@@ -107,8 +107,8 @@ async fn assert_one_is_to_blame(world: &World) {
     let metrics = world.client().at(&world.worker_metrics());
     let neighbours = FULL as u64 - 1;
     for (name, expected) in [
-        ("quhao_dead_letters_total{death=\"delivery_limit\",end=\"recorded\"}", 1),
-        ("quhao_dead_letters_total{death=\"delivery_limit\",end=\"answered\"}", neighbours),
+        ("quhao_dead_letters_total{reason=\"delivery_limit\",result=\"recorded\"}", 1),
+        ("quhao_dead_letters_total{reason=\"delivery_limit\",result=\"answered\"}", neighbours),
         ("quhao_jobs_total{outcome=\"dead_lettered\"}", 1),
     ] {
         assert_eq!(metrics.metric(name).await, expected, "{name}");

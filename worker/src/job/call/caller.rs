@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use futures_util::{FutureExt, future::BoxFuture};
 use quhao_common::{
     domain::failure::{Failure, FailureCode},
-    process::metrics,
+    process::metrics::{self, CallLabel, LabelValue, RepeatCause},
 };
 use time::OffsetDateTime;
 use tokio::time::{sleep, timeout};
@@ -32,7 +32,7 @@ pub(super) struct Caller<'a> {
     slot: &'a mut Slot,
     history: History,
     /// The reason for the next call, if it is not this job's first.
-    repeat_cause: Option<&'static str>,
+    repeat_cause: Option<RepeatCause>,
     /// The failure that the job ends with if its deadline passes before the next call.
     last_failure: Option<Failure>,
     /// Whether the next call has been held back before, and was counted as such.
@@ -54,7 +54,7 @@ impl<'a> Caller<'a> {
             call,
             slot,
             history: History { redelivered, ..History::default() },
-            repeat_cause: redelivered.then_some("redelivery"),
+            repeat_cause: redelivered.then_some(RepeatCause::Redelivery),
             last_failure: None,
             is_held_back: false,
         }
@@ -105,8 +105,8 @@ impl<'a> Caller<'a> {
         let job = &self.received.job;
         if let Some(cause) = self.repeat_cause {
             match call {
-                Call::Exchange => metrics::exchanged_again(cause),
-                Call::Redeem => metrics::redeemed_again(cause),
+                Call::Exchange => metrics::exchange_repeated(cause),
+                Call::Redeem => metrics::redeem_repeated(cause),
             }
         }
         self.is_held_back = false;
@@ -121,15 +121,16 @@ impl<'a> Caller<'a> {
             permit.record(call_result);
         }
         let label = match (&result, call) {
-            (Err(error), _) => error.failure.as_str(),
-            (Ok(_), Call::Exchange) => "session",
-            (Ok(_), Call::Redeem) => "phone",
+            (Err(error), _) => CallLabel::Failed(error.failure),
+            (Ok(_), Call::Exchange) => CallLabel::Session,
+            (Ok(_), Call::Redeem) => CallLabel::Phone,
         };
         match call {
             Call::Exchange => metrics::exchange(label, took),
             Call::Redeem => metrics::redeem(label, took),
         }
-        debug!(id = %job.id, app = %self.received.app.id, ?call, label, "called the platform");
+        let result_name = label.label_value();
+        debug!(id = %job.id, app = %self.received.app.id, ?call, %result_name, "called the platform");
         result
     }
 
@@ -153,7 +154,7 @@ impl<'a> Caller<'a> {
 
     /// Waits until the next try after `error`, of a call or of what comes before it. Returns the
     /// cause as a metric label; fails if there is to be no other try.
-    async fn wait_for_retry(&mut self, error: &PlatformError) -> Result<&'static str, CallError> {
+    async fn wait_for_retry(&mut self, error: &PlatformError) -> Result<RepeatCause, CallError> {
         let job = &self.received.job;
         self.history.record(error.failure);
         let next = decide(error.failure, &self.history, retry_input(job.expires_at));
@@ -198,7 +199,7 @@ impl<'a> Caller<'a> {
     /// or no room for that.
     async fn wait_while_held_back(&mut self, rejected: Rejected) -> Result<(), CallError> {
         if !self.is_held_back {
-            metrics::call_held_back(rejected.cause.as_str());
+            metrics::call_held_back(rejected.cause);
             self.is_held_back = true;
         }
         let ReceivedJob { job, app, .. } = self.received;

@@ -4,12 +4,17 @@
 //! UTF-8, one JSON object. Source: WeChat's "Signature verification, encryption and
 //! decryption of open data" (`/miniprogram/dev/framework/open-ability/signature.html`).
 
+use std::borrow::Cow;
+
 use aes::Aes128;
 use cbc::{
     Decryptor,
     cipher::{Block, BlockModeDecrypt, KeyIvInit},
 };
-use quhao_common::domain::phone::{Encrypted, SessionKey};
+use quhao_common::{
+    domain::phone::{Encrypted, SessionKey},
+    process::metrics::LabelValue,
+};
 use subtle::{Choice, ConstantTimeEq, ConstantTimeLess};
 use zeroize::Zeroizing;
 
@@ -35,6 +40,12 @@ impl FailedCheck {
             Self::Utf8 => "utf8",
             Self::Json => "json",
         }
+    }
+}
+
+impl LabelValue for FailedCheck {
+    fn label_value(&self) -> Cow<'static, str> {
+        self.as_str().into()
     }
 }
 

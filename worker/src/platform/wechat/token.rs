@@ -11,7 +11,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use quhao_common::domain::app::{App, AppId, Component, ComponentToken};
+use quhao_common::domain::app::{App, AppId, ThirdPartyPlatform, ThirdPartyTokenSource};
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 
@@ -49,7 +49,7 @@ enum Owner {
     /// An app, with the digest of its secret.
     App(AppId, [u8; 32]),
     /// A third-party platform.
-    Component(Arc<Component>),
+    Component(Arc<ThirdPartyPlatform>),
 }
 
 impl TokenCache {
@@ -70,11 +70,11 @@ impl TokenCache {
     }
 
     /// Returns the token of `component`.
-    pub(super) fn of_component(&self, component: &Arc<Component>) -> Arc<CachedToken> {
+    pub(super) fn of_component(&self, component: &Arc<ThirdPartyPlatform>) -> Arc<CachedToken> {
         let owner = Owner::Component(Arc::clone(component));
         self.get_or_insert(owner, || match &component.token {
-            ComponentToken::File(path) => Source::File(path.clone()),
-            ComponentToken::Command(words) => Source::Command(words.clone()),
+            ThirdPartyTokenSource::File(path) => Source::File(path.clone()),
+            ThirdPartyTokenSource::Command(words) => Source::Command(words.clone()),
         })
     }
 

@@ -100,7 +100,7 @@ impl ConsumerChannel {
         let bodies = match batch::unpack(&message.data) {
             Ok(bodies) => bodies.into_iter().map(<[u8]>::to_vec).collect(),
             // No batch, or one that is damaged: the worker that opens it finds out.
-            Err(batch::Damaged) => vec![message.data],
+            Err(_) => vec![message.data],
         };
         if kind == QueueKind::Jobs {
             self.mean_jobs.record(bodies.len());

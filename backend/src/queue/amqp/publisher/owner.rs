@@ -172,13 +172,14 @@ impl Owner {
         let blocked = status.blocked();
         if blocked != channel.blocked {
             channel.blocked = blocked;
-            metrics::link_up(self.supervisor.direction.as_str(), !blocked);
             if blocked {
+                metrics::link_down(self.supervisor.direction);
                 tracing::warn!(
                     "the broker has blocked publishers (memory or disk alarm); \
                      submits are refused until it unblocks them"
                 );
             } else {
+                metrics::link_up(self.supervisor.direction);
                 tracing::info!("the broker accepts publishes again");
             }
         }

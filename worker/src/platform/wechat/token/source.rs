@@ -7,7 +7,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use quhao_common::{domain::app::AppId, process::metrics};
+use quhao_common::{
+    domain::app::AppId,
+    process::metrics::{self, CallLabel, TokenKind},
+};
 use secrecy::SecretString;
 
 use super::{issued, value::FetchedToken};
@@ -98,10 +101,10 @@ impl Source {
             Self::Platform { api, app, secret } => {
                 let result = api.access_token(app, secret).await;
                 let label = match &result {
-                    Ok(_) => "token",
-                    Err(error) => error.failure.as_str(),
+                    Ok(_) => CallLabel::Token,
+                    Err(error) => CallLabel::Failed(error.failure),
                 };
-                metrics::token_fetched("access", label, started.elapsed());
+                metrics::token_fetched(TokenKind::Access, label, started.elapsed());
                 result.map_err(refused_by_platform)
             }
             Self::File(path) => issued_token(issued::from_file(path).await, started),
@@ -129,7 +132,10 @@ fn issued_token(
         Ok(text) => Ok(FetchedToken { text, lifetime: ISSUED_LIFETIME }),
         Err(why) => Err(FetchError { why, error: CallFailure::NoCredential.into() }),
     };
-    let label = if result.is_ok() { "token" } else { CallFailure::NoCredential.as_str() };
-    metrics::token_fetched("component", label, started.elapsed());
+    let label = match &result {
+        Ok(_) => CallLabel::Token,
+        Err(_) => CallLabel::Failed(CallFailure::NoCredential),
+    };
+    metrics::token_fetched(TokenKind::Component, label, started.elapsed());
     result
 }

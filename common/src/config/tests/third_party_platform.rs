@@ -1,49 +1,48 @@
-//! The third-party platform, and the apps that it looks after.
+//! The third-party platform, and the apps that it manages.
 
 use std::sync::Arc;
 
 use super::*;
-use crate::domain::app::{AppId, Component, ComponentToken, Credential};
+use crate::domain::app::{AppId, Credential, ThirdPartyPlatform, ThirdPartyTokenSource};
 
 fn wechat(keys: &str) -> String {
     format!("{}[platforms.wechat]\n{keys}", least())
 }
 
-fn looked_after() -> String {
+fn managed_app() -> String {
     client("orders", DIGEST)
         + &app("wx1", "orders").replace("secret = \"s3cret\"", "credential = \"component\"")
 }
 
-/// What the only app's calls prove themselves with.
-fn component(config: &Config) -> Arc<Component> {
-    let registry = config.live.now();
-    match &registry.directory.app(&AppId::new("wx1").unwrap()).unwrap().credential {
-        Credential::Component(component) => Arc::clone(component),
+/// Returns the platform that manages the only app.
+fn platform(config: &Config) -> Arc<ThirdPartyPlatform> {
+    match &config.directory.app(&AppId::new("wx1").unwrap()).unwrap().credential {
+        Credential::ThirdPartyPlatform(platform) => Arc::clone(platform),
         Credential::Secret(_) => panic!("it has no secret"),
     }
 }
 
 #[test]
-fn its_token_stands_in_a_file_or_comes_from_a_program() {
+fn token_is_in_a_file_or_comes_from_a_program() {
     let folder = Folder::with(&least()).and(
         "config.d/merchant.toml",
         &("[platforms.wechat]\ncomponent_appid = \"wxc\"\ncomponent_token_file = \"token\"\n"
             .to_owned()
-            + &looked_after()),
+            + &managed_app()),
     );
-    let component = self::component(&folder.load(&[]).unwrap());
-    assert_eq!(component.app_id.as_str(), "wxc");
-    // It need not be there yet: whatever issues it may come later.
-    assert_eq!(component.token, ComponentToken::File(folder.path().join("config.d/token")));
+    let platform = self::platform(&folder.load(&[]).unwrap());
+    assert_eq!(platform.app_id.as_str(), "wxc");
+    // The file need not exist yet: whatever issues the token may write it later.
+    assert_eq!(platform.token, ThirdPartyTokenSource::File(folder.path().join("config.d/token")));
 
     let main = wechat("component_appid = \"wxc\"\ncomponent_token_command = [\"token\", \"-n\"]\n");
-    let config = Folder::with(&(main + &looked_after())).load(&[]).unwrap();
+    let config = Folder::with(&(main + &managed_app())).load(&[]).unwrap();
     let words = ["token", "-n"].map(str::to_owned).to_vec();
-    assert_eq!(self::component(&config).token, ComponentToken::Command(words));
+    assert_eq!(self::platform(&config).token, ThirdPartyTokenSource::Command(words));
 }
 
 #[test]
-fn each_mistake_is_named() {
+fn each_error_is_named() {
     let command = "component_token_command = [\"token\"]\n";
     let cases = [
         (wechat(command), "platforms.wechat.component_appid: missing; give `component_appid`"),
@@ -64,10 +63,10 @@ fn each_mistake_is_named() {
             wechat("component_appid = \"wxc\"\ncomponent_token_file = \"\"\n"),
             "platforms.wechat.component_token_file: expected the path of a file",
         ),
-        (least() + &looked_after(), "apps[0].credential: needs component_appid"),
+        (least() + &managed_app(), "apps[0].credential: needs component_appid"),
         (
             wechat(&format!("component_appid = \"wxc\"\n{command}"))
-                + &looked_after()
+                + &managed_app()
                 + "secret = \"x\"\n",
             "apps[0].secret: an app with `credential = \"component\"` has no secret",
         ),

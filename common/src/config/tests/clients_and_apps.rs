@@ -1,11 +1,12 @@
-//! What clients and apps may say of callbacks and rates.
+//! Callbacks and rates of clients and apps.
 
 use std::num::NonZeroU32;
 
 use super::*;
 use crate::domain::{
-    app::{AppId, ClientName, Rate},
+    app::AppId,
     callback_target::{CallbackBody, CallbackUrl},
+    client::{ClientName, Rate},
 };
 
 const SECRET: &str = "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
@@ -15,19 +16,19 @@ fn webhook() -> String {
 }
 
 #[test]
-fn without_a_word_there_are_no_callbacks_and_no_limit() {
+fn callbacks_and_rates_are_off_by_default() {
     let main = least() + &client("orders", DIGEST) + &app("wx1", "orders");
-    let registry = Folder::with(&main).load(&[]).unwrap().live.now();
-    let client = registry.directory.client(&ClientName::new("orders").unwrap()).unwrap();
+    let config = Folder::with(&main).load(&[]).unwrap();
+    let client = config.directory.client(&ClientName::new("orders").unwrap()).unwrap();
     assert!(client.webhook_secrets.is_empty());
     assert_eq!(client.rate, None);
-    let app = registry.directory.app(&AppId::new("wx1").unwrap()).unwrap();
+    let app = config.directory.app(&AppId::new("wx1").unwrap()).unwrap();
     assert!(app.callback_allow.is_empty());
     assert_eq!(app.callback_body, CallbackBody::Thin);
 }
 
 #[test]
-fn what_is_said_of_callbacks_and_rates_is_read() {
+fn callbacks_and_rates_are_read() {
     let main = least()
         + &client("orders", DIGEST)
         + "webhook_secret_file = \"hooks\"\nrate_per_second = 10\n"
@@ -36,8 +37,8 @@ fn what_is_said_of_callbacks_and_rates_is_read() {
         + &client("bursts", &"0".repeat(64))
         + "rate_per_second = 10\nrate_burst = 30\n";
     let folder = Folder::with(&main).and("hooks", &format!("{SECRET}\n{SECRET}\n"));
-    let registry = folder.load(&[]).unwrap().live.now();
-    let client = |name| registry.directory.client(&ClientName::new(name).unwrap()).unwrap();
+    let config = folder.load(&[]).unwrap();
+    let client = |name| config.directory.client(&ClientName::new(name).unwrap()).unwrap();
     let rate = |per_second, burst| {
         let number = |number| NonZeroU32::new(number).unwrap();
         Some(Rate { per_second: number(per_second), burst: number(burst) })
@@ -45,7 +46,7 @@ fn what_is_said_of_callbacks_and_rates_is_read() {
     assert_eq!(client("orders").webhook_secrets.len(), 2);
     assert_eq!(client("orders").rate, rate(10, 10));
     assert_eq!(client("bursts").rate, rate(10, 30));
-    let app = registry.directory.app(&AppId::new("wx1").unwrap()).unwrap();
+    let app = config.directory.app(&AppId::new("wx1").unwrap()).unwrap();
     let allows = |url: &str| app.allows_callback(&CallbackUrl::parse(url).unwrap());
     assert!(allows("https://orders.example/hooks/1?token=x"));
     assert!(!allows("https://orders.example/") && !allows("https://elsewhere.example/hooks/1"));
@@ -53,7 +54,7 @@ fn what_is_said_of_callbacks_and_rates_is_read() {
 }
 
 #[test]
-fn each_mistake_is_named() {
+fn each_error_is_named() {
     let cases = [
         (
             "webhook_secret = [\"whsec_AAAA\"]\n",
@@ -116,7 +117,7 @@ fn each_mistake_is_named() {
 }
 
 #[test]
-fn all_mistakes_come_at_once() {
+fn all_errors_are_reported_at_once() {
     let main = least()
         + &client("orders", DIGEST)
         + "webhook_secret = [\"x\", \"y\"]\nrate_per_second = -1\nrate_burst = -1\n"
