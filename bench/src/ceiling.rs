@@ -1,5 +1,5 @@
 //! The broker's own ceiling: confirmed publishes and consumes of the same bytes through a
-//! quorum queue, by clients that do nothing else. Every other figure is told as a ratio to
+//! quorum queue, by clients that do nothing else. Every other figure is shown as a ratio to
 //! it, so that figures of different machines can be compared.
 
 use std::{
@@ -44,7 +44,7 @@ const ALONE: u64 = 300;
 /// Longest that each of the four parts may take.
 const LIMIT: Duration = Duration::from_mins(2);
 
-/// The figure of the ceiling that figures of this unit are compared with.
+/// Returns the figure of the ceiling that figures of this unit are compared with.
 pub(crate) fn beside(unit: Unit) -> Option<&'static str> {
     match unit {
         Unit::JobsPerSecond => Some(THROUGH),
@@ -65,7 +65,7 @@ pub(crate) async fn measure(machine: &Machine, body: Vec<u8>, messages: u64) -> 
         let result = runtime
             .map_err(anyhow::Error::from)
             .and_then(|runtime| runtime.block_on(Ceiling { broker, body, messages }.measure()));
-        // Nobody may be there to hear it.
+        // The bench may have been interrupted.
         drop(done.send(result));
     });
     let measured = measured.await.context("the thread that measured has ended")?;
@@ -198,7 +198,7 @@ async fn connect() -> Result<Connection> {
     Ok(timeout(LIMIT, connecting).await??)
 }
 
-/// A queue as quhao's, but for its limits and dead letters.
+/// Declares a queue like quhao's, without its limits and dead letters.
 pub(crate) async fn declare(channel: &Channel, queue: &str) -> Result<()> {
     let options = QueueDeclareOptions {
         passive: false,
@@ -213,7 +213,7 @@ pub(crate) async fn declare(channel: &Channel, queue: &str) -> Result<()> {
     Ok(())
 }
 
-/// Microseconds of so much time for each of so many.
+/// Returns `time` in microseconds, divided by `count`.
 pub(crate) fn per(time: Duration, count: u64) -> f64 {
     time.as_secs_f64() * 1e6 / float(count.max(1))
 }

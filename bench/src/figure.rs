@@ -38,7 +38,7 @@ impl Unit {
         }
     }
 
-    /// The value as people read it.
+    /// Returns the value as people read it.
     pub(crate) fn show(self, value: f64) -> String {
         match self {
             Self::JobsPerSecond | Self::Jobs | Self::Messages => format!("{value:.0}"),
@@ -120,19 +120,19 @@ impl Measured {
         }
     }
 
-    /// The value of a figure.
+    /// Returns the value of a figure.
     pub(crate) fn value(&self, name: &str) -> Option<f64> {
         self.figures.iter().find(|figure| figure.name == name).map(|figure| figure.value)
     }
 }
 
-/// A count as a number to divide by.
+/// Converts a count to a number to divide by.
 #[expect(clippy::cast_precision_loss, reason = "counts here stay far below 2^52")]
 pub(crate) fn float(count: u64) -> f64 {
     count as f64
 }
 
-/// The middle one, or the mean of the two in the middle; `None` of nothing.
+/// Returns the middle one, or the mean of the two in the middle; `None` of nothing.
 pub(crate) fn median(values: &[f64]) -> Option<f64> {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);

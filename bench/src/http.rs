@@ -21,7 +21,7 @@ pub(crate) enum Unreadable {
     Chunked,
 }
 
-/// The head of the message that `bytes` begin with; `None` while it is not whole.
+/// Returns the head of the message that `bytes` begin with; `None` while it is incomplete.
 pub(crate) fn head(bytes: &[u8]) -> Result<Option<Head>, Unreadable> {
     let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") else {
         return Ok(None);
@@ -40,13 +40,13 @@ pub(crate) fn head(bytes: &[u8]) -> Result<Option<Head>, Unreadable> {
     Ok(Some(Head { bytes: end + 4, body_bytes }))
 }
 
-/// The status of an answer.
+/// Returns the status of an answer.
 pub(crate) fn status(answer: &[u8]) -> Option<u16> {
     let digits = answer.strip_prefix(b"HTTP/1.1 ")?.get(..3)?;
     str::from_utf8(digits).ok()?.parse().ok()
 }
 
-/// The value of a parameter in the first line of a request, as it is written.
+/// Returns the value of a parameter in the first line of a request, as it is written.
 pub(crate) fn parameter<'a>(request: &'a [u8], name: &str) -> Option<&'a [u8]> {
     let line = request.split(|byte| *byte == b'\r').next()?;
     let query = line.splitn(2, |byte| *byte == b'?').nth(1)?;
@@ -57,7 +57,7 @@ pub(crate) fn parameter<'a>(request: &'a [u8], name: &str) -> Option<&'a [u8]> {
     })
 }
 
-/// Whether `needle` stands anywhere in `haystack`.
+/// Returns whether `needle` stands anywhere in `haystack`.
 pub(crate) fn contains(haystack: &[u8], needle: &[u8]) -> bool {
     haystack.windows(needle.len()).any(|window| window == needle)
 }

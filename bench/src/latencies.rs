@@ -1,13 +1,13 @@
-//! Times of many events, by their distribution.
+//! The distribution of the times of many events.
 
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
 
-/// Longest time that is told apart, in microseconds: longer than any wait of the API.
+/// Longest time that is recorded, in microseconds: longer than any wait of the API.
 const LONGEST_MICROS: u64 = 120_000_000;
 
-/// Three digits: what is told is off by a thousandth at most.
+/// Significant digits: a time is off by a thousandth at most.
 const DIGITS: u8 = 3;
 
 /// Counts of times between a microsecond and two minutes; what is longer counts as that.
@@ -15,25 +15,28 @@ const DIGITS: u8 = 3;
 pub(crate) struct Latencies(Histogram<u64>);
 
 impl Latencies {
+    /// Creates an empty distribution.
     pub(crate) fn new() -> Self {
         let histogram = Histogram::new_with_bounds(1, LONGEST_MICROS, DIGITS);
         Self(histogram.expect("bounds and digits that the crate allows"))
     }
 
+    /// Counts one event.
     pub(crate) fn record(&mut self, time: Duration) {
         self.0.saturating_record(u64::try_from(time.as_micros()).unwrap_or(u64::MAX));
     }
 
-    /// Counts in what another one has.
+    /// Adds the events of another one.
     pub(crate) fn add(&mut self, other: &Self) {
         self.0.add(&other.0).expect("the same bounds");
     }
 
+    /// Returns how many events there were.
     pub(crate) fn count(&self) -> u64 {
         self.0.len()
     }
 
-    /// The time in milliseconds that this share of events (0 to 1) took at most; `None` if
+    /// Returns the time in milliseconds that this share of events (0 to 1) took at most; `None` if
     /// there were none.
     pub(crate) fn milliseconds_at(&self, share: f64) -> Option<f64> {
         (!self.0.is_empty()).then(|| {

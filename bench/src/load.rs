@@ -10,10 +10,12 @@ use std::{io, net::SocketAddr, sync::Arc};
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 
-use crate::{connection::Connection, request::Requests};
+use self::{connection::Connection, request::Requests};
 
 pub(crate) mod closed;
+pub(crate) mod connection;
 pub(crate) mod open;
+pub(crate) mod request;
 pub(crate) mod tally;
 
 /// Where jobs go, and what they look like.
@@ -32,12 +34,12 @@ pub(crate) struct Target {
 const OPENING_MAX: usize = 64;
 
 impl Target {
-    /// Its clients, who connect when they have something to send.
+    /// Returns its clients, who connect when they have something to send.
     fn clients(&self) -> Vec<Connection> {
         (0..self.connections).map(|_| Connection::new(self.address)).collect()
     }
 
-    /// Its clients, connected: connecting is not part of what is measured.
+    /// Returns its clients, connected: connecting is not part of what is measured.
     async fn connected_clients(&self) -> io::Result<Vec<Connection>> {
         let opening = stream::iter(self.clients()).map(async |mut connection| {
             connection.open().await?;

@@ -47,7 +47,7 @@ impl Machine {
         Ok(Self { lines, servers: servers.collect() })
     }
 
-    /// What there is to say, by name.
+    /// Returns what the report says of the machine, by name.
     pub(crate) fn lines(&self) -> Vec<(String, String)> {
         self.lines.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect()
     }
@@ -66,7 +66,7 @@ fn first_line(file: &str) -> String {
     text.lines().next().unwrap_or("unknown").to_owned()
 }
 
-/// The program that is measured, and how it and its yardstick were built.
+/// Describes the program that is measured, and how it and the bench were built.
 fn program() -> String {
     let version = env::var_os("QUHAO_TEST_BINARY")
         .and_then(|program| Command::new(program).arg("--version").output().ok())
@@ -79,7 +79,8 @@ fn program() -> String {
     format!("{version}, profile {}{warning}", profile.to_string_lossy())
 }
 
-/// `RabbitMQ` greets with a table of properties; only its own version is of interest.
+/// Returns the broker's version: it greets with a table of properties, of which only its own
+/// version is of interest.
 async fn broker_version(url: &str) -> Result<String> {
     let url = Url::parse(url)?;
     let host = (url.host_str().context("a broker's URL has a host")?, url.port().unwrap_or(5672));
@@ -99,7 +100,7 @@ async fn broker_version(url: &str) -> Result<String> {
     Ok(version.map_or_else(|| "of an unknown version".to_owned(), |v| format!("RabbitMQ {v}")))
 }
 
-/// The long string of the field `version` in a table of AMQP.
+/// Finds the long string of the field `version` in a table of AMQP.
 fn version_in(greeting: &[u8]) -> Option<String> {
     const FIELD: &[u8] = b"\x07versionS";
     let at = greeting.windows(FIELD.len()).position(|part| part == FIELD)? + FIELD.len();
@@ -108,7 +109,7 @@ fn version_in(greeting: &[u8]) -> Option<String> {
     String::from_utf8(text.to_vec()).ok()
 }
 
-/// Version, and what of durability is on: figures with and without are not comparable.
+/// Describes version and durability of Postgres: figures with and without are not comparable.
 async fn store_settings(url: &str) -> Result<String> {
     let mut connection = timeout(ANSWER_LIMIT, PgConnection::connect(url)).await??;
     let names = ["server_version", "fsync", "synchronous_commit", "full_page_writes"];
@@ -139,7 +140,7 @@ async fn store_settings(url: &str) -> Result<String> {
     ))
 }
 
-/// The kind of file system that a folder of this machine is on.
+/// Returns the kind of file system that a folder of this machine is on.
 fn file_system(mounts: &str, folder: &std::path::Path) -> Option<String> {
     if !folder.is_dir() {
         return None;

@@ -1,4 +1,4 @@
-//! An open-loop load generator with a verdict: what quhao does with jobs and what that costs,
+//! An open-loop load generator that checks promises: what quhao does with jobs and what that costs,
 //! beside a plain program and the broker's own ceiling, in the same run.
 
 use std::{
@@ -16,44 +16,44 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::{
     figure::Measured,
     machine::Machine,
-    report::{Report, Trial},
+    report::{
+        bar::Bar,
+        json, plots, promises,
+        summary::{Report, Trial},
+        table,
+    },
     trial::{
-        Bench, backlog::Backlog, embedded::Embedded, rate::Rate, saturate::Saturate, scale::Scale,
-        tell, waiters::Waiters,
+        Bench, backlog::Backlog, embedded::Embedded, log, rate::Rate, saturate::Saturate,
+        scale::Scale, waiters::Waiters,
     },
 };
 
 mod baseline;
 mod ceiling;
-mod connection;
 mod figure;
 mod http;
 mod latencies;
 mod load;
 mod machine;
-mod plots;
 mod processes;
 mod report;
-mod request;
 mod rows;
 mod subject;
-mod svg;
 mod trial;
 mod upstream;
-mod verdict;
 mod watch;
 
 /// Measures quhao, a plain program that does the same, and the broker's own ceiling.
 #[derive(Debug, Parser)]
 #[command(name = "quhao-bench", version, arg_required_else_help = true)]
 #[command(after_help = "Run it by `bench/run`, which builds what is measured and starts the \
-    servers.\n\nExit codes: 0 done, whatever the verdict; 1 a promise is broken (with --enforce), \
+    servers.\n\nExit codes: 0 done, whether promises are kept or not; 1 a promise is broken (with --enforce), \
     or it could not be measured; 2 wrong usage.")]
 struct Cli {
-    /// Rounds of each trial; medians are told
+    /// Rounds of each trial; medians are shown
     #[arg(long, global = true, default_value_t = 1, value_name = "N")]
     rounds: usize,
-    /// Tell everything as JSON, instead of the table, or with a FILE beside it
+    /// Print everything as JSON instead of the table, or also write it to FILE
     #[arg(long, global = true, value_name = "FILE", num_args = 0..=1, require_equals = true,
         default_missing_value = "-")]
     json: Option<PathBuf>,
@@ -75,20 +75,20 @@ struct Cli {
 
 #[derive(Debug, Clone, Subcommand)]
 enum Command {
-    /// As many jobs as go through, from a closed loop
+    /// Highest throughput, from a closed loop
     Saturate(Saturate),
     /// A steady rate of jobs, from an open loop
     Rate(Rate),
-    /// More workers at a platform that takes its time
+    /// More workers at a slow platform
     Scale(Scale),
-    /// Jobs that wait before anybody works on them
+    /// Jobs that wait before a worker starts
     Backlog(Backlog),
     /// Requests that wait for their results at one producer
     Waiters(Waiters),
     /// One process on an SQLite file
     Embedded(Embedded),
-    /// All of them, each with its defaults; those who wait at 1,000 jobs a second. The
-    /// backlog has one round
+    /// All of them, each with its defaults; `rate` waits for results at 1,000 jobs a
+    /// second. The backlog has one round
     All {
         /// Jobs of the backlog
         #[arg(long, default_value_t = 1_000_000)]
@@ -109,13 +109,13 @@ fn main() -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
-            tell(&format!("{error:#}"));
+            log(&format!("{error:#}"));
             ExitCode::FAILURE
         }
     }
 }
 
-/// Measures, tells, and says whether that is good enough.
+/// Measures, prints the report, and returns whether the run passes.
 fn measure(cli: &Cli) -> Result<bool> {
     // Every client is a descriptor. What is not allowed shows when it is needed.
     drop(rlimit::increase_nofile_limit(u64::MAX));
@@ -132,23 +132,23 @@ fn measure(cli: &Cli) -> Result<bool> {
     });
     runtime.shutdown_timeout(Duration::from_secs(5));
     let report = report?;
-    let bars = verdict::bars(&report);
-    let json = || serde_json::to_string_pretty(&report::json::value(&report, &bars));
+    let bars = promises::bars(&report);
+    let as_json = || serde_json::to_string_pretty(&json::value(&report, &bars));
     let out = BufWriter::new(io::stdout());
     match &cli.json {
-        Some(path) if path.as_os_str() == "-" => print(out, |out| writeln!(out, "{}", json()?))?,
+        Some(path) if path.as_os_str() == "-" => print(out, |out| writeln!(out, "{}", as_json()?))?,
         path => {
-            print(out, |out| report::table::write(out, &report, &bars))?;
+            print(out, |out| table::write(out, &report, &bars))?;
             if let Some(path) = path {
-                fs::write(path, json()? + "\n").with_context(|| path.display().to_string())?;
+                fs::write(path, as_json()? + "\n").with_context(|| path.display().to_string())?;
             }
         }
     }
     if let Some(folder) = &cli.svg {
         let plots = plots::write(folder, &report).with_context(|| folder.display().to_string())?;
-        tell(&format!("plots in {}: {}", folder.display(), plots.join(", ")));
+        log(&format!("plots in {}: {}", folder.display(), plots.join(", ")));
     }
-    Ok(!cli.enforce || bars.iter().all(verdict::Bar::passed))
+    Ok(!cli.enforce || bars.iter().all(Bar::passed))
 }
 
 fn print<W: Write>(mut out: W, write: impl FnOnce(&mut W) -> io::Result<()>) -> Result<()> {
@@ -166,7 +166,7 @@ async fn run(cli: &Cli) -> Result<Report> {
         let mut trial = Trial::new(name, setting);
         let rounds = if matches!(command, Command::Backlog(_)) { 1 } else { cli.rounds.max(1) };
         for round in 1..=rounds {
-            tell(&format!("{name}, round {round} of {rounds}"));
+            log(&format!("{name}, round {round} of {rounds}"));
             trial.add(command.round(&bench).await.with_context(|| name.to_owned())?);
         }
         report.trials.push(trial);
@@ -174,7 +174,7 @@ async fn run(cli: &Cli) -> Result<Report> {
     Ok(report)
 }
 
-/// What `all` is made of, with each one's defaults; anything else is itself.
+/// Expands `all` to every trial with its defaults; any other command is itself.
 fn commands(command: &Command) -> Vec<Command> {
     let Command::All { backlog_jobs } = command else { return vec![command.clone()] };
     let backlog_jobs = backlog_jobs.to_string();

@@ -31,7 +31,7 @@ impl Role {
         }
     }
 
-    /// What the program of a server is called, to be sure that its port is not a proxy's.
+    /// Returns the name of a server's program, to be sure that its port is not a proxy's.
     fn program(self) -> Option<&'static str> {
         match self {
             Self::Broker => Some("beam"),
@@ -53,21 +53,21 @@ impl Watched {
         Self { role, pid }
     }
 
-    /// This process.
+    /// Returns this process.
     pub(crate) fn ourselves() -> Self {
         Self::new(Role::Bench, std::process::id())
     }
 
-    /// The server of this role that listens on this port of this machine, if it can be
-    /// seen: not in a container, and not through a proxy.
+    /// Finds the server of this role that listens on this port of this machine; `None` if it
+    /// cannot be seen: in a container, or through a proxy.
     pub(crate) fn listening(role: Role, port: u16) -> Option<Self> {
         let pid = listener(port)?;
         let name = fs::read_to_string(format!("/proc/{pid}/comm")).ok()?;
         name.starts_with(role.program()?).then_some(Self { role, pid })
     }
 
-    /// The processor time that it has used; Postgres' processes are counted together, also
-    /// those that have ended.
+    /// Returns the processor time that it has used. Postgres' processes are counted together,
+    /// those that have ended too.
     pub(crate) fn cpu_time(self) -> Option<Duration> {
         let own = Stat::of(self.pid)?;
         let ticks = match self.role {
@@ -77,12 +77,12 @@ impl Watched {
         Some(Duration::from_millis(ticks * 1000 / ticks_per_second()))
     }
 
-    /// The most memory that it has held, in bytes.
+    /// Returns the most memory that it has held, in bytes.
     pub(crate) fn peak_bytes(self) -> Option<u64> {
         memory(self.pid, "VmHWM:")
     }
 
-    /// The memory that it holds, in bytes.
+    /// Returns the memory that it holds, in bytes.
     pub(crate) fn resident_bytes(self) -> Option<u64> {
         memory(self.pid, "VmRSS:")
     }
@@ -114,7 +114,7 @@ impl Stat {
     }
 }
 
-/// The ticks of all processes below one.
+/// Returns the ticks of all processes below one.
 fn ticks_below(root: u32) -> u64 {
     let stats: HashMap<u32, Stat> = pids().filter_map(|pid| Some((pid, Stat::of(pid)?))).collect();
     let below = |pid: &u32| {
@@ -150,7 +150,7 @@ fn ticks_per_second() -> u64 {
     })
 }
 
-/// The process that listens on this port.
+/// Finds the process that listens on this port.
 fn listener(port: u16) -> Option<u32> {
     let inodes: Vec<String> = ["/proc/net/tcp", "/proc/net/tcp6"]
         .iter()
@@ -165,7 +165,7 @@ fn listener(port: u16) -> Option<u32> {
     })
 }
 
-/// The inodes of the sockets that listen on this port, in a table like `/proc/net/tcp`.
+/// Finds the inodes of the sockets that listen on this port, in a table like `/proc/net/tcp`.
 fn listening_inodes(table: &str, port: u16) -> Vec<u64> {
     const LISTENING: &str = "0A";
     let of_line = |line: &str| {

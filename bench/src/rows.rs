@@ -36,18 +36,18 @@ pub(crate) enum Rows {
 }
 
 impl Rows {
-    /// Those of quhao in Postgres.
+    /// Opens quhao's rows in Postgres.
     pub(crate) async fn of_quhao(database: &Database) -> Result<Self> {
         Self::of_postgres(database, OF_QUHAO).await
     }
 
-    /// Those of the baseline, whose table is made.
+    /// Creates the baseline's table and opens it.
     pub(crate) async fn of_baseline(database: &Database) -> Result<Self> {
         database.connect().await.execute(TABLE).await?;
         Self::of_postgres(database, OF_BASELINE).await
     }
 
-    /// Those of quhao in an SQLite file.
+    /// Opens quhao's rows in an SQLite file.
     pub(crate) async fn of_file(path: &Path) -> Result<Self> {
         let options = SqliteConnectOptions::new()
             .filename(path)
@@ -65,7 +65,7 @@ impl Rows {
         Ok(Self::Postgres(connection, count))
     }
 
-    /// What there is now.
+    /// Counts the rows that are there now.
     pub(crate) async fn ended(&mut self) -> Result<Ended> {
         let counting = async {
             match self {

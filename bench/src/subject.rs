@@ -20,8 +20,8 @@ use tokio::time::sleep;
 use crate::{
     baseline::pair::{Inserts, Pair},
     load::Target,
+    load::request::{Requests, Wishes},
     processes::{Role, Watched},
-    request::{Requests, Wishes},
     rows::{Ended, Rows},
     upstream::Upstream,
 };
@@ -47,7 +47,7 @@ pub(crate) struct Tuning {
 }
 
 impl Tuning {
-    /// The defaults with so many workers.
+    /// Returns the defaults with so many workers.
     pub(crate) fn workers(workers: usize) -> Self {
         Self { workers, ..Self::default() }
     }
@@ -87,7 +87,7 @@ enum Running {
 }
 
 impl Subject {
-    /// quhao with RabbitMQ and Postgres.
+    /// Starts quhao in distributed mode, tuned so.
     pub(crate) async fn quhao(tuning: Tuning, upstream: Upstream) -> Result<Self> {
         let options = WorldOptions {
             workers: tuning.workers,
@@ -102,7 +102,7 @@ impl Subject {
         Self::of_world("quhao", world, rows, upstream)
     }
 
-    /// quhao in one process, on an SQLite file.
+    /// Starts quhao in embedded mode.
     pub(crate) async fn embedded(upstream: Upstream) -> Result<Self> {
         let options =
             WorldOptions { config: Tuning::default().config(&upstream), ..WorldOptions::default() };
@@ -118,7 +118,7 @@ impl Subject {
         Ok(Self { name, address, api_key, rows, running, upstream })
     }
 
-    /// The plain program.
+    /// Starts the plain program.
     pub(crate) async fn baseline(inserts: Inserts, upstream: Upstream) -> Result<Self> {
         let database = Database::migrated().await;
         let rows = Rows::of_baseline(&database).await?;
@@ -128,7 +128,7 @@ impl Subject {
         Ok(Self { name, address, api_key, rows, running, upstream })
     }
 
-    /// The processes that belong to it, servers aside.
+    /// Returns its own processes, without the servers.
     pub(crate) fn processes(&self) -> Vec<Watched> {
         match &self.running {
             Running::Baseline(pair) => pair.processes(),
@@ -144,12 +144,12 @@ impl Subject {
         }
     }
 
-    /// Whether it uses the servers.
+    /// Returns whether it uses the servers.
     pub(crate) fn is_distributed(&self) -> bool {
         !matches!(&self.running, Running::Quhao(world) if world.mode == Mode::Embedded)
     }
 
-    /// What all its processes tell of themselves; the baseline tells nothing.
+    /// Returns the metrics of all its processes, added up; the baseline has none.
     pub(crate) async fn metrics(&self) -> Option<Metrics> {
         let Running::Quhao(world) = &self.running else { return None };
         let mut pages = vec![world.producers[0].metrics.clone()];
@@ -165,7 +165,7 @@ impl Subject {
         Some(all)
     }
 
-    /// quhao's processes.
+    /// Returns quhao's processes.
     pub(crate) fn world(&mut self) -> Result<&mut World> {
         match &mut self.running {
             Running::Quhao(world) => Ok(world),
@@ -173,18 +173,18 @@ impl Subject {
         }
     }
 
-    /// Where jobs go, from so many connections.
+    /// Returns where jobs go, over so many connections.
     pub(crate) fn target(&self, wishes: Wishes, connections: usize) -> Result<Target> {
         let requests = Requests::new(&self.api_key, self.upstream.session_key(), wishes)?;
         Ok(Target { address: self.address, requests: Arc::new(requests), first: 0, connections })
     }
 
-    /// How its jobs have ended so far.
+    /// Counts how its jobs have ended so far.
     pub(crate) async fn ended(&mut self) -> Result<Ended> {
         self.rows.ended().await
     }
 
-    /// How its jobs have ended, once so many have, or once the last of those that were
+    /// Counts how its jobs have ended, once `jobs` have, or once the last of those that were
     /// submitted before this is past its `deadline`: what expires in the queue leaves no row.
     pub(crate) async fn settled(&mut self, jobs: u64, deadline: Duration) -> Result<Ended> {
         let started = Instant::now();

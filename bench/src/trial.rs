@@ -1,5 +1,5 @@
-//! What can be tried. Each trial is a number of rounds; each round starts all it measures
-//! anew, one after another, so that nothing of one is left to the next.
+//! The trials. Each is a number of rounds; each round starts all that it measures anew, one
+//! after another, so that nothing of one affects the next.
 
 use std::{
     io::{Write, stderr},
@@ -11,8 +11,8 @@ use anyhow::Result;
 use crate::{
     ceiling,
     figure::Measured,
+    load::request::{Requests, Wishes},
     machine::Machine,
-    request::{Requests, Wishes},
 };
 
 pub(crate) mod backlog;
@@ -22,7 +22,7 @@ pub(crate) mod saturate;
 pub(crate) mod scale;
 pub(crate) mod waiters;
 
-/// What all trials need.
+/// The environment of all trials.
 #[derive(Debug)]
 pub(crate) struct Bench {
     pub(crate) machine: Machine,
@@ -31,23 +31,23 @@ pub(crate) struct Bench {
 }
 
 impl Bench {
-    /// The broker's own ceiling, to begin a round with.
+    /// Measures the broker's own ceiling, to begin a round with.
     async fn ceiling(&self) -> Result<Option<Measured>> {
         let Some(messages) = self.ceiling_messages else { return Ok(None) };
-        tell("  the broker's ceiling");
-        // Any job's bytes: a key that nobody uses.
+        log("  the broker's ceiling");
+        // Bytes like a job's; the key belongs to no client.
         let requests = Requests::new("none", "AAAAAAAAAAAAAAAAAAAAAA==", Wishes::default())?;
         ceiling::measure(&self.machine, requests.sample_body(), messages).await.map(Some)
     }
 }
 
-/// Tells whoever waits what is being done.
-pub(crate) fn tell(words: &str) {
-    // Nobody may be there to read it.
-    drop(writeln!(stderr(), "bench: {words}"));
+/// Logs what is being done.
+pub(crate) fn log(message: &str) {
+    // Standard error may be closed.
+    drop(writeln!(stderr(), "bench: {message}"));
 }
 
-/// A time that was given in milliseconds.
+/// Returns a time that was given in milliseconds.
 pub(crate) fn millis(milliseconds: u64) -> Duration {
     Duration::from_millis(milliseconds)
 }

@@ -62,23 +62,23 @@ impl Upstream {
         Ok(Self { address, shared, _listening: listening })
     }
 
-    /// For `platforms.wechat.base_url`.
+    /// Returns the address for `platforms.wechat.base_url`.
     pub(crate) fn base_url(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    /// The key of every session that it gives.
+    /// Returns the key of every session that it gives.
     pub(crate) fn session_key(&self) -> &str {
         &self.shared.session_key
     }
 
-    /// Codes that were exchanged so far.
+    /// Returns how many codes were exchanged so far.
     pub(crate) fn exchanges(&self) -> u64 {
         self.shared.exchanges.load(Ordering::Relaxed)
     }
 
-    /// How long its answers took since this was asked last, from the end of the request to
-    /// the start of the answer. Nothing where they come at once.
+    /// Takes the times of its answers since this was called last, from the end of the request to
+    /// the start of the answer. Empty where answers come at once.
     pub(crate) fn take_times(&self) -> Latencies {
         let mut took = self.shared.took.lock().unwrap_or_else(PoisonError::into_inner);
         std::mem::take(&mut took)
@@ -134,7 +134,7 @@ async fn serve(mut stream: TcpStream, shared: Arc<Shared>) {
     }
 }
 
-/// The documented answer; the openid is made of the code, so that each is another guest.
+/// Writes the documented answer; the openid is made of the code, so that each is another person.
 fn write_answer(request: &[u8], session_key: &str, answer: &mut Vec<u8>) {
     answer.clear();
     let code = request

@@ -21,7 +21,7 @@ pub(crate) struct Watch {
 }
 
 impl Watch {
-    /// From now on.
+    /// Begins a stretch now.
     pub(crate) async fn begin(subject: &Subject, machine: &Machine) -> Self {
         let servers = if subject.is_distributed() { machine.servers.clone() } else { Vec::new() };
         let metrics = subject.metrics().await;
@@ -30,8 +30,8 @@ impl Watch {
         Self { before, servers, metrics }
     }
 
-    /// Until now: what each of `jobs` jobs cost. A process that was started meanwhile counts
-    /// from its start.
+    /// Ends the stretch and records what each of `jobs` jobs cost. A process that was started
+    /// meanwhile counts from its start.
     pub(crate) async fn end(self, subject: &Subject, jobs: u64, measured: &mut Measured) {
         let had_used = |now: Watched| {
             let found = self.before.iter().find(|(one, _)| *one == now);
@@ -74,8 +74,8 @@ fn put_cpu(measured: &mut Measured, used: &[(Role, Option<Duration>)], jobs: u64
     measured.put_some("cpu producer + worker", Unit::MicrosecondsPerJob, both);
 }
 
-/// The most that any process of a role of the subject's own has held. Those of servers and
-/// of the load say nothing about this stretch.
+/// Records the most memory that any process of a role of the subject's own has held. Those of
+/// servers and of the load say nothing about this stretch.
 fn put_memory(measured: &mut Measured, processes: impl Iterator<Item = Watched>) {
     let own = [Role::Producer, Role::Worker, Role::Embedded];
     let peaks: Vec<(Role, Option<u64>)> =

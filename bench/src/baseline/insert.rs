@@ -6,31 +6,31 @@ use anyhow::{Context, Result};
 use sqlx::{PgPool, postgres::PgPoolOptions};
 use tokio::sync::{mpsc, oneshot};
 
-use super::{DATABASE_URL, variable};
+use super::process::{DATABASE_URL, variable};
 
-/// What most programs are content with.
+/// The size of most programs' pools.
 const CONNECTIONS_MAX: u32 = 16;
 const ACQUIRE_LIMIT: Duration = Duration::from_secs(30);
 
 /// Rows of one statement at most, as quhao's worker has them.
 const BATCH_MAX: usize = 200;
 
-/// A result.
-pub(super) struct Done {
+/// The row of a result.
+pub(super) struct ResultRow {
     pub(super) id: String,
     pub(super) app: String,
     pub(super) openid: String,
     pub(super) phone: String,
 }
 
-/// Who waits for a row, and for what.
-type Waiting = (Done, oneshot::Sender<bool>);
+/// A row, and the channel to the task that waits for its commit.
+type Waiting = (ResultRow, oneshot::Sender<bool>);
 
-/// How rows are inserted. Either way a row is committed when the call returns.
+/// The way in which rows are inserted. Either way a row is committed when the call returns.
 pub(super) enum Insert {
     /// Each by a statement of its own.
     Single(PgPool),
-    /// By the one task that inserts what has come while it inserted the last.
+    /// By one task that inserts all that came while it inserted the last batch.
     Batched(mpsc::Sender<Waiting>),
 }
 
@@ -46,23 +46,23 @@ impl Insert {
             return Ok(Self::Single(pool));
         }
         let (rows, waiting) = mpsc::channel(BATCH_MAX * 4);
-        tokio::spawn(insert_what_waits(pool, waiting));
+        tokio::spawn(insert_batches(pool, waiting));
         Ok(Self::Batched(rows))
     }
 
-    /// Inserts a row; it is there for good when this returns.
-    pub(super) async fn row(&self, done: Done) -> Result<()> {
+    /// Inserts a row; it is committed when this returns.
+    pub(super) async fn row(&self, row: ResultRow) -> Result<()> {
         match self {
             Self::Single(pool) => {
                 let query = sqlx::query(
                     "insert into baseline_results (id, app, openid, phone) values ($1, $2, $3, $4)",
                 );
-                let query = query.bind(done.id).bind(done.app).bind(done.openid).bind(done.phone);
+                let query = query.bind(row.id).bind(row.app).bind(row.openid).bind(row.phone);
                 query.execute(pool).await?;
             }
             Self::Batched(rows) => {
-                let (told, inserted) = oneshot::channel();
-                rows.send((done, told)).await.ok().context("the writer has ended")?;
+                let (sender, inserted) = oneshot::channel();
+                rows.send((row, sender)).await.ok().context("the writer has ended")?;
                 anyhow::ensure!(inserted.await?, "a batch could not be inserted");
             }
         }
@@ -70,19 +70,19 @@ impl Insert {
     }
 }
 
-async fn insert_what_waits(pool: PgPool, mut waiting: mpsc::Receiver<Waiting>) {
+async fn insert_batches(pool: PgPool, mut waiting: mpsc::Receiver<Waiting>) {
     let mut batch = Vec::with_capacity(BATCH_MAX);
     while waiting.recv_many(&mut batch, BATCH_MAX).await > 0 {
-        let (rows, told): (Vec<Done>, Vec<_>) = batch.drain(..).unzip();
+        let (rows, senders): (Vec<ResultRow>, Vec<_>) = batch.drain(..).unzip();
         let inserted = insert_all(&pool, rows).await.is_ok();
-        for told in told {
-            // Who has gone does not need to know.
-            let _ = told.send(inserted);
+        for sender in senders {
+            // A task that has ended needs no answer.
+            let _ = sender.send(inserted);
         }
     }
 }
 
-async fn insert_all(pool: &PgPool, rows: Vec<Done>) -> Result<()> {
+async fn insert_all(pool: &PgPool, rows: Vec<ResultRow>) -> Result<()> {
     let (mut ids, mut apps, mut openids, mut phones) = (vec![], vec![], vec![], vec![]);
     for row in rows {
         ids.push(row.id);

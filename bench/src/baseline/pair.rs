@@ -10,16 +10,16 @@ use tokio::{
     time::timeout,
 };
 
-use super::{AMQP_URL, DATABASE_URL, PLATFORM_URL, QUEUE, READY};
+use super::process::{AMQP_URL, DATABASE_URL, PLATFORM_URL, QUEUE, READY};
 use crate::{
     processes::{Role, Watched},
     upstream::Upstream,
 };
 
-/// Longest that a process may take to say that it runs.
+/// Longest that a process may take to start.
 const START_LIMIT: Duration = Duration::from_secs(30);
 
-/// How rows get into the store.
+/// The way in which the baseline inserts rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Inserts {
     /// A statement and a commit for each.
@@ -29,7 +29,7 @@ pub(crate) enum Inserts {
 }
 
 impl Inserts {
-    /// What the baseline is called in reports.
+    /// Returns the name of the baseline in reports.
     pub(crate) fn subject(self) -> &'static str {
         match self {
             Self::Single => "baseline",
@@ -67,7 +67,7 @@ impl Pair {
             Inserts::Batched => &["worker", "--batched"],
         };
         let (worker, _) = start(worker, &variables).await?;
-        let address = address.parse().context("the producer tells its address")?;
+        let address = address.parse().context("the producer prints its address")?;
         Ok(Self { address, producer, worker, _queue: queue, _database: database })
     }
 
@@ -77,7 +77,7 @@ impl Pair {
     }
 }
 
-/// Starts this very program as a process of the baseline; what it says once it runs.
+/// Starts a baseline process, which is this very program, and returns its ready line.
 async fn start(words: &[&str], variables: &[(&str, String)]) -> Result<(Child, String)> {
     let mut child = Command::new(env::current_exe()?)
         .arg("baseline")
@@ -91,6 +91,6 @@ async fn start(words: &[&str], variables: &[(&str, String)]) -> Result<(Child, S
     let out = child.stdout.take().context("its output is a pipe")?;
     let mut line = String::new();
     timeout(START_LIMIT, BufReader::new(out).read_line(&mut line)).await??;
-    let said = line.trim().strip_prefix(READY).context("a process of the baseline has ended")?;
-    Ok((child, said.trim().to_owned()))
+    let ready = line.trim().strip_prefix(READY).context("a process of the baseline has ended")?;
+    Ok((child, ready.trim().to_owned()))
 }

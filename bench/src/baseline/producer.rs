@@ -16,7 +16,7 @@ use lapin::{
 use serde_json::json;
 use tokio::net::TcpListener;
 
-use super::{Job, QUEUE, connect, ready, variable};
+use super::process::{Job, QUEUE, connect, ready, variable};
 use crate::ceiling::declare;
 
 #[derive(Clone)]

@@ -13,14 +13,13 @@ use reqwest::Client;
 use serde::Deserialize;
 
 use super::{
-    Job, PLATFORM_URL, QUEUE, connect,
     decrypt::phone_in,
-    insert::{Done, Insert},
-    ready, variable,
+    insert::{Insert, ResultRow},
+    process::{Job, PLATFORM_URL, QUEUE, connect, ready, variable},
 };
 use crate::ceiling::declare;
 
-/// As many as quhao's worker works on at once.
+/// As many as quhao's worker runs at once.
 const PREFETCH: u16 = 256;
 
 struct Shared {
@@ -55,28 +54,28 @@ pub(super) async fn run(batched: bool) -> Result<()> {
     let mut deliveries = consuming.await?;
     ready("")?;
     while let Some(delivery) = deliveries.next().await {
-        tokio::spawn(attend(Arc::clone(&shared), delivery?));
+        tokio::spawn(handle(Arc::clone(&shared), delivery?));
     }
     anyhow::bail!("the broker ended the subscription")
 }
 
-async fn attend(shared: Arc<Shared>, delivery: Delivery) {
+async fn handle(shared: Arc<Shared>, delivery: Delivery) {
     let settled = match work(&shared, &delivery.data).await {
         Ok(()) => delivery.ack(BasicAckOptions { multiple: false }).await,
         Err(error) => {
-            // Whoever runs the bench sees that it is no measurement.
-            tell(&error);
+            // So that whoever runs the bench sees that the figures do not count.
+            log_error(&error);
             delivery.nack(BasicNackOptions { multiple: false, requeue: false }).await
         }
     };
     if let Err(error) = settled {
-        tell(&error.into());
+        log_error(&error.into());
     }
 }
 
-fn tell(error: &anyhow::Error) {
+fn log_error(error: &anyhow::Error) {
     use std::io::{Write, stderr};
-    // Nobody may be there to read it.
+    // Standard error may be closed.
     drop(writeln!(stderr(), "baseline worker: {error:#}"));
 }
 
@@ -92,5 +91,8 @@ async fn work(shared: &Shared, message: &[u8]) -> Result<()> {
     let session: Session = serde_json::from_slice(&answer.bytes().await?)?;
     let phone = phone_in(&job.encrypted_data, &job.iv, &session.session_key)
         .context("the payload cannot be decrypted")?;
-    shared.insert.row(Done { id: job.id, app: job.app_id, openid: session.openid, phone }).await
+    shared
+        .insert
+        .row(ResultRow { id: job.id, app: job.app_id, openid: session.openid, phone })
+        .await
 }

@@ -15,7 +15,7 @@ use super::{
     Target,
     tally::{Arrival, Book, Tally},
 };
-use crate::connection::Connection;
+use crate::load::connection::Connection;
 
 /// After a job was not taken: a refused client that asks again at once measures refusals.
 const PAUSE: Duration = Duration::from_millis(10);

@@ -16,7 +16,7 @@ use super::{
     Target,
     tally::{Arrival, Book, Tally},
 };
-use crate::connection::Connection;
+use crate::load::connection::Connection;
 
 /// A job that could not be sent for so long, since all connections were busy, is not sent
 /// any more: this bounds what waits for a connection.
@@ -37,20 +37,20 @@ pub(crate) struct Schedule {
 }
 
 impl Schedule {
-    /// So many jobs a second, for so long.
+    /// Creates a schedule of `jobs_per_second`, for `time`.
     pub(crate) fn new(jobs_per_second: u32, time: Duration, deadline: Duration) -> Self {
         let gap = Duration::from_secs(1) / jobs_per_second.max(1);
         let jobs = time.as_nanos() / gap.as_nanos().max(1);
         Self { gap, jobs: u64::try_from(jobs).unwrap_or(u64::MAX), deadline }
     }
 
-    /// When arrival `number` is due, from the start.
+    /// Returns when arrival `number` is due, from the start.
     fn due(self, number: u64) -> Duration {
         let nanos = u64::try_from(self.gap.as_nanos()).unwrap_or(u64::MAX);
         Duration::from_nanos(nanos.saturating_mul(number))
     }
 
-    /// How many have arrived so long after the start.
+    /// Returns how many have arrived so long after the start.
     fn arrived(self, after: Duration) -> u64 {
         let arrived = after.as_nanos() / self.gap.as_nanos().max(1) + 1;
         u64::try_from(arrived).unwrap_or(u64::MAX).min(self.jobs)
@@ -62,7 +62,7 @@ pub(crate) async fn send(target: &Target, schedule: Schedule) -> Result<Tally> {
     send_from(target.connected_clients().await?, target, schedule).await
 }
 
-/// The same by clients that connect with their first job.
+/// Lets jobs arrive like [`send`], by clients that connect with their first job.
 pub(crate) async fn send_connecting(target: &Target, schedule: Schedule) -> Result<Tally> {
     send_from(target.clients(), target, schedule).await
 }

@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{connection::Reply, latencies::Latencies};
+use crate::{latencies::Latencies, load::connection::Reply};
 
 /// Counts and times of one load.
 #[derive(Debug, Clone)]
@@ -56,13 +56,13 @@ impl Tally {
         }
     }
 
-    /// Jobs that the queue took, whatever became of them.
+    /// Returns jobs that the queue took, whatever became of them.
     pub(crate) fn taken(&self) -> u64 {
         self.accepted + self.succeeded + self.failed
     }
 
-    /// What went otherwise than the field hopes, in words; empty if all went well.
-    pub(crate) fn trouble(&self) -> String {
+    /// Describes what did not succeed; empty if all went well.
+    pub(crate) fn problems(&self) -> String {
         let mut words = Vec::new();
         if self.not_in_time > 0 {
             words.push(format!("{} not sent in time", self.not_in_time));
@@ -94,17 +94,17 @@ pub(super) struct Book {
 }
 
 impl Book {
-    /// A new one; `deadline` is that of the jobs.
+    /// Creates a book for a load that started at `started`.
     pub(super) fn new(offered: u64, deadline: Duration, started: Instant) -> Self {
         Self { tally: Arc::new(Mutex::new(Tally::new(offered))), deadline, started }
     }
 
-    /// A job was not sent.
+    /// Counts a job that could not be sent in time.
     pub(super) fn missed(&self) {
         self.locked().not_in_time += 1;
     }
 
-    /// A job was sent, and this came of it.
+    /// Counts a job by its answer.
     pub(super) fn answered(&self, arrival: Arrival, answer: &io::Result<Reply>) {
         let (now, mut tally) = (Instant::now(), self.locked());
         let took = now.duration_since(arrival.due);
@@ -128,7 +128,7 @@ impl Book {
         }
     }
 
-    /// All of it.
+    /// Returns all counts and times.
     pub(super) fn close(self) -> Tally {
         self.locked().clone()
     }
@@ -160,15 +160,15 @@ mod tests {
         assert_eq!((tally.offered, tally.taken(), tally.not_in_time), (7, 3, 1));
         assert_eq!((tally.accepted, tally.succeeded, tally.failed), (1, 1, 1));
         assert_eq!((tally.submit.count(), tally.result.count()), (1, 1));
-        let told = tally.trouble();
+        let problems = tally.problems();
         for words in ["1 not sent in time", "1 failed", "1 answered 503", "1 unanswered: timed out"]
         {
-            assert!(told.contains(words), "{told}");
+            assert!(problems.contains(words), "{problems}");
         }
     }
 
     #[test]
-    fn a_result_after_the_deadline_is_not_in_time_and_counts_from_the_arrival() {
+    fn result_latency_counts_from_the_due_arrival() {
         let now = Instant::now();
         let Some(due) = now.checked_sub(Duration::from_secs(2)) else { return };
         let book = Book::new(1, Duration::from_secs(1), due);

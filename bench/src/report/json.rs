@@ -2,14 +2,17 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Report, Subject, Summary, Trial};
-use crate::{figure::median, latencies::Latencies, verdict::Bar};
+use super::{
+    bar::Bar,
+    summary::{Report, Subject, Summary, Trial},
+};
+use crate::{figure::median, latencies::Latencies};
 
-/// Shares of a distribution that are told: enough to draw it.
+/// Shares of a distribution that are listed: enough to draw it.
 const SHARES: [f64; 12] =
     [0.0, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 0.995, 0.999, 0.9995, 0.9999, 1.0];
 
-/// Everything.
+/// Returns the whole report as JSON.
 pub(crate) fn value(report: &Report, bars: &[Bar]) -> Value {
     let machine: Map<String, Value> =
         report.machine.lines().into_iter().map(|(name, value)| (name, value.into())).collect();
@@ -72,10 +75,10 @@ fn bar(bar: &Bar) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::tests::report;
+    use crate::report::summary::tests::report;
 
     #[test]
-    fn every_round_is_told() {
+    fn every_round_is_listed() {
         let value = value(&report(), &[]);
         let figure = &value["trials"][0]["subjects"][0]["figures"][0];
         assert_eq!(figure["name"], "end to end");

@@ -2,10 +2,13 @@
 
 use std::io::{self, Write};
 
-use super::{Report, Subject, Summary, Trial};
-use crate::{figure::median, verdict::Bar};
+use super::{
+    bar::Bar,
+    summary::{Report, Subject, Summary, Trial},
+};
+use crate::figure::median;
 
-/// Writes everything, the verdict last.
+/// Writes everything, the promises last.
 pub(crate) fn write(out: &mut impl Write, report: &Report, bars: &[Bar]) -> io::Result<()> {
     for (name, value) in report.machine.lines() {
         writeln!(out, "{name:<18}{value}")?;
@@ -14,10 +17,10 @@ pub(crate) fn write(out: &mut impl Write, report: &Report, bars: &[Bar]) -> io::
         write_trial(out, trial)?;
     }
     if !bars.is_empty() {
-        writeln!(out, "\nverdict")?;
+        writeln!(out, "\npromises")?;
     }
     for bar in bars {
-        writeln!(out, "  {:<6}{}", bar.verdict(), bar.words())?;
+        writeln!(out, "  {:<6}{}", bar.result(), bar.line())?;
     }
     Ok(())
 }
@@ -61,13 +64,13 @@ fn line(figure: &Summary) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{report::tests::report, verdict};
+    use crate::report::{promises, summary::tests::report};
 
     #[test]
     fn a_table_has_median_range_and_ratio() {
         let report = report();
         let mut text = Vec::new();
-        write(&mut text, &report, &verdict::bars(&report)).unwrap();
+        write(&mut text, &report, &promises::bars(&report)).unwrap();
         let text = String::from_utf8(text).unwrap();
         let line = text.lines().find(|line| line.contains("end to end")).unwrap();
         let words: Vec<&str> = line.split_whitespace().collect();

@@ -12,12 +12,12 @@ use clap::Args;
 use quhao_tests::config::Backing;
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::{Bench, millis, tell};
+use super::{Bench, log, millis};
 use crate::{
     figure::{Measured, Series, Unit, float},
     load::closed,
+    load::request::Wishes,
     processes::{Role, Watched},
-    request::Wishes,
     subject::{Subject, Tuning},
     upstream::Upstream,
     watch::{Watch, mebibytes},
@@ -65,7 +65,7 @@ impl Backlog {
 
     pub(crate) async fn round(&self, bench: &Bench) -> Result<Vec<Measured>> {
         let ceiling = bench.ceiling().await?;
-        tell("  quhao");
+        log("  quhao");
         let tuning = Tuning {
             length_max: Some(self.jobs.saturating_mul(2).clamp(1000, 100_000_000)),
             ..Tuning::workers(0)
@@ -87,8 +87,8 @@ impl Backlog {
             Unit::JobsPerSecond,
             float(tally.taken()) / tally.took.as_secs_f64(),
         );
-        measured.note(tally.trouble());
-        tell(&format!("  {} jobs wait", tally.taken()));
+        measured.note(tally.problems());
+        log(&format!("  {} jobs wait", tally.taken()));
 
         subject.world()?.add_worker().await;
         let watch = Watch::begin(&subject, &bench.machine).await;
@@ -150,7 +150,7 @@ impl Looks {
         }
     }
 
-    /// How many messages wait now; one may carry several jobs.
+    /// Samples everything, and returns how many messages wait now; one may carry several jobs.
     async fn look(&mut self, subject: &mut Subject, began: Instant) -> Result<u64> {
         let Backing::Servers { prefix, .. } = &subject.world()?.backing else {
             anyhow::bail!("only a broker can be asked")

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use clap::Args;
 
-use super::{Bench, millis, saturate::Saturate, tell};
+use super::{Bench, log, millis, saturate::Saturate};
 use crate::{figure::Measured, subject::Subject, upstream::Upstream};
 
 #[derive(Debug, Clone, Args)]
@@ -26,7 +26,7 @@ impl Embedded {
     }
 
     pub(crate) async fn round(&self, bench: &Bench) -> Result<Vec<Measured>> {
-        tell("  quhao, embedded");
+        log("  quhao, embedded");
         let subject = Subject::embedded(Upstream::start(millis(0)).await?).await?;
         let saturate = Saturate {
             jobs: self.jobs,

@@ -5,15 +5,15 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 use clap::Args;
 
-use super::{Bench, millis, tell};
+use super::{Bench, log, millis};
 use crate::{
     figure::{Measured, Unit, float},
+    load::request::Wishes,
     load::{
         Target, closed,
         open::{self, Schedule},
         tally::Tally,
     },
-    request::Wishes,
     rows::Ended,
     subject::{Subject, Tuning},
     upstream::Upstream,
@@ -67,7 +67,7 @@ impl Rate {
 
     pub(crate) async fn round(&self, bench: &Bench) -> Result<Vec<Measured>> {
         let ceiling = bench.ceiling().await?;
-        tell("  quhao");
+        log("  quhao");
         let upstream = Upstream::start(millis(self.upstream_ms)).await?;
         let subject = Subject::quhao(Tuning::workers(self.workers), upstream).await?;
         let quhao = self.measure(bench, subject).await?;
@@ -81,7 +81,7 @@ impl Rate {
         };
         let target = subject.target(wishes, self.connections)?;
         let warm_up = closed::send(&target, self.warm_up).await?;
-        ensure!(warm_up.taken() == self.warm_up, "warming up: {}", warm_up.trouble());
+        ensure!(warm_up.taken() == self.warm_up, "warming up: {}", warm_up.problems());
         subject.done(self.warm_up).await?;
         drop(subject.upstream.take_times());
 
@@ -97,11 +97,11 @@ impl Rate {
         self.put(&mut measured, &tally, ended);
         measured.put_latencies("platform", &subject.upstream.take_times());
         watch.end(&subject, tally.taken(), &mut measured).await;
-        measured.note(tally.trouble());
+        measured.note(tally.problems());
         Ok(measured)
     }
 
-    /// How the jobs ended. Under overload some fail by their deadline, and those that the
+    /// Counts how the jobs ended. Under overload some fail by their deadline, and those that the
     /// queue lets go leave no row; their end is waited for all the same.
     async fn ended(&self, subject: &mut Subject, tally: &Tally) -> Result<Ended> {
         let jobs = self.warm_up + tally.taken();

@@ -5,12 +5,12 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, ensure};
 use clap::Args;
 
-use super::{Bench, millis, tell};
+use super::{Bench, log, millis};
 use crate::{
     baseline::pair::Inserts,
     figure::{Measured, Unit, float},
+    load::request::Wishes,
     load::{Target, closed},
-    request::Wishes,
     subject::{Subject, Tuning},
     upstream::Upstream,
     watch::Watch,
@@ -50,7 +50,7 @@ impl Saturate {
     pub(crate) async fn round(&self, bench: &Bench) -> Result<Vec<Measured>> {
         let mut round: Vec<Measured> = bench.ceiling().await?.into_iter().collect();
         let upstream = || Upstream::start(millis(self.upstream_ms));
-        tell("  quhao");
+        log("  quhao");
         let quhao = Subject::quhao(Tuning::workers(1), upstream().await?).await?;
         round.insert(0, self.measure(bench, quhao).await?);
         let mut variants = Vec::new();
@@ -61,7 +61,7 @@ impl Saturate {
             variants.push(Inserts::Batched);
         }
         for inserts in variants {
-            tell(&format!("  {}", inserts.subject()));
+            log(&format!("  {}", inserts.subject()));
             let baseline = Subject::baseline(inserts, upstream().await?).await?;
             round.push(self.measure(bench, baseline).await?);
         }
@@ -73,7 +73,7 @@ impl Saturate {
         let mut measured = Measured::of(subject.name);
         let target = subject.target(Wishes::default(), self.connections)?;
         let warm_up = closed::send(&target, self.warm_up).await?;
-        ensure!(warm_up.taken() == self.warm_up, "warming up: {}", warm_up.trouble());
+        ensure!(warm_up.taken() == self.warm_up, "warming up: {}", warm_up.problems());
         subject.done(self.warm_up).await?;
         drop(subject.upstream.take_times());
 
@@ -89,7 +89,7 @@ impl Saturate {
         measured.put("end to end", Unit::JobsPerSecond, rate(tally.taken(), took));
         measured.put_latencies("submit", &tally.submit);
         watch.end(&subject, tally.taken(), &mut measured).await;
-        measured.note(tally.trouble());
+        measured.note(tally.problems());
         Ok(measured)
     }
 }

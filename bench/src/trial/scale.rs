@@ -4,7 +4,7 @@
 use anyhow::Result;
 use clap::Args;
 
-use super::{Bench, millis, saturate::Saturate, tell};
+use super::{Bench, log, millis, saturate::Saturate};
 use crate::{
     figure::{Measured, Unit, float},
     subject::{Subject, Tuning},
@@ -42,7 +42,7 @@ impl Scale {
     pub(crate) async fn round(&self, bench: &Bench) -> Result<Vec<Measured>> {
         let mut round = Vec::new();
         for &workers in &self.workers {
-            tell(&format!("  {workers} worker(s)"));
+            log(&format!("  {workers} worker(s)"));
             round.push(self.measure(bench, workers).await?);
         }
         round.extend(bench.ceiling().await?);

@@ -6,12 +6,12 @@ use anyhow::{Context, Result};
 use clap::Args;
 use tokio::time::sleep;
 
-use super::{Bench, millis, tell};
+use super::{Bench, log, millis};
 use crate::{
     figure::{Measured, Unit, float},
     load::open::{self, Schedule},
+    load::request::Wishes,
     processes::{Role, Watched},
-    request::Wishes,
     subject::{Subject, Tuning},
     upstream::Upstream,
     watch::Watch,
@@ -44,7 +44,7 @@ impl Waiters {
 
     pub(crate) async fn round(&self, bench: &Bench) -> Result<Vec<Measured>> {
         let ceiling = bench.ceiling().await?;
-        tell("  quhao");
+        log("  quhao");
         let tuning = Tuning { waiters: Some(self.count), ..Tuning::workers(0) };
         let subject = Subject::quhao(tuning, Upstream::start(millis(0)).await?).await?;
         let quhao = self.measure(bench, subject).await?;
@@ -97,7 +97,7 @@ impl Waiters {
         );
         measured.put_latencies("result", &tally.result);
         watch.end(&subject, count, &mut measured).await;
-        measured.note(tally.trouble());
+        measured.note(tally.problems());
         Ok(measured)
     }
 }

@@ -8,7 +8,7 @@ use serde_json::json;
 /// Guests whose ciphertext is made: their numbers repeat, their codes do not.
 const GUESTS: u32 = 256;
 
-/// What stands where a job's code goes: as long as one.
+/// The placeholder of a job's code, of the same length.
 const CODE_GAP: &str = "################################";
 
 /// Requests of jobs that differ in their code, ready to be sent but for that.
@@ -22,7 +22,7 @@ pub(crate) struct Requests {
     run: u64,
 }
 
-/// What is wanted besides the job.
+/// Optional parts of a submission.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Wishes {
     /// `Prefer: wait`, in seconds.
@@ -61,7 +61,7 @@ impl Requests {
         buffer[self.code_at + 16..][..16].copy_from_slice(&number);
     }
 
-    /// The body of one job, such as every message of the broker's ceiling has it.
+    /// Returns the body of one job, such as every message of the broker's ceiling has it.
     pub(crate) fn sample_body(&self) -> Vec<u8> {
         let mut request = Vec::new();
         self.write(0, &mut request);
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn wishes_are_told() {
+    fn wishes_are_in_the_request() {
         let (head, body) = sent(&requests(Wishes::default()), 0);
         assert!(!head.contains("prefer"));
         assert_eq!(body.get("deadline_seconds"), None);

@@ -2,15 +2,15 @@
 
 use std::{fs, io, path::Path};
 
-use crate::{
-    figure::Unit,
-    report::{Report, Subject, Trial},
+use super::{
+    summary::{Report, Subject, Trial},
     svg::{
+        axis::Spread,
         bars::{self, Bar},
         lines::{Line, Lines},
-        scale::Spread,
     },
 };
+use crate::figure::Unit;
 
 /// The figure whose bars are drawn, by trial; others have no one figure that tells it all.
 const BARS: [(&str, &str); 3] =
@@ -33,7 +33,7 @@ pub(crate) fn write(folder: &Path, report: &Report) -> io::Result<Vec<String>> {
     Ok(names)
 }
 
-/// The plots of a trial, by file name.
+/// Returns the plots of a trial, by file name.
 fn of_trial(trial: &Trial) -> Vec<(String, String)> {
     let mut plots = vec![(format!("{}-latency.svg", trial.name), latency(trial))];
     if let Some((_, figure)) = BARS.iter().find(|(name, _)| *name == trial.name) {
@@ -75,7 +75,7 @@ fn shares() -> impl Iterator<Item = f64> {
 
 fn throughput(trial: &Trial, figure: &str) -> Option<String> {
     let bar = |subject: &Subject| {
-        let summary = subject.values(figure)?;
+        let summary = subject.summary(figure)?;
         let value = summary.median();
         let words = summary.unit.show(value);
         Some(Bar { name: subject.name.clone(), value, range: summary.range(), words })

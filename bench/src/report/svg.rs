@@ -2,9 +2,9 @@
 
 use std::fmt::Write as _;
 
+pub(crate) mod axis;
 pub(crate) mod bars;
 pub(crate) mod lines;
-pub(crate) mod scale;
 
 pub(crate) const WIDTH: f64 = 760.0;
 pub(crate) const HEIGHT: f64 = 400.0;
@@ -51,7 +51,7 @@ impl Canvas {
         canvas
     }
 
-    /// The plot's own corners: left, right, top, bottom.
+    /// Returns the plot's own corners: left, right, top, bottom.
     pub(crate) fn frame() -> (f64, f64, f64, f64) {
         let (left, right, top, bottom) = MARGINS;
         (left, WIDTH - right, top, HEIGHT - bottom)
@@ -74,7 +74,7 @@ impl Canvas {
         );
     }
 
-    /// A rectangle from its upper left corner.
+    /// Draws a rectangle from its upper left corner.
     pub(crate) fn block(&mut self, corner: (f64, f64), size: (f64, f64), colour: &str) {
         let _ = writeln!(
             self.text,
@@ -104,7 +104,7 @@ impl Canvas {
         );
     }
 
-    /// Which colour is whose, above the plot.
+    /// Draws which colour is whose, above the plot.
     pub(crate) fn legend<'a>(&mut self, names: impl Iterator<Item = &'a str>) {
         let (mut x, _, _, _) = MARGINS;
         for (name, colour) in names.zip(COLOURS.iter().cycle()) {

@@ -2,7 +2,7 @@
 
 use super::{
     Anchor, COLOURS, Canvas,
-    scale::{Scale, Spread},
+    axis::{Axis, Spread},
 };
 
 /// One line.
@@ -21,7 +21,7 @@ pub(crate) struct Lines<'a> {
 }
 
 impl Lines<'_> {
-    /// The plot; `None` without a point.
+    /// Draws the plot; `None` without a point.
     pub(crate) fn draw(&self) -> Option<String> {
         let points = || self.drawn.iter().flat_map(|line| &line.points);
         let span = |of: fn(&(f64, f64)) -> f64| {
@@ -29,8 +29,8 @@ impl Lines<'_> {
             Some((least, points().map(of).reduce(f64::max)?))
         };
         let (left, right, top, bottom) = Canvas::frame();
-        let across = Scale::of(self.spreads.0, span(|point| point.0)?, (left, right));
-        let up = Scale::of(self.spreads.1, span(|point| point.1)?, (bottom, top));
+        let across = Axis::of(self.spreads.0, span(|point| point.0)?, (left, right));
+        let up = Axis::of(self.spreads.1, span(|point| point.1)?, (bottom, top));
         let mut canvas = Canvas::new(self.title);
         canvas.legend(self.drawn.iter().map(|line| line.name.as_str()));
         marks(&mut canvas, &across, &up, self.axes);
@@ -43,7 +43,7 @@ impl Lines<'_> {
     }
 }
 
-fn marks(canvas: &mut Canvas, across: &Scale, up: &Scale, axes: (&str, &str)) {
+fn marks(canvas: &mut Canvas, across: &Axis, up: &Axis, axes: (&str, &str)) {
     let (left, right, top, bottom) = Canvas::frame();
     for (value, words) in up.marks() {
         let y = up.place(value);

@@ -1,9 +1,10 @@
-//! What was measured against what was promised. Pure.
+//! What the product promises, compared with what was measured. Pure.
 
-use crate::{
-    figure::Unit,
-    report::{Report, Subject},
+use super::{
+    bar::{Bar, Better},
+    summary::{Report, Subject},
 };
+use crate::figure::Unit;
 
 /// What quhao has to be against the plain program beside it.
 const BASELINE_RATIO: f64 = 1.5;
@@ -18,68 +19,22 @@ const OWN_MILLIS: f64 = 2.0;
 /// The slowest of a hundred who wait, at a platform that takes 20 ms.
 const WAIT_P99_MILLIS: f64 = 50.0;
 
-/// One promise.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Bar {
-    pub(crate) what: String,
-    pub(crate) unit: Unit,
-    /// `None` if it could not be measured here.
-    pub(crate) measured: Option<f64>,
-    pub(crate) limit: f64,
-    pub(crate) better: Better,
-}
-
-/// Which side of its limit a figure has to be on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Better {
-    More,
-    Less,
-}
-
-impl Bar {
-    /// Whether it is kept; what was not measured is not.
-    pub(crate) fn passed(&self) -> bool {
-        self.measured.is_some_and(|measured| match self.better {
-            Better::More => measured >= self.limit,
-            Better::Less => measured <= self.limit,
-        })
-    }
-
-    pub(crate) fn verdict(&self) -> &'static str {
-        match (self.measured, self.passed()) {
-            (None, _) => "?",
-            (_, true) => "pass",
-            (_, false) => "miss",
-        }
-    }
-
-    /// It and what became of it, in a line.
-    pub(crate) fn words(&self) -> String {
-        let sign = match self.better {
-            Better::More => "≥",
-            Better::Less => "≤",
-        };
-        let show = |value| format!("{} {}", self.unit.show(value), self.unit.name());
-        let measured = self.measured.map_or_else(|| "unknown".to_owned(), show);
-        format!("{}: {measured}, wanted {sign} {}", self.what, show(self.limit))
-    }
-}
-
-/// Every promise about what this report has measured.
+/// Returns every promise about what this report has measured.
 pub(crate) fn bars(report: &Report) -> Vec<Bar> {
-    let of = |trial, bars: fn(&Report, &Subject) -> Vec<Bar>| {
-        report.subject(trial, "quhao").map(|quhao| bars(report, quhao)).unwrap_or_default()
-    };
-    let trials =
-        [("saturate", at_saturation as fn(&Report, &Subject) -> Vec<Bar>), ("rate", waiting)];
-    let backlog = of("backlog", |_, quhao| memory("backlog", quhao));
-    let waiters = of("waiters", |_, quhao| waiters(quhao));
-    trials
-        .into_iter()
-        .flat_map(|(name, bars)| of(name, bars))
-        .chain(backlog)
-        .chain(waiters)
-        .collect()
+    let mut bars = Vec::new();
+    if let Some(quhao) = report.subject("saturate", "quhao") {
+        bars.extend(at_saturation(report, quhao));
+    }
+    if let Some(quhao) = report.subject("rate", "quhao") {
+        bars.extend(waiting(quhao));
+    }
+    if let Some(quhao) = report.subject("backlog", "quhao") {
+        bars.extend(memory("backlog", quhao));
+    }
+    if let Some(quhao) = report.subject("waiters", "quhao") {
+        bars.extend(waiters(quhao));
+    }
+    bars
 }
 
 fn at_saturation(report: &Report, quhao: &Subject) -> Vec<Bar> {
@@ -125,11 +80,13 @@ fn memory(trial: &str, quhao: &Subject) -> Vec<Bar> {
     vec![of("producer"), of("worker")]
 }
 
-/// Those who wait for their result, at a steady rate and a platform that takes its time.
-/// Without either there is nothing to judge.
-fn waiting(_: &Report, quhao: &Subject) -> Vec<Bar> {
-    let both = quhao.median("result p50").zip(quhao.median("platform p50"));
-    let Some((p50, _)) = both else { return Vec::new() };
+/// Returns the promises to those who wait for their result, at a steady rate and a platform that
+/// takes its time. Without either there is nothing to judge.
+fn waiting(quhao: &Subject) -> Vec<Bar> {
+    let Some(p50) = quhao.median("result p50") else { return Vec::new() };
+    if quhao.median("platform p50").is_none() {
+        return Vec::new();
+    }
     let parts = ["platform p50", "confirm p50", "commit p50"].map(|part| quhao.median(part));
     let parts = parts.into_iter().sum::<Option<f64>>();
     let less = |what: &str, measured, limit| Bar {
@@ -165,7 +122,7 @@ mod tests {
     use crate::{
         figure::Measured,
         machine::Machine,
-        report::{Trial, tests::round},
+        report::summary::{Trial, tests::round},
     };
 
     fn report(name: &'static str, rounds: Vec<Vec<Measured>>) -> Report {
@@ -176,8 +133,8 @@ mod tests {
         Report { machine: Machine::default(), trials: vec![trial] }
     }
 
-    fn verdict_on(bars: &[Bar], words: &str) -> &'static str {
-        bars.iter().find(|bar| bar.what.contains(words)).unwrap().verdict()
+    fn result_of(bars: &[Bar], words: &str) -> &'static str {
+        bars.iter().find(|bar| bar.what.contains(words)).unwrap().result()
     }
 
     #[test]
@@ -188,11 +145,11 @@ mod tests {
         baseline.put("end to end", Unit::JobsPerSecond, 2000.0);
         round.push(baseline);
         let bars = bars(&report("saturate", vec![round]));
-        assert_eq!(verdict_on(&bars, "baseline"), "pass");
-        assert_eq!(verdict_on(&bars, "producer and worker"), "miss");
-        assert_eq!(verdict_on(&bars, "memory of the worker"), "pass");
+        assert_eq!(result_of(&bars, "baseline"), "pass");
+        assert_eq!(result_of(&bars, "producer and worker"), "miss");
+        assert_eq!(result_of(&bars, "memory of the worker"), "pass");
         // Nobody could see these, so nobody knows.
-        assert_eq!(verdict_on(&bars, "time of the broker"), "?");
+        assert_eq!(result_of(&bars, "time of the broker"), "?");
         assert!(!bars.iter().find(|bar| bar.what.contains("broker")).unwrap().passed());
     }
 
@@ -210,10 +167,10 @@ mod tests {
             quhao.put(name, Unit::Milliseconds, value);
         }
         let bars = bars(&report("rate", vec![vec![quhao]]));
-        assert_eq!(verdict_on(&bars, "p50"), "pass");
+        assert_eq!(result_of(&bars, "p50"), "pass");
         assert!((bars[0].limit - 26.5).abs() < 1e-9);
-        assert_eq!(verdict_on(&bars, "p99"), "miss");
-        assert!(bars[1].words().contains("51.00 ms, wanted ≤ 50.00 ms"), "{}", bars[1].words());
+        assert_eq!(result_of(&bars, "p99"), "miss");
+        assert!(bars[1].line().contains("51.00 ms, wanted ≤ 50.00 ms"), "{}", bars[1].line());
     }
 
     #[test]

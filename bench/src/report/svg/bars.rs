@@ -2,7 +2,7 @@
 
 use super::{
     Anchor, COLOURS, Canvas,
-    scale::{Scale, Spread},
+    axis::{Axis, Spread},
 };
 
 /// One bar.
@@ -15,11 +15,11 @@ pub(crate) struct Bar {
     pub(crate) words: String,
 }
 
-/// The plot; `None` without a bar.
+/// Draws the plot; `None` without a bar.
 pub(crate) fn draw(title: &str, unit: &str, bars: &[Bar]) -> Option<String> {
     let most = bars.iter().map(|bar| bar.range.1.max(bar.value)).reduce(f64::max)?;
     let (left, right, top, bottom) = Canvas::frame();
-    let up = Scale::of(Spread::Linear, (0.0, most), (bottom, top));
+    let up = Axis::of(Spread::Linear, (0.0, most), (bottom, top));
     let mut canvas = Canvas::new(title);
     for (value, words) in up.marks() {
         let y = up.place(value);
