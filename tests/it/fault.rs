@@ -1,5 +1,5 @@
-//! What becomes of the jobs of steady guests while a part breaks: one file a part. And what
-//! of those who come in a rush that is too much for all parts together.
+//! What happens to jobs under a steady load while a part breaks: one file a part. And under a
+//! load that is more than all parts can serve together.
 //!
 //! `tests/run faults` runs the same tests for longer.
 
@@ -7,14 +7,10 @@ mod admission;
 mod broker;
 mod clock;
 mod embedded;
-mod ground;
 mod history;
-mod moves;
 mod network;
-mod outcome;
 mod producer;
 mod queue;
 mod store;
-mod trial;
 mod upstream;
 mod worker;

@@ -8,8 +8,9 @@ use std::{
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use sha2::{Digest, Sha256};
+use tempfile::TempDir;
 
-use crate::{database::Database, folder::Folder, prefix::Prefix, services};
+use crate::{database::Database, prefix::Prefix, services};
 
 /// The mini-program of the client `orders`.
 pub const APP: &str = "wx4f4bc4dec97d474b";
@@ -25,7 +26,7 @@ pub enum Mode {
     Embedded,
 }
 
-/// What queue and store a configuration names; removed when dropped.
+/// The queue and the store that a configuration names; removed when dropped.
 #[derive(Debug)]
 pub enum Backing {
     /// Real servers.
@@ -40,7 +41,7 @@ pub enum Backing {
 }
 
 impl Backing {
-    /// A new one, migrated where that takes a server.
+    /// Creates a new one, migrated where that takes a server.
     pub async fn new(mode: Mode) -> Self {
         match mode {
             Mode::Distributed => {
@@ -51,7 +52,7 @@ impl Backing {
     }
 }
 
-/// A configuration that was written down. Its folder goes when it is dropped.
+/// A configuration file. Its folder is removed when this is dropped.
 #[derive(Debug)]
 pub struct Config {
     /// The API key of the client `orders`, who owns [`APP`].
@@ -61,20 +62,20 @@ pub struct Config {
     /// The secrets that sign the callbacks of `orders`, who is rotating them.
     pub webhook_secrets: [String; 2],
     secrets: Vec<String>,
-    folder: Folder,
+    folder: TempDir,
 }
 
 impl Config {
-    /// Writes `quhao.toml` for `backing` and a platform at `platform_url`. What `extra`
-    /// (TOML, may be empty) says counts over it.
+    /// Writes `quhao.toml` for `backing` and a platform at `platform_url`. `extra`
+    /// (TOML, may be empty) overrides it.
     pub fn write(backing: &Backing, platform_url: &str, extra: &str) -> Self {
         Self::write_with(backing, platform_url, extra, "")
     }
 
-    /// The same with further lines (TOML, may be empty) for [`APP`], which no other file can
-    /// change.
+    /// Writes `quhao.toml` with further lines (TOML, may be empty) for [`APP`], which no other
+    /// file can change.
     pub fn write_with(backing: &Backing, platform_url: &str, extra: &str, of_app: &str) -> Self {
-        let folder = Folder::new();
+        let folder = TempDir::new().expect("a temporary folder");
         let (api_key, api_key_elsewhere) = (secret_text(), secret_text());
         let (id, seal) = (secret_32(), secret_32());
         let (app_secret, app_secret_elsewhere) = (secret_text(), secret_text());
@@ -83,7 +84,7 @@ impl Config {
                 (services::amqp_url(), prefix.as_str(), database.url().to_owned())
             }
             Backing::File => {
-                let url = format!("sqlite:{}", folder.join("quhao.db").display());
+                let url = format!("sqlite:{}", folder.path().join("quhao.db").display());
                 (url.clone(), "quhao", url)
             }
         };
@@ -111,9 +112,9 @@ impl Config {
                  secret = '{app_secret}'\n{of_app}"
             );
         }
-        put(&folder.join("quhao.toml"), &text);
+        put(&folder.path().join("quhao.toml"), &text);
         if !extra.is_empty() {
-            let further = folder.join("config.d");
+            let further = folder.path().join("config.d");
             fs::create_dir(&further).expect("a folder in our own folder");
             put(&further.join("extra.toml"), extra);
         }
@@ -129,17 +130,17 @@ impl Config {
         Self { api_key, api_key_elsewhere, webhook_secrets, secrets, folder }
     }
 
-    /// The file, for `--config`.
+    /// Returns the path of the file, for `--config`.
     pub fn path(&self) -> PathBuf {
-        self.folder.join("quhao.toml")
+        self.folder.path().join("quhao.toml")
     }
 
-    /// The folder that the file is in.
+    /// Returns the folder that the file is in.
     pub fn folder(&self) -> &Path {
         self.folder.path()
     }
 
-    /// Everything in it that must never be seen in a log line.
+    /// Returns everything in it that must never appear in a log line.
     pub fn secrets(&self) -> &[String] {
         &self.secrets
     }

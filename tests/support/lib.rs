@@ -1,39 +1,35 @@
-//! What tests stand on: real services, real processes, a platform that misbehaves.
+//! The harness of the tests: real services, real processes, and a simulated platform.
 //!
-//! - [`services`]: where RabbitMQ and Postgres are; `tests/run` says so.
-//! - [`database`], [`prefix`], [`folder`]: a test's own piece of each, removed when dropped.
-//! - [`settings`]: the settings of a seam, for tests that open one themselves.
-//! - [`config`], [`process`], [`client`]: a configuration file, a `quhao` process, its API.
-//! - [`world`]: all of it together, in either mode.
-//! - [`proxy`]: a link to be cut; [`clock`]: a clock that is off.
-//! - [`service`], [`broker`], [`postgres`]: real services of a test's own, to be killed.
-//! - [`load`], [`history`], [`figures`]: guests at a steady throughput, what happened to each and
-//!   whether it was allowed to, and what was measured.
-//! - [`reload`]: changing a configuration under running processes.
-//! - [`receiver`]: where callbacks go; [`verifier`]: somebody else's judgement of them.
+//! - [`services`]: where RabbitMQ and Postgres are, and a test's own piece of each, which is
+//!   removed when dropped.
+//! - [`config`], [`process`], [`client`], [`metrics`]: a configuration file, a `quhao`
+//!   process, its API, its metrics.
+//! - [`world`]: all of it together, in either mode; and changing its configuration.
+//! - [`proxy`]: a network link that can be cut; [`receiver`]: a receiver of callbacks, and
+//!   [`verifier`], which checks them with a library that is not ours.
+//! - [`load`], [`history`], [`fault`]: clients at a steady rate, what happened to each job and
+//!   whether it was allowed, and the runs in which a part breaks.
 //! - [`wait`]: waiting for something to become true; no test sleeps for luck.
 //!
-//! Whatever goes wrong in here ends the test that asked, in plain words.
+//! Whatever goes wrong in here ends the test, in plain words.
 
-pub mod broker;
+pub use self::{
+    fault::figures,
+    process::clock,
+    services::{broker, database, postgres, prefix, settings},
+    world::reload,
+};
+
 pub mod client;
-pub mod clock;
 pub mod config;
-pub mod database;
-pub mod figures;
-pub mod folder;
+pub mod fault;
 pub mod history;
 pub mod load;
 pub mod metrics;
-pub mod postgres;
-pub mod prefix;
 pub mod process;
 pub mod proxy;
 pub mod receiver;
-pub mod reload;
-pub mod service;
 pub mod services;
-pub mod settings;
 pub mod verifier;
 pub mod wait;
 pub mod world;

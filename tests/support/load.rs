@@ -1,6 +1,6 @@
-//! Guests that come at a steady throughput, whatever becomes of those before them: an open loop.
+//! Clients that come at a steady rate, whatever becomes of those before them: an open loop.
 //! Each is followed to the end of its job, every second one wants a callback, too, and
-//! everything goes into a [`History`].
+//! everything is recorded in a [`History`].
 
 use std::{
     sync::{
@@ -17,9 +17,12 @@ use tokio::{
     time::{Instant, sleep, sleep_until},
 };
 
-pub use self::webhook_inbox::WebhookInbox;
+pub use self::{
+    profile::{LoadProfile, is_long},
+    webhook_inbox::WebhookInbox,
+};
 
-use self::desk::{Desk, END_GRACE, PAUSE, REQUEST_LIMIT, locked};
+use self::client_pool::{ClientPool, END_GRACE, REQUEST_LIMIT, RETRY_PAUSE, locked};
 use crate::{
     client::Client,
     history::{History, What},
@@ -27,165 +30,138 @@ use crate::{
     world::World,
 };
 
-mod desk;
+mod client_pool;
+mod profile;
 mod webhook_inbox;
 
-/// Guests that come together, so that their jobs share messages, as under load. As many
-/// come one by one before the next of them, so that there is always something under way.
-const PARTY: usize = 16;
-/// Jobs that are looked at once more side by side.
-const LOOKS_AT_ONCE: usize = 16;
+/// Clients that submit at the same instant, so that their jobs are batched, as under load. As
+/// many come one by one before the next burst, so that there is always something in flight.
+const BURST: usize = 16;
+/// Results that are read once more side by side.
+const READS_MAX: usize = 16;
 
-/// Whether tests run in their long form: `tests/run faults`.
-pub fn long() -> bool {
-    std::env::var_os("QUHAO_TEST_LONG").is_some_and(|value| !value.is_empty())
-}
-
-/// How many guests come, and what they want.
-#[derive(Debug, Clone, Copy)]
-pub struct Load {
-    /// Guests a second.
-    pub rate: u32,
-    /// For so long.
-    pub time: Duration,
-    /// Their jobs' `deadline_seconds`. They stop submitting after it.
-    pub deadline_seconds: u64,
-}
-
-impl Default for Load {
-    /// 30 a second for eight seconds; in the long form 40 for a minute.
-    fn default() -> Self {
-        let (rate, seconds) = if long() { (40, 60) } else { (30, 8) };
-        Self { rate, time: Duration::from_secs(seconds), deadline_seconds: 60 }
-    }
-}
-
-impl Load {
-    /// The usual throughput until [`Crowd::enough`], two minutes at most: for faults whose time
-    /// nobody knows before.
-    pub fn until_enough() -> Self {
-        Self { time: Duration::from_mins(2), ..Self::default() }
-    }
-
-    /// Those who will come.
-    pub fn guests(self, world: &World) -> Vec<User> {
-        let count = u128::from(self.rate) * self.time.as_millis() / 1000;
-        (0..count).map(|_| world.guest()).collect()
-    }
-
-    /// Lets them come from now on. Every second one has word of the end sent to `inbox`.
-    pub fn start(self, world: &World, guests: Vec<User>, inbox: WebhookInbox) -> Crowd {
-        let gap = Duration::from_secs(1) / self.rate;
-        let desk = Arc::new(Desk {
-            load: self,
-            producers: Mutex::new(producers(world)),
-            turn: AtomicUsize::new(0),
-            came: AtomicUsize::new(0),
-            enough: AtomicBool::new(false),
-            history: History::default(),
-            inbox,
-            guests: Mutex::default(),
-        });
-        let (arrivals, started) = (Arc::clone(&desk), Instant::now());
-        let coming = tokio::spawn(async move {
-            let mut guests_there = JoinSet::new();
-            let mut next = started;
-            for (number, guest) in guests.into_iter().enumerate() {
-                let with_others = number % (2 * PARTY) < PARTY && number % PARTY > 0;
-                if !with_others {
-                    sleep_until(next).await;
-                }
-                next += gap;
-                if arrivals.enough.load(Ordering::Relaxed) {
-                    break;
-                }
-                arrivals.came.fetch_add(1, Ordering::Relaxed);
-                guests_there.spawn(Arc::clone(&arrivals).attend(guest, number % 2 == 0));
-            }
-            guests_there.join_all().await;
-        });
-        Crowd { desk, coming, started }
-    }
-}
-
-/// The guests that were let in.
+/// A load that is running. It ends when this is dropped.
 #[derive(Debug)]
-pub struct Crowd {
-    desk: Arc<Desk>,
-    coming: JoinHandle<()>,
+pub struct Load {
+    pool: Arc<ClientPool>,
+    arriving: JoinHandle<()>,
     started: Instant,
 }
 
-impl Crowd {
-    /// How many have come.
+impl Load {
+    /// Starts a client for each of `users`. Every second one has a callback sent to `inbox`.
+    pub fn start(
+        profile: LoadProfile,
+        world: &World,
+        users: Vec<User>,
+        inbox: WebhookInbox,
+    ) -> Self {
+        let pool = Arc::new(ClientPool {
+            profile,
+            producers: Mutex::new(producers(world)),
+            turn: AtomicUsize::new(0),
+            started: AtomicUsize::new(0),
+            is_stopped: AtomicBool::new(false),
+            history: History::default(),
+            inbox,
+            submissions: Mutex::default(),
+        });
+        let started = Instant::now();
+        let arriving = tokio::spawn(arrive(Arc::clone(&pool), users, started));
+        Self { pool, arriving, started }
+    }
+
+    /// Returns how many clients have come.
     pub fn jobs(&self) -> usize {
-        self.desk.came.load(Ordering::Relaxed)
+        self.pool.started.load(Ordering::Relaxed)
     }
 
-    /// Nobody comes any more.
-    pub fn enough(&self) {
-        self.desk.enough.store(true, Ordering::Relaxed);
+    /// Lets no further client come.
+    pub fn stop(&self) {
+        self.pool.is_stopped.store(true, Ordering::Relaxed);
     }
 
-    /// What has happened.
+    /// Returns what has happened.
     pub fn history(&self) -> &History {
-        &self.desk.history
+        &self.pool.history
     }
 
-    /// From now on they ask the producers that `world` has now, in turn.
-    pub fn ask(&self, world: &World) {
-        *locked(&self.desk.producers) = producers(world);
+    /// Lets clients use the producers that `world` has now, in turn.
+    pub fn use_producers_of(&self, world: &World) {
+        *locked(&self.pool.producers) = producers(world);
     }
 
-    /// Waits until so much of the time has passed in which guests come.
-    pub async fn at(&self, time: Duration) {
+    /// Waits until the load has run for this time.
+    pub async fn reach(&self, time: Duration) {
         sleep_until(self.started + time).await;
     }
 
-    /// Waits until every guest has got an answer or given up.
-    pub async fn leaves(&mut self) {
-        let load = self.desk.load;
-        // To be accepted, to be worked on, to be answered.
-        let one = Duration::from_secs(2 * load.deadline_seconds) + END_GRACE + REQUEST_LIMIT * 2;
-        let all = within("every guest has left", load.time + one, &mut self.coming);
-        all.await.expect("a guest that met a surprise says so above");
+    /// Waits until every client has got an answer or given up.
+    pub async fn wait_for_clients(&mut self) {
+        let profile = self.pool.profile;
+        // To be accepted, to be run, to be answered.
+        let one = Duration::from_secs(2 * profile.deadline_seconds) + END_GRACE + REQUEST_LIMIT * 2;
+        let all = within("every client has ended", profile.time + one, &mut self.arriving);
+        all.await.expect("a client that panicked says why above");
     }
 
-    /// Looks at every job once more. What is there now is there for good.
-    pub async fn look_again(&self) {
-        let guests = locked(&self.desk.guests).clone();
-        let turns = Arc::new(Semaphore::new(LOOKS_AT_ONCE));
-        let mut looks = JoinSet::new();
-        for (code, place) in guests {
-            let Some(url) = place.url else { continue };
-            let (desk, turns) = (Arc::clone(&self.desk), Arc::clone(&turns));
-            looks.spawn(async move {
-                let _turn = turns.acquire().await.expect("never closed");
-                let look = async {
+    /// Reads every job's result once more. What is there now is final.
+    pub async fn read_all_again(&self) {
+        let submissions = locked(&self.pool.submissions).clone();
+        let permits = Arc::new(Semaphore::new(READS_MAX));
+        let mut reads = JoinSet::new();
+        for (code, submission) in submissions {
+            let Some(url) = submission.url else { continue };
+            let pool = Arc::clone(&self.pool);
+            let permits = Arc::clone(&permits);
+            reads.spawn(async move {
+                let _permit = permits.acquire().await.expect("never closed");
+                let reading = async {
                     loop {
-                        if let Some(seen) = desk.look(&url, &place.phone).await {
+                        if let Some(seen) = pool.read(&url, &submission.phone).await {
                             return seen;
                         }
-                        sleep(PAUSE).await;
+                        sleep(RETRY_PAUSE).await;
                     }
                 };
-                let seen = within("a last look at a job", END_GRACE, look).await;
-                desk.history.now(&code, What::Read(seen));
+                let seen = within("a last read of a job", END_GRACE, reading).await;
+                pool.history.now(&code, What::Read(seen));
             });
         }
-        looks.join_all().await;
+        reads.join_all().await;
     }
 
-    /// Writes down the callbacks that have come by now.
-    pub fn hear(&self) {
-        self.desk.hear();
+    /// Records the callbacks that were received by now.
+    pub fn record_callbacks(&self) {
+        self.pool.record_callbacks();
     }
 }
 
-impl Drop for Crowd {
+impl Drop for Load {
     fn drop(&mut self) {
-        self.coming.abort();
+        self.arriving.abort();
     }
+}
+
+/// Starts the clients at their times, half of them in bursts, and waits for all of them.
+async fn arrive(pool: Arc<ClientPool>, users: Vec<User>, started: Instant) {
+    let gap = Duration::from_secs(1) / pool.profile.rate;
+    let mut clients = JoinSet::new();
+    let mut next = started;
+    for (number, user) in users.into_iter().enumerate() {
+        let is_in_burst = number % (2 * BURST) < BURST && number % BURST > 0;
+        if !is_in_burst {
+            sleep_until(next).await;
+        }
+        next += gap;
+        if pool.is_stopped.load(Ordering::Relaxed) {
+            break;
+        }
+        pool.started.fetch_add(1, Ordering::Relaxed);
+        let callback = number % 2 == 0;
+        clients.spawn(Arc::clone(&pool).run_client(user, callback));
+    }
+    clients.join_all().await;
 }
 
 fn producers(world: &World) -> Vec<Client> {

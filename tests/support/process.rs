@@ -1,4 +1,4 @@
-//! A `quhao` process: the real program, its log and its end.
+//! A `quhao` process: the real program, its log and its exit.
 
 use std::{
     ffi::OsStr,
@@ -15,10 +15,12 @@ use serde_json::Value;
 
 use crate::wait::eventually;
 
-/// Longest log that is kept. A process that says more fails its test.
+pub mod clock;
+
+/// Longest log that is kept, in bytes. A process that logs more fails its test.
 const LOG_BYTES_MAX: usize = 64 << 20;
 
-/// What a process has said so far.
+/// The log of a process so far.
 #[derive(Debug, Default)]
 struct Log {
     lines: Vec<String>,
@@ -35,7 +37,7 @@ pub struct Process {
 }
 
 impl Process {
-    /// Starts `quhao` with these arguments, and variables of its own besides ours.
+    /// Starts `quhao` with these arguments and additional environment variables.
     pub fn spawn<A: AsRef<OsStr>>(arguments: &[A], variables: &[(&str, &str)]) -> Self {
         let mut command = Command::new(binary());
         command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -51,29 +53,29 @@ impl Process {
         let log = Arc::new(Mutex::new(Log::default()));
         let mut readers = Vec::new();
         if let Some(output) = child.stdout.take() {
-            readers.push(keep(output, &log));
+            readers.push(collect(output, &log));
         }
         if let Some(output) = child.stderr.take() {
-            readers.push(keep(output, &log));
+            readers.push(collect(output, &log));
         }
         let words = arguments.iter().map(|word| word.as_ref().to_string_lossy().into_owned());
         Self { name: words.collect::<Vec<_>>().join(" "), child, log, readers }
     }
 
-    /// Its process id.
+    /// Returns its process id.
     pub fn id(&self) -> u32 {
         self.child.id()
     }
 
-    /// The first log line (a flat JSON object) with this message, as soon as there is one.
-    /// Fails the test when the process ends before or `limit` passes.
+    /// Waits for the first log line (a flat JSON object) with this message, and returns it. Fails
+    /// the test when the process ends before, or `limit` passes.
     pub async fn wait_for_log(&mut self, message: &str, limit: Duration) -> Value {
-        let what = format!("`{}` says {message:?}", self.name);
+        let what = format!("`{}` logs {message:?}", self.name);
         eventually(&what, limit, || {
             let found = self.log_fields(message);
             assert!(
                 found.is_some() || self.is_running(),
-                "`{}` ended before it said {message:?}:\n{}",
+                "`{}` ended before it logged {message:?}:\n{}",
                 self.name,
                 self.log()
             );
@@ -82,17 +84,17 @@ impl Process {
         .await
     }
 
-    /// The first log line (a flat JSON object) with this message, if there is one.
+    /// Returns the first log line (a flat JSON object) with this message, if there is one.
     pub fn log_fields(&self, message: &str) -> Option<Value> {
-        self.kept().lines.iter().find_map(|line| {
+        self.locked_log().lines.iter().find_map(|line| {
             let line: Value = serde_json::from_str(line).ok()?;
             (line["message"] == message).then_some(line)
         })
     }
 
-    /// Everything it has said on both outputs.
+    /// Returns everything that it has printed on both outputs.
     pub fn log(&self) -> String {
-        self.kept().lines.join("\n")
+        self.locked_log().lines.join("\n")
     }
 
     /// Sends it a signal by name: `TERM`, `INT`, `HUP`, `STOP`, `CONT`.
@@ -102,20 +104,20 @@ impl Process {
         assert!(status.is_ok_and(|status| status.success()), "kill -{name} of `{}`", self.name);
     }
 
-    /// Asks it to end.
+    /// Asks it to end (SIGTERM).
     pub fn terminate(&self) {
         self.signal("TERM");
     }
 
-    /// Ends it without a word, and waits until it is gone.
+    /// Kills it (`kill -9`) and waits until it has ended.
     pub fn kill_9(&mut self) {
         // Fails only when it has ended already.
         drop(self.child.kill());
         drop(self.child.wait());
     }
 
-    /// How it ended, once it has; all it said is in [`Process::log`] then. Fails the test
-    /// after `limit`.
+    /// Waits until it has ended and returns its status; [`Process::log`] is complete then. Fails
+    /// the test after `limit`.
     pub async fn wait_exit(&mut self, limit: Duration) -> ExitStatus {
         let what = format!("`{}` ends", self.name);
         let status = eventually(&what, limit, || {
@@ -129,12 +131,12 @@ impl Process {
         status
     }
 
-    /// Whether it has not ended yet.
+    /// Returns whether it has not ended yet.
     pub fn is_running(&mut self) -> bool {
         self.child.try_wait().expect("our own child").is_none()
     }
 
-    /// The processor time that it has used.
+    /// Returns the processor time that it has used.
     pub fn cpu_time(&self) -> Duration {
         let stat = self.proc_file("stat");
         // The second field is the program's name in parentheses, which may hold spaces.
@@ -145,7 +147,7 @@ impl Process {
         Duration::from_millis(ticks * 1000 / ticks_per_second())
     }
 
-    /// The memory that it holds, in bytes.
+    /// Returns the memory that it holds, in bytes.
     pub fn resident_bytes(&self) -> u64 {
         let status = self.proc_file("status");
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
@@ -158,7 +160,7 @@ impl Process {
         fs::read_to_string(&path).unwrap_or_else(|e| panic!("{path}: {e}"))
     }
 
-    fn kept(&self) -> MutexGuard<'_, Log> {
+    fn locked_log(&self) -> MutexGuard<'_, Log> {
         self.log.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -182,8 +184,8 @@ impl Drop for Process {
     }
 }
 
-/// Reads `output` to its end on a thread of its own: a process must never wait for us.
-fn keep(output: impl Read + Send + 'static, log: &Arc<Mutex<Log>>) -> thread::JoinHandle<()> {
+/// Reads `output` to its end on a thread of its own: a process must never wait for its reader.
+fn collect(output: impl Read + Send + 'static, log: &Arc<Mutex<Log>>) -> thread::JoinHandle<()> {
     let log = Arc::clone(log);
     thread::spawn(move || {
         for line in BufReader::new(output).split(b'\n').map_while(Result::ok) {
@@ -204,7 +206,8 @@ fn ticks_per_second() -> u64 {
     })
 }
 
-/// The program: what `tests/run` has built, or built here, once, in the tests' own profile.
+/// Returns the program: what `tests/run` has built, or built here, once, in the tests' own
+/// profile.
 fn binary() -> &'static PathBuf {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
     BINARY.get_or_init(|| match std::env::var_os("QUHAO_TEST_BINARY") {
@@ -231,7 +234,7 @@ fn build() -> PathBuf {
     executable.expect("cargo names the program that it built")
 }
 
-/// The profile that this program was built with, by the folder that it lies in; tests lie
+/// Returns the profile that this program was built with, by the folder that it is in; tests are
 /// one deeper.
 fn profile() -> String {
     let here = std::env::current_exe().expect("our own path");

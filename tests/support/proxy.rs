@@ -1,5 +1,5 @@
-//! A TCP proxy between two parts of the product: to be cut, closed, stalled, held, slowed,
-//! made deaf in one direction, and mended.
+//! A TCP proxy between two parts of the product. It can cut, refuse, stall, hold, slow, or
+//! swallow one direction, and recover.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -17,32 +17,32 @@ const CHUNK_BYTES: usize = 16 << 10;
 /// A direction through the proxy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Direction {
-    /// From whoever connected.
+    /// From the client.
     Request,
     /// From the server.
     Answer,
 }
 
-/// What becomes of the connections.
+/// What the proxy does with connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Mode {
     Pass,
-    /// Every chunk waits so long.
+    /// Every chunk is delayed by so much.
     Slow(Duration),
-    /// Nothing passes until it is mended; then all of it does.
+    /// Nothing passes until the proxy recovers; then all of it does.
     Hold,
-    /// Nothing passes, and nobody is told.
+    /// Nothing passes, and neither side notices.
     Stall,
-    /// What goes this way is taken and thrown away; the other way is open.
+    /// One direction is read and discarded; the other one is open.
     Swallow(Direction),
     /// Connections end, new ones at once.
     Cut,
-    /// Connections end, and nobody listens for new ones.
+    /// Connections end, and there is no listener for new ones.
     Refuse,
 }
 
 impl Mode {
-    /// Whether what it does to a connection cannot be made good again.
+    /// Returns whether connections cannot be used any more after this mode.
     fn ruins(self) -> bool {
         matches!(self, Self::Stall | Self::Swallow(_) | Self::Cut | Self::Refuse)
     }
@@ -57,7 +57,7 @@ pub struct Proxy {
 }
 
 impl Proxy {
-    /// A proxy to `target` (host and port) that lets everything pass.
+    /// Starts a proxy to `target` (host and port) that lets everything pass.
     pub async fn to(target: &str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("an address");
@@ -66,7 +66,7 @@ impl Proxy {
         Self { address, mode, accepting }
     }
 
-    /// A proxy to the server of `url`, and the URL that leads through it.
+    /// Starts a proxy to the server of `url`. Returns it and the URL that leads through it.
     pub async fn for_url(url: &str, default_port: u16) -> (Self, String) {
         let mut url = Url::parse(url).expect("a URL");
         let host = url.host_str().expect("a URL with a host");
@@ -81,7 +81,7 @@ impl Proxy {
         self.mode.send_replace(Mode::Cut);
     }
 
-    /// Ends all connections, and listens no more: who comes is refused.
+    /// Ends all connections and stops listening: new ones are refused.
     pub fn refuse(&self) {
         self.mode.send_replace(Mode::Refuse);
     }
@@ -96,7 +96,7 @@ impl Proxy {
         self.mode.send_replace(Mode::Hold);
     }
 
-    /// Throws away what goes in one direction; the other one is open.
+    /// Discards what goes in one direction; the other one is open.
     pub fn swallow(&self, direction: Direction) {
         self.mode.send_replace(Mode::Swallow(direction));
     }
@@ -153,7 +153,7 @@ async fn take(listener: &TcpListener, target: &str, mode: &watch::Receiver<Mode>
     }
 }
 
-/// Sees one connection through.
+/// Forwards one connection until it ends.
 async fn carry(inside: TcpStream, outside: TcpStream, mode: watch::Receiver<Mode>) {
     // Chunks are forwarded as they come.
     let _ = (inside.set_nodelay(true), outside.set_nodelay(true));
@@ -161,7 +161,7 @@ async fn carry(inside: TcpStream, outside: TcpStream, mode: watch::Receiver<Mode
     let (from_outside, to_outside) = outside.into_split();
     let (requests, answers) = (mode.clone(), mode.clone());
     tokio::select! {
-        // First, so that what was stalled does not slip through when it is mended.
+        // First, so that what was stalled does not slip through when the proxy recovers.
         biased;
         () = ruined(mode) => {}
         () = async {
@@ -173,8 +173,8 @@ async fn carry(inside: TcpStream, outside: TcpStream, mode: watch::Receiver<Mode
     }
 }
 
-/// Waits until the connection has been ruined and may go. An error, here and below, means
-/// that the proxy is gone.
+/// Waits until the connection is unusable and may end. An error, here and below, means that
+/// the proxy was dropped.
 async fn ruined(mut mode: watch::Receiver<Mode>) {
     let Ok(ruin) = mode.wait_for(|mode| mode.ruins()).await.map(|mode| *mode) else { return };
     if !matches!(ruin, Mode::Cut | Mode::Refuse) {

@@ -1,5 +1,5 @@
-//! A receiver of callbacks: a real HTTP server that behaves as it is told, and keeps what
-//! it was sent.
+//! A receiver of callbacks: a real HTTP server that behaves as it is set, and keeps what it
+//! received.
 
 use std::{
     collections::VecDeque,
@@ -17,14 +17,14 @@ use tokio::{
 
 use crate::wait::eventually;
 
-/// Largest body that it takes.
+/// Largest body that it accepts, in bytes.
 const BODY_BYTES_MAX: usize = 1 << 20;
 /// The first byte of a TLS connection.
 const TLS_HANDSHAKE: u8 = 22;
 /// A piece of a long answer.
 static PIECE: [u8; 64 << 10] = [b'x'; 64 << 10];
 
-/// What it does with a request.
+/// The way in which it answers a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Behaviour {
     /// Answers with this status and no body.
@@ -35,16 +35,16 @@ pub enum Behaviour {
     Hang,
     /// Ends the connection without an answer.
     HangUp,
-    /// Answers with 200 and a body of so many bytes, as fast as they are taken.
+    /// Answers with 200 and a body of so many bytes, as fast as they are read.
     Flood(u64),
     /// Answers with 200 and a body of which only the beginning ever comes.
     Drip,
 }
 
-/// A request as it came.
+/// A request that was received.
 #[derive(Debug, Clone)]
 pub struct Received {
-    /// When.
+    /// When it was received.
     pub at: Instant,
     /// Its first line.
     pub line: String,
@@ -55,25 +55,25 @@ pub struct Received {
 }
 
 impl Received {
-    /// A header's text; empty if it is not there.
+    /// Returns a header's text; empty if it is absent.
     pub fn header(&self, name: &str) -> &str {
         let found = self.headers.iter().find(|(found, _)| found == name);
         found.map_or("", |(_, value)| value)
     }
 
-    /// The body as JSON.
+    /// Returns the body as JSON.
     pub fn json(&self) -> Value {
         serde_json::from_str(&self.body).expect("a body of JSON")
     }
 }
 
 #[derive(Debug)]
-struct Diary {
+struct State {
     next: VecDeque<Behaviour>,
     otherwise: Behaviour,
     received: Vec<Received>,
     connections: usize,
-    /// Bytes of long answers that were taken.
+    /// Bytes of long answers that were read.
     flooded: u64,
 }
 
@@ -81,33 +81,34 @@ struct Diary {
 #[derive(Debug)]
 pub struct Receiver {
     address: SocketAddr,
-    diary: Arc<Mutex<Diary>>,
+    state: Arc<Mutex<State>>,
     accepting: JoinHandle<()>,
 }
 
 impl Receiver {
-    /// One on 127.0.0.1 that answers everything with 204.
+    /// Starts one on 127.0.0.1 that answers everything with 204.
     pub async fn start() -> Self {
         Self::start_at(Ipv4Addr::LOCALHOST.into(), 0).await
     }
 
-    /// One on this address and port; port 0 stands for any.
+    /// Starts one on this address and port; port 0 stands for any.
     pub async fn start_at(address: IpAddr, port: u16) -> Self {
         Self::try_start_at(address, port).await.expect("a free port")
     }
 
-    /// The same; `None` if the port is taken there, or the machine has no such address.
+    /// Starts one on this address and port; `None` if the port is taken, or the machine has no
+    /// such address.
     pub async fn try_start_at(address: IpAddr, port: u16) -> Option<Self> {
         let listener = TcpListener::bind((address, port)).await.ok()?;
         let address = listener.local_addr().expect("an address");
-        let diary = Arc::new(Mutex::new(Diary {
+        let state = Arc::new(Mutex::new(State {
             next: VecDeque::new(),
             otherwise: Behaviour::Status(204),
             received: Vec::new(),
             connections: 0,
             flooded: 0,
         }));
-        let shared = Arc::clone(&diary);
+        let shared = Arc::clone(&state);
         let accepting = tokio::spawn(async move {
             // Connections end with their server.
             let mut serving = tokio::task::JoinSet::new();
@@ -117,40 +118,41 @@ impl Receiver {
                 while serving.try_join_next().is_some() {}
             }
         });
-        Some(Self { address, diary, accepting })
+        Some(Self { address, state, accepting })
     }
 
-    /// Where it listens.
+    /// Returns the address that it listens on.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// The address of `path` (which begins with `/`) here.
+    /// Returns the URL of `path` (which begins with `/`) here.
     pub fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
     }
 
-    /// What it does with the next requests, in their order.
+    /// Sets how it answers the next requests, in their order.
     pub fn then(&self, behaviours: impl IntoIterator<Item = Behaviour>) {
-        self.diary().next.extend(behaviours);
+        self.state().next.extend(behaviours);
     }
 
-    /// What it does with all others.
+    /// Sets how it answers all other requests.
     pub fn otherwise(&self, behaviour: Behaviour) {
-        self.diary().otherwise = behaviour;
+        self.state().otherwise = behaviour;
     }
 
-    /// What it was sent so far.
+    /// Returns the requests that it received so far.
     pub fn received(&self) -> Vec<Received> {
-        self.diary().received.clone()
+        self.state().received.clone()
     }
 
-    /// The same without the first `count` requests.
+    /// Returns the requests after the first `count`.
     pub fn received_after(&self, count: usize) -> Vec<Received> {
-        self.diary().received.iter().skip(count).cloned().collect()
+        self.state().received.iter().skip(count).cloned().collect()
     }
 
-    /// What it was sent, as soon as that are `count` requests; fails the test after `limit`.
+    /// Waits until it has received `count` requests and returns them; fails the test after
+    /// `limit`.
     pub async fn wait_for(&self, count: usize, limit: Duration) -> Vec<Received> {
         eventually(&format!("{count} requests at the receiver"), limit, async || {
             let received = self.received();
@@ -159,18 +161,18 @@ impl Receiver {
         .await
     }
 
-    /// How often somebody connected.
+    /// Returns how many connections it has accepted.
     pub fn connections(&self) -> usize {
-        self.diary().connections
+        self.state().connections
     }
 
-    /// Bytes of long answers that were taken.
+    /// Returns how many bytes of long answers were read.
     pub fn flooded(&self) -> u64 {
-        self.diary().flooded
+        self.state().flooded
     }
 
-    fn diary(&self) -> MutexGuard<'_, Diary> {
-        lock(&self.diary)
+    fn state(&self) -> MutexGuard<'_, State> {
+        lock(&self.state)
     }
 }
 
@@ -180,29 +182,29 @@ impl Drop for Receiver {
     }
 }
 
-fn lock(diary: &Mutex<Diary>) -> MutexGuard<'_, Diary> {
-    diary.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
+    state.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Serves the requests of one connection, until either side ends it.
-async fn serve(stream: TcpStream, diary: Arc<Mutex<Diary>>) {
+async fn serve(stream: TcpStream, state: Arc<Mutex<State>>) {
     let mut stream = BufReader::new(stream);
     if stream.fill_buf().await.is_ok_and(|bytes| bytes.first() == Some(&TLS_HANDSHAKE)) {
         return refuse_tls(stream).await;
     }
     while let Some(received) = read(&mut stream).await {
         let behaviour = {
-            let mut diary = lock(&diary);
-            diary.received.push(received);
-            diary.next.pop_front().unwrap_or_else(|| diary.otherwise.clone())
+            let mut state = lock(&state);
+            state.received.push(received);
+            state.next.pop_front().unwrap_or_else(|| state.otherwise.clone())
         };
-        if answer(stream.get_mut(), behaviour, &diary).await.is_none() {
+        if answer(stream.get_mut(), behaviour, &state).await.is_none() {
             return;
         }
     }
 }
 
-/// Says what plain servers say to who greets them in TLS, and lets them hang up.
+/// Answers a TLS greeting as plain servers do, and lets the client close the connection.
 async fn refuse_tls(mut stream: BufReader<TcpStream>) {
     if stream.get_mut().write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await.is_ok() {
         let mut bytes = [0; 1024];
@@ -210,7 +212,7 @@ async fn refuse_tls(mut stream: BufReader<TcpStream>) {
     }
 }
 
-/// The next request; `None` at the end, or for what is no request.
+/// Reads the next request; `None` at the end, or for what is no request.
 async fn read(stream: &mut BufReader<TcpStream>) -> Option<Received> {
     let line = line(stream).await?;
     let mut headers = Vec::new();
@@ -231,19 +233,19 @@ async fn read(stream: &mut BufReader<TcpStream>) -> Option<Received> {
 
 async fn line(stream: &mut BufReader<TcpStream>) -> Option<String> {
     let mut text = String::new();
-    // A test's own client sends no endless lines.
+    // The product sends no endless lines.
     let read = stream.read_line(&mut text).await.ok()?;
     (read > 0).then(|| text.trim_end().to_owned())
 }
 
-/// Does it; `None` if that ends the connection.
-async fn answer(stream: &mut TcpStream, behaviour: Behaviour, diary: &Mutex<Diary>) -> Option<()> {
+/// Answers a request; returns `None` if that ends the connection.
+async fn answer(stream: &mut TcpStream, behaviour: Behaviour, state: &Mutex<State>) -> Option<()> {
     let head = |status: u16, header: &str, length: u64| {
-        format!("HTTP/1.1 {status} As-FinishedJobs\r\n{header}content-length: {length}\r\n\r\n")
+        format!("HTTP/1.1 {status} As-Configured\r\n{header}content-length: {length}\r\n\r\n")
     };
     match behaviour {
         Behaviour::Status(204) => {
-            stream.write_all(b"HTTP/1.1 204 As-FinishedJobs\r\n\r\n").await.ok()
+            stream.write_all(b"HTTP/1.1 204 As-Configured\r\n\r\n").await.ok()
         }
         Behaviour::Status(status) => stream.write_all(head(status, "", 0).as_bytes()).await.ok(),
         Behaviour::Header(status, name, value) => {
@@ -259,7 +261,7 @@ async fn answer(stream: &mut TcpStream, behaviour: Behaviour, diary: &Mutex<Diar
                 let piece = left.min(PIECE.len() as u64);
                 #[expect(clippy::cast_possible_truncation, reason = "a piece at most")]
                 stream.write_all(&PIECE[..piece as usize]).await.ok()?;
-                lock(diary).flooded += piece;
+                lock(state).flooded += piece;
                 left -= piece;
             }
             Some(())

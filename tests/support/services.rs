@@ -1,13 +1,24 @@
-//! Where the real services are.
+//! Real services: where they are, and what belongs to one test.
+//!
+//! - [`database`], [`prefix`]: a test's own piece of the services that all tests share.
+//! - [`broker`], [`postgres`]: services that belong to one test, so that it may kill them.
+//! - [`settings`]: settings of queue and store, for tests that open them themselves.
 
 use std::env;
 
-/// The broker, as a user who may declare and delete queues.
+pub mod broker;
+pub mod database;
+mod owned;
+pub mod postgres;
+pub mod prefix;
+pub mod settings;
+
+/// Returns the broker's address, for a user who may declare and delete queues.
 pub fn amqp_url() -> String {
     url("QUHAO_TEST_AMQP_URL", "RabbitMQ")
 }
 
-/// The database server, as a user who may create databases.
+/// Returns the database server's address, for a user who may create databases.
 pub fn database_url() -> String {
     url("QUHAO_TEST_DATABASE_URL", "Postgres")
 }

@@ -1,4 +1,4 @@
-//! The official library of Standard Webhooks, as a receiver would use it.
+//! The official library of Standard Webhooks, used as a receiver would use it.
 
 use std::{
     collections::HashMap,
@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use crate::receiver::Received;
 
-/// What the library says to a callback: its payload, or why it is refused.
+/// Verifies a callback with the library. Returns its payload, or why it is rejected.
 pub fn verify(secret: &str, callback: &Received) -> Result<Value, String> {
     let headers: HashMap<_, _> = callback.headers.iter().cloned().collect();
     let input = json!({"secret": secret, "headers": headers, "body": callback.body});
@@ -35,7 +35,7 @@ pub fn verify(secret: &str, callback: &Received) -> Result<Value, String> {
     }
 }
 
-/// The interpreter of the environment that `tests/standardwebhooks` makes.
+/// Returns the interpreter of the environment that `tests/standardwebhooks` makes.
 fn python() -> &'static PathBuf {
     static PYTHON: OnceLock<PathBuf> = OnceLock::new();
     PYTHON.get_or_init(|| {

@@ -6,14 +6,15 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// The pause between two looks.
+/// The pause between two polls.
 const PAUSE: Duration = Duration::from_millis(20);
 
 /// Longest that a test waits for what should take a second at most: generous, since a busy
-/// machine is no defect of the product. Nothing waits this long when all is well.
+/// machine is no defect of the product.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
-/// What `look` finds first, at the latest after `limit`; fails the test then, naming `what`.
+/// Polls `look` until it finds something, and returns that. Fails the test after `limit`, naming
+/// `what`.
 pub async fn eventually<T, F>(what: &str, limit: Duration, mut look: impl FnMut() -> F) -> T
 where
     F: Future<Output = Option<T>>,
@@ -28,14 +29,15 @@ where
     }
 }
 
-/// What `future` gives, if it does within `limit`; fails the test otherwise.
+/// Awaits `future` for up to `limit`, and returns its output. Fails the test after that, naming
+/// `what`.
 pub async fn within<T>(what: &str, limit: Duration, future: impl Future<Output = T>) -> T {
     let outcome = tokio::time::timeout(limit, future).await;
     outcome.unwrap_or_else(|_| panic!("not within {limit:?}: {what}"))
 }
 
-/// Runs `future` to its end from a place that cannot wait for one, such as a `Drop`, with
-/// or without a runtime around it. Gives up after [`PATIENCE`].
+/// Runs `future` to its end from a place that cannot await, such as a `Drop`, with or without
+/// a runtime around it. Gives up after [`PATIENCE`].
 pub fn block_on<T: Send + 'static>(future: impl Future<Output = T> + Send + 'static) -> Option<T> {
     let worker = thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().ok()?;

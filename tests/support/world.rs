@@ -6,13 +6,17 @@ use quhao_simulator::{Options, Simulator, User};
 use serde_json::{Value, json};
 
 use crate::{
+    broker::QueueLengths,
     client::Client,
     config::{APP, Backing, Config, Mode},
     database::Database,
     prefix::Prefix,
     process::Process,
+    services::amqp_url,
     wait::{PATIENCE, eventually},
 };
+
+pub mod reload;
 
 /// Longest that a process may take from its start to its readiness.
 const START_LIMIT: Duration = Duration::from_secs(30);
@@ -215,8 +219,9 @@ impl World {
     /// Waits until the queue is empty and the workers hold nothing, ends them, and makes
     /// sure that the queue stays empty: what they held unsettled would be redelivered.
     pub async fn wait_until_drained(&mut self) {
+        let lengths = QueueLengths::open(&amqp_url(), &self.prefix().job_queues()).await;
         eventually("an empty queue and idle workers", PATIENCE, async || {
-            if self.prefix().waiting().await > 0 {
+            if lengths.ready().await != Some(0) {
                 return None;
             }
             for worker in &self.workers {
@@ -232,7 +237,8 @@ impl World {
             let status = worker.process.wait_exit(PATIENCE).await;
             assert!(status.success(), "a worker that drains exits with 0, not {status}");
         }
-        assert_eq!(self.prefix().waiting().await, 0, "deliveries came back unsettled");
+        assert_eq!(lengths.ready().await, Some(0), "deliveries came back unsettled");
+        lengths.close().await;
     }
 
     /// Returns the names at the broker. In embedded mode there are none.

@@ -10,10 +10,10 @@ use quhao_backend::{
 use quhao_common::config;
 use quhao_tests::{
     config::{Backing, Mode},
-    folder::Folder,
     settings,
     wait::{PATIENCE, within},
 };
+use tempfile::TempDir;
 
 /// Queue and store of a test's own, to be opened any number of times.
 pub(super) struct Ground {
@@ -23,7 +23,7 @@ pub(super) struct Ground {
     pub(super) store: config::Store,
     /// Where they are; kept until the end: removes them.
     pub(super) backing: Backing,
-    _folder: Folder,
+    _folder: TempDir,
 }
 
 impl Ground {
@@ -38,8 +38,8 @@ impl Ground {
 
     /// One whose file is not there yet; a database has this version's schema.
     pub(super) async fn without_schema(mode: Mode) -> Self {
-        let (backing, folder) = (Backing::new(mode).await, Folder::new());
-        let file = folder.join("quhao.db");
+        let (backing, folder) = (Backing::new(mode).await, TempDir::new().unwrap());
+        let file = folder.path().join("quhao.db");
         let (queue, store) = match &backing {
             Backing::Servers { prefix, database } => {
                 (settings::amqp(prefix), settings::postgres(database.url()))

@@ -1,20 +1,21 @@
-//! The one process of embedded mode dies and comes back to its file.
+//! The one process of embedded mode is killed and restarted on its file.
 
 use std::time::Duration;
 
-use quhao_tests::load::{Load, long};
-
-use super::{ground::Ground, trial::Trial};
+use quhao_tests::{
+    fault::{FaultRun, Fixture},
+    load::{LoadProfile, is_long},
+};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_process_that_is_killed_comes_back_to_its_jobs() {
-    let ground = Ground::embedded("").await;
-    ground.simulator.set_latency(Duration::from_millis(150));
-    let mut trial = Trial::of("embedded process killed", ground, Load::default());
-    let rounds = if long() { 10 } else { 2 };
+async fn killed_process_resumes_its_jobs() {
+    let fixture = Fixture::embedded("").await;
+    fixture.simulator.set_latency(Duration::from_millis(150));
+    let mut run = FaultRun::start("embedded process killed", fixture, LoadProfile::default());
+    let rounds = if is_long() { 10 } else { 2 };
     for round in 1..=rounds {
-        trial.crowd.at(Duration::from_secs(3 * round - 1)).await;
-        trial.kill_embedded().await;
+        run.load.reach(Duration::from_secs(3 * round - 1)).await;
+        run.kill_embedded().await;
     }
-    trial.end().await.lost_only_what_was_held(rounds);
+    run.finish().await.assert_lost_only_held_jobs(rounds);
 }

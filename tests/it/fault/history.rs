@@ -53,7 +53,7 @@ fn code() -> String {
 }
 
 #[test]
-fn what_is_allowed_passes() {
+fn legal_history_has_no_breaches() {
     let unconfirmed = Reply::Unconfirmed;
     let refused = Reply::Refused { status: 503 };
     for history in [
@@ -77,7 +77,7 @@ fn what_is_allowed_passes() {
 }
 
 #[test]
-fn an_accepted_job_without_an_end_is_lost() {
+fn accepted_job_without_a_result_is_a_breach() {
     let events = [accepted(0), read(1, Seen::Queued)];
     for events in [&events[..], &events[..1]] {
         assert_eq!(breaches(events, &End::default()), [Breach::Lost { code: code() }]);
@@ -85,21 +85,25 @@ fn an_accepted_job_without_an_end_is_lost() {
 }
 
 #[test]
-fn a_job_that_was_let_go_of_without_an_answer_was_acknowledged_too_early() {
+fn ack_before_answer_is_a_breach() {
     // The poll URL answers in the end, but nobody kept the job until then.
     let events = [accepted(0), read(51, Seen::Queued)];
     assert_eq!(
         found(&events),
-        [Breach::Lost { code: code() }, Breach::Uncommitted { code: code() }]
+        [Breach::Lost { code: code() }, Breach::AckedWithoutAnswer { code: code() }]
     );
     let unread = [accepted(0), read(1, SUCCEEDED)];
-    assert_eq!(found(&unread), [Breach::Uncommitted { code: code() }], "nobody looked again");
+    assert_eq!(
+        found(&unread),
+        [Breach::AckedWithoutAnswer { code: code() }],
+        "nobody looked again"
+    );
     let kept = [accepted(0), read(1, SUCCEEDED), read(51, SUCCEEDED)];
     assert_eq!(found(&kept), []);
 }
 
 #[test]
-fn an_answer_that_does_not_improve_is_found() {
+fn worse_answer_is_a_breach() {
     for (from, to) in [
         (SUCCEEDED, failed("session_lost")),
         (SUCCEEDED, Seen::Queued),
@@ -109,55 +113,58 @@ fn an_answer_that_does_not_improve_is_found() {
         (Seen::Erased, SUCCEEDED),
     ] {
         let events = [accepted(0), read(1, from.clone()), read(2, to.clone())];
-        let worsened =
-            Breach::Worsened { code: code(), from: format!("{from:?}"), to: format!("{to:?}") };
+        let worsened = Breach::AnswerGotWorse {
+            code: code(),
+            from: format!("{from:?}"),
+            to: format!("{to:?}"),
+        };
         assert_eq!(breaches(&events, &End::default()), [worsened]);
     }
 }
 
 #[test]
-fn somebody_elses_number_is_found() {
+fn wrong_phone_number_is_a_breach() {
     let events = [accepted(0), read(1, Seen::Succeeded { own: false })];
-    assert_eq!(breaches(&events, &End::default()), [Breach::Mixed { code: code() }]);
+    assert_eq!(breaches(&events, &End::default()), [Breach::WrongPhone { code: code() }]);
 }
 
 #[test]
-fn two_jobs_of_one_submission_are_found() {
+fn two_jobs_of_one_submission_are_a_breach() {
     let other = submitted(1, Reply::Accepted { id: "job_2".to_owned() });
     let events = [accepted(0), other, read(2, SUCCEEDED)];
-    assert_eq!(breaches(&events, &End::default()), [Breach::Split { code: code() }]);
+    assert_eq!(breaches(&events, &End::default()), [Breach::TwoJobs { code: code() }]);
 }
 
 #[test]
-fn a_call_after_the_deadline_is_found() {
+fn call_after_the_deadline_is_a_breach() {
     let late = |by: Duration| {
         let call = Event { at: at(UNTIL) + by, ..called(0, true) };
         breaches(&[accepted(0), call, read(80, SUCCEEDED)], &End::default())
     };
     assert_eq!(late(LATE_MAX), []);
     let by = LATE_MAX + Duration::from_millis(1);
-    assert_eq!(late(by), [Breach::Late { code: code(), by }]);
+    assert_eq!(late(by), [Breach::LateCall { code: code(), by }]);
 }
 
 #[test]
-fn a_call_for_what_was_refused_is_found() {
+fn call_for_a_refused_submission_is_a_breach() {
     let refused = submitted(0, Reply::Refused { status: 503 });
-    let breach = [Breach::Uninvited { code: code() }];
+    let breach = [Breach::UnexpectedCall { code: code() }];
     assert_eq!(found(&[refused, called(1, true)]), breach);
     assert_eq!(found(&[called(1, false)]), breach);
 }
 
 #[test]
-fn a_session_that_was_given_twice_is_found() {
+fn session_given_twice_is_a_breach() {
     let events = [accepted(0), called(1, true), called(2, true), read(3, SUCCEEDED)];
     let end = End { repeats_counted: 1, ..End::default() };
-    assert_eq!(breaches(&events, &end), [Breach::Twice { code: code() }]);
+    assert_eq!(breaches(&events, &end), [Breach::SessionGivenTwice { code: code() }]);
 }
 
 #[test]
-fn a_call_that_nobody_owns_up_to_is_found() {
+fn uncounted_call_is_a_breach() {
     let events = [accepted(0), called(1, false), called(2, true), read(3, SUCCEEDED)];
-    let breach = Breach::Uncounted { repeats: 1, counted: 0 };
+    let breach = Breach::UncountedRepeats { repeats: 1, counted: 0 };
     assert_eq!(breaches(&events, &End::default()), [breach]);
     let end = End { repeats_counted: 1, ..End::default() };
     assert_eq!(breaches(&events, &end), []);

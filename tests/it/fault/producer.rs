@@ -1,26 +1,27 @@
-//! A producer dies while it publishes.
+//! A producer is killed while it publishes.
 
 use std::time::Duration;
 
-use quhao_tests::load::{Load, long};
-
-use super::{ground::Ground, trial::Trial};
+use quhao_tests::{
+    fault::{FaultRun, Fixture, Processes},
+    load::{LoadProfile, is_long},
+};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_producer_that_is_killed_in_mid_publish_loses_nothing_that_it_accepted() {
-    let ground = Ground::with(2, 2, "").await;
-    // Enough that it always has something in hand.
-    let load = Load { rate: 100, ..Load::default() };
-    let mut trial = Trial::of("producer killed", ground, load);
-    for round in 1..=if long() { 10 } else { 3 } {
-        trial.crowd.at(Duration::from_secs(2 * round)).await;
-        trial.world.producers.remove(0).process.kill_9();
-        trial.crowd.ask(&trial.world);
-        trial.world.add_producer().await;
-        trial.crowd.ask(&trial.world);
+async fn killed_producer_loses_no_accepted_job() {
+    let fixture = Fixture::start(Processes { producers: 2, workers: 2 }, "").await;
+    // Enough that it always has a submission in flight.
+    let profile = LoadProfile { rate: 100, ..LoadProfile::default() };
+    let mut run = FaultRun::start("producer killed", fixture, profile);
+    for round in 1..=if is_long() { 10 } else { 3 } {
+        run.load.reach(Duration::from_secs(2 * round)).await;
+        run.world.producers.remove(0).process.kill_9();
+        run.load.use_producers_of(&run.world);
+        run.world.add_producer().await;
+        run.load.use_producers_of(&run.world);
     }
-    let outcome = trial.end().await;
-    outcome.all_succeeded();
-    // Those that it had in hand, and those that found nobody there.
-    outcome.refused();
+    let report = run.finish().await;
+    report.assert_all_succeeded();
+    // Those in flight, and those that found no listener.
+    report.assert_submits_were_rejected();
 }

@@ -1,83 +1,83 @@
-//! Postgres crashes, turns read-only, has no connection left, or falls silent.
+//! Postgres crashes, becomes read-only, has no connection left, or falls silent.
 
 use std::time::{Duration, SystemTime};
 
 use quhao_tests::{
-    load::{Load, long},
+    fault::{FaultRun, Fixture, Processes, since},
+    load::{LoadProfile, is_long},
     postgres::Postgres,
 };
-
-use super::{ground::Ground, outcome::since, trial::Trial};
 
 /// Longest that the product may take to be ready after the store is back.
 const RECOVERY_MAX: Duration = Duration::from_secs(10);
 
-/// How long the store is away: less than the grace that a job has after its deadline.
+/// Returns how long the store is away: less than the grace that a job has after its deadline.
 fn outage() -> Duration {
-    Duration::from_secs(if long() { 15 } else { 3 })
+    Duration::from_secs(if is_long() { 15 } else { 3 })
 }
 
-/// Runs guests against a store of their own that breaks, is left alone and is mended. All
-/// of them get their number, and none of them is turned away.
-async fn outlives(
+/// Runs a load with a store of its own that breaks and, after the outage, is repaired. Asserts
+/// that all jobs succeed and no submit is rejected.
+async fn assert_survives(
     subject: &'static str,
     breaks: impl AsyncFnOnce(&Postgres),
-    mends: impl AsyncFnOnce(&Postgres),
+    repairs: impl AsyncFnOnce(&Postgres),
 ) {
     let postgres = Postgres::start().await;
     let config = format!("[store]\nurl = '{}'\n", postgres.url());
-    let ground = Ground::with(1, 2, &config).await;
-    ground.simulator.set_latency(Duration::from_millis(100));
-    let trial = Trial::of(subject, ground, Load::default());
-    trial.crowd.at(Duration::from_secs(2)).await;
+    let fixture = Fixture::start(Processes { producers: 1, workers: 2 }, &config).await;
+    fixture.simulator.set_latency(Duration::from_millis(100));
+    let run = FaultRun::start(subject, fixture, LoadProfile::default());
+    run.load.reach(Duration::from_secs(2)).await;
     breaks(&postgres).await;
     tokio::time::sleep(outage()).await;
-    mends(&postgres).await;
-    let mended = SystemTime::now();
-    trial.is_ready(RECOVERY_MAX).await;
-    let ready = since(mended, SystemTime::now());
+    repairs(&postgres).await;
+    let repaired = SystemTime::now();
+    run.wait_until_ready(RECOVERY_MAX).await;
+    let ready = since(repaired, SystemTime::now());
 
-    let outcome = trial.end().await.time("all ready after that", ready);
-    outcome.all_succeeded();
-    outcome.waited(outage() * 2 / 3);
-    assert_eq!(outcome.troubles, [], "a producer accepts without the store");
+    let report = run.finish().await.time("all ready after that", ready);
+    report.assert_all_succeeded();
+    report.assert_jobs_waited(outage() * 2 / 3);
+    assert_eq!(report.rejections, [], "a producer accepts without the store");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_store_that_crashes_and_recovers_costs_nothing() {
-    let mends = async |postgres: &Postgres| postgres.start_again().await;
-    outlives("Postgres stopped at once", async |it| it.stop_immediately().await, mends).await;
+async fn crashed_store_costs_no_job() {
+    let repairs = async |postgres: &Postgres| postgres.start_again().await;
+    assert_survives("Postgres stopped at once", async |it| it.stop_immediately().await, repairs)
+        .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_store_that_is_stopped_and_started_costs_nothing() {
-    let mends = async |postgres: &Postgres| postgres.start_again().await;
-    outlives("Postgres stopped fast", async |it| it.stop_fast().await, mends).await;
+async fn restarted_store_costs_no_job() {
+    let repairs = async |postgres: &Postgres| postgres.start_again().await;
+    assert_survives("Postgres stopped fast", async |it| it.stop_fast().await, repairs).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_store_that_is_killed_costs_nothing() {
-    let mends = async |postgres: &Postgres| postgres.start_again().await;
-    outlives("Postgres killed", async |it| it.kill_9().await, mends).await;
+async fn killed_store_costs_no_job() {
+    let repairs = async |postgres: &Postgres| postgres.start_again().await;
+    assert_survives("Postgres killed", async |it| it.kill_9().await, repairs).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_store_that_takes_no_writes_costs_nothing() {
+async fn read_only_store_costs_no_job() {
     let breaks = async |postgres: &Postgres| postgres.set_read_only(true).await;
-    let mends = async |postgres: &Postgres| postgres.set_read_only(false).await;
-    outlives("Postgres read-only", breaks, mends).await;
+    let repairs = async |postgres: &Postgres| postgres.set_read_only(false).await;
+    assert_survives("Postgres read-only", breaks, repairs).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_store_without_free_connections_costs_nothing() {
-    let breaks = async |postgres: &Postgres| postgres.let_connect(1).await;
-    let mends = async |postgres: &Postgres| postgres.let_connect(-1).await;
-    outlives("Postgres out of connections", breaks, mends).await;
+async fn store_without_connections_costs_no_job() {
+    let breaks = async |postgres: &Postgres| postgres.limit_connections(1).await;
+    let repairs = async |postgres: &Postgres| postgres.limit_connections(-1).await;
+    assert_survives("Postgres out of connections", breaks, repairs).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_store_that_falls_silent_costs_nothing() {
+async fn silent_store_costs_no_job() {
     let breaks = async |postgres: &Postgres| postgres.freeze().await;
-    let mends = async |postgres: &Postgres| postgres.thaw().await;
-    outlives("Postgres frozen", breaks, mends).await;
+    let repairs = async |postgres: &Postgres| postgres.thaw().await;
+    assert_survives("Postgres frozen", breaks, repairs).await;
 }

@@ -1,153 +1,158 @@
-//! The platform takes calls and does not answer, answers half, or is away.
+//! The platform accepts calls and does not answer, answers half, or is away.
 
 use std::time::{Duration, SystemTime};
 
 use quhao_simulator::{Action, User};
 use quhao_tests::{
-    load::{Load, long},
+    fault::{FaultRun, Fixture, Processes, Report, since},
+    load::{LoadProfile, is_long},
     proxy::Proxy,
 };
 
-use super::{
-    ground::Ground,
-    outcome::{Outcome, since},
-    trial::Trial,
-};
-
-/// A short patience with the platform, but not so short that a busy machine exhausts it.
+/// A short time limit for the platform, but not so short that a busy machine exceeds it.
 const CONFIG: &str = "[platforms.wechat]\ntimeout_seconds = 1.5\n";
 
-/// How long guests come before the platform is gone.
+/// How long the load runs before the outage.
 const BEFORE: Duration = Duration::from_secs(2);
 
-/// Longest that guests are turned away after it is back: the longest pause between two calls
+/// Longest that jobs fail after it is back: the longest pause between two calls
 /// that try, and one for the answer.
 const BACK_MAX: Duration = Duration::from_secs(12);
 
-/// One guest in this many meets the trouble.
-const EVERY: usize = 5;
+/// One job in this many meets the fault.
+const FAULT_EVERY: usize = 5;
 
-/// Runs guests of whom every fifth meets `action` at the first call.
-async fn meets(subject: &'static str, action: Action) -> (Outcome, u64) {
-    let ground = Ground::with(1, 2, CONFIG).await;
-    let load = Load { time: Duration::from_secs(if long() { 60 } else { 4 }), ..Load::default() };
-    let guests = load.guests(&ground);
-    let unlucky: Vec<&User> = guests.iter().step_by(EVERY).collect();
-    for guest in &unlucky {
-        ground.simulator.script_code(&guest.code, [action.clone()]).unwrap();
+/// Runs a load of which every fifth job meets `action` at its first call. Returns the report
+/// and how many jobs these were.
+async fn run_with(subject: &'static str, action: Action) -> (Report, u64) {
+    let fixture = Fixture::start(Processes { producers: 1, workers: 2 }, CONFIG).await;
+    let profile = LoadProfile {
+        time: Duration::from_secs(if is_long() { 60 } else { 4 }),
+        ..LoadProfile::default()
+    };
+    let users = profile.users(&fixture);
+    let unlucky: Vec<&User> = users.iter().step_by(FAULT_EVERY).collect();
+    for user in &unlucky {
+        fixture.simulator.script_code(&user.code, [action.clone()]).unwrap();
     }
     let unlucky = unlucky.len() as u64;
-    let outcome = Trial::with(subject, ground, load, guests).end().await;
-    assert!(outcome.calls >= outcome.jobs + unlucky, "every one of them was tried again");
-    (outcome, unlucky)
+    let report = FaultRun::start_with_users(subject, fixture, profile, users).finish().await;
+    assert!(report.calls >= report.jobs + unlucky, "each of them was tried again");
+    (report, unlucky)
 }
 
-/// The code was spent on an answer that never came: only that guest has to try again.
-async fn costs_the_code(subject: &'static str, action: Action) {
-    let (outcome, unlucky) = meets(subject, action).await;
-    outcome.failed_only(&["session_lost"]);
-    assert_eq!(outcome.failures.len() as u64, unlucky);
+/// Asserts that each fault costs one code, whose session was lost with the answer, and that no
+/// other job fails.
+async fn assert_costs_the_code(subject: &'static str, action: Action) {
+    let (report, unlucky) = run_with(subject, action).await;
+    report.assert_failed_only(&["session_lost"]);
+    assert_eq!(report.failures.len() as u64, unlucky);
 }
 
-/// The code is as good as before, and the second call gets the session.
-async fn costs_nothing(subject: &'static str, action: Action) {
-    let (outcome, _) = meets(subject, action).await;
-    outcome.all_succeeded();
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_reset_after_the_code_was_taken_costs_that_code_alone() {
-    costs_the_code("reset after reading, burnt", Action::ResetAfterRead { burn: true }).await;
+/// Asserts that the second call gets the session: the code was not used.
+async fn assert_costs_nothing(subject: &'static str, action: Action) {
+    let (report, _) = run_with(subject, action).await;
+    report.assert_all_succeeded();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_reset_before_the_code_was_taken_costs_nothing() {
-    costs_nothing("reset after reading", Action::ResetAfterRead { burn: false }).await;
+async fn reset_after_the_code_was_used_costs_that_code() {
+    assert_costs_the_code("reset after reading, burnt", Action::ResetAfterRead { burn: true })
+        .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn half_an_answer_costs_that_code_alone() {
-    costs_the_code("half an answer", Action::HalfAnswer { burn: true }).await;
+async fn reset_before_the_code_was_used_costs_nothing() {
+    assert_costs_nothing("reset after reading", Action::ResetAfterRead { burn: false }).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn silence_after_the_code_was_taken_costs_that_code_alone() {
-    costs_the_code("silence, burnt", Action::Hang { burn: true }).await;
+async fn half_an_answer_costs_that_code() {
+    assert_costs_the_code("half an answer", Action::HalfAnswer { burn: true }).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn silence_before_the_code_was_taken_costs_nothing() {
-    costs_nothing("silence", Action::Hang { burn: false }).await;
+async fn silence_after_the_code_was_used_costs_that_code() {
+    assert_costs_the_code("silence, burnt", Action::Hang { burn: true }).await;
 }
 
-/// Guests whose workers reach the platform through the proxy.
-async fn through_a_proxy() -> (Ground, Proxy) {
-    let mut ground = Ground::with(1, 0, CONFIG).await;
-    let (proxy, url) = Proxy::for_url(&ground.simulator.base_url(), 80).await;
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn silence_before_the_code_was_used_costs_nothing() {
+    assert_costs_nothing("silence", Action::Hang { burn: false }).await;
+}
+
+/// Starts workers that reach the platform through a proxy.
+async fn start_behind_a_proxy() -> (Fixture, Proxy) {
+    let mut fixture = Fixture::start(Processes { producers: 1, workers: 0 }, CONFIG).await;
+    let (proxy, url) = Proxy::for_url(&fixture.simulator.base_url(), 80).await;
     let url = url.trim_end_matches('/');
     for _ in 0..2 {
-        ground.add_worker_with(&[("QUHAO__PLATFORMS__WECHAT__BASE_URL", url)]).await;
+        fixture.add_worker_with(&[("QUHAO__PLATFORMS__WECHAT__BASE_URL", url)]).await;
     }
-    (ground, proxy)
+    (fixture, proxy)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_platform_that_is_not_there_for_some_seconds_costs_nothing() {
-    let (ground, proxy) = through_a_proxy().await;
-    // Fewer than may wait until it is noticed that it is back.
-    let load = Load { rate: 12, ..Load::default() };
-    let trial = Trial::of("platform away", ground, load);
-    for round in 1..=if long() { 4 } else { 1 } {
-        // Twice as long may pass between two calls that try whether it is back.
-        trial.crowd.at(Duration::from_secs(14 * round - 12)).await;
+async fn short_platform_outage_costs_no_job() {
+    let (fixture, proxy) = start_behind_a_proxy().await;
+    // Fewer jobs than may wait until the breaker notices that it is back.
+    let profile = LoadProfile { rate: 12, ..LoadProfile::default() };
+    let run = FaultRun::start("platform away", fixture, profile);
+    for round in 1..=if is_long() { 4 } else { 1 } {
+        // Twice as long may pass between two probes.
+        run.load.reach(Duration::from_secs(14 * round - 12)).await;
         proxy.refuse();
         tokio::time::sleep(Duration::from_secs(3)).await;
         proxy.mend();
     }
-    let outcome = trial.end().await;
-    outcome.all_succeeded();
-    outcome.waited(Duration::from_secs(1));
+    let report = run.finish().await;
+    report.assert_all_succeeded();
+    report.assert_jobs_waited(Duration::from_secs(1));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_platform_that_is_down_for_a_minute_is_found_back_soon() {
-    let (ground, proxy) = through_a_proxy().await;
-    let (outage, after) = if long() { (60, 30) } else { (5, 10) };
+async fn long_platform_outage_is_recovered_from_soon() {
+    let (fixture, proxy) = start_behind_a_proxy().await;
+    let (outage, after) = if is_long() { (60, 30) } else { (5, 10) };
     let (outage, after) = (Duration::from_secs(outage), Duration::from_secs(after));
-    // Those who come in time can wait until it is over.
-    let load = Load { time: BEFORE + outage + after, deadline_seconds: 100, ..Load::default() };
-    let trial = Trial::of("platform down", ground, load);
-    trial.crowd.at(BEFORE).await;
+    // Jobs that come early can wait until the outage is over.
+    let profile = LoadProfile {
+        time: BEFORE + outage + after,
+        deadline_seconds: 100,
+        ..LoadProfile::default()
+    };
+    let run = FaultRun::start("platform down", fixture, profile);
+    run.load.reach(BEFORE).await;
     proxy.refuse();
     tokio::time::sleep(outage).await;
     proxy.mend();
-    let mended = SystemTime::now();
+    let restored = SystemTime::now();
 
-    let outcome = trial.end().await;
-    let failing = outcome.failed_until.map_or(Duration::ZERO, |until| since(mended, until));
-    let outcome = outcome.time("failures after it is back", failing);
-    // No more than so many wait; the others are told to come again later.
-    outcome.failed_only(&["platform_unavailable"]);
-    assert_eq!(outcome.burnt, 0, "no call had arrived");
-    outcome.waited(outage / 2);
+    let report = run.finish().await;
+    let failing = report.failed_until.map_or(Duration::ZERO, |until| since(restored, until));
+    let report = report.time("failures after it is back", failing);
+    // Only so many jobs can wait; the others fail, to be submitted again later.
+    report.assert_failed_only(&["platform_unavailable"]);
+    assert_eq!(report.burnt, 0, "no call had arrived");
+    report.assert_jobs_waited(outage / 2);
     assert!(failing <= BACK_MAX, "{failing:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_platform_that_falls_silent_for_some_seconds_spends_no_code_in_secret() {
-    let (ground, proxy) = through_a_proxy().await;
-    let trial = Trial::of("platform silent", ground, Load::default());
-    for round in 1..=if long() { 8 } else { 1 } {
-        trial.crowd.at(Duration::from_secs(6 * round - 4)).await;
+async fn silent_platform_uses_up_no_code_unreported() {
+    let (fixture, proxy) = start_behind_a_proxy().await;
+    let run = FaultRun::start("platform silent", fixture, LoadProfile::default());
+    for round in 1..=if is_long() { 8 } else { 1 } {
+        run.load.reach(Duration::from_secs(6 * round - 4)).await;
         proxy.stall();
         tokio::time::sleep(Duration::from_secs(3)).await;
         proxy.mend();
     }
-    let outcome = trial.end().await;
+    let report = run.finish().await;
     // Two calls without an answer end a job; its guest may try again later. A call that was
-    // given up may still arrive when the silence is over, and spend its code.
-    outcome.failed_only(&["platform_unavailable", "session_lost"]);
-    let lost = outcome.failures.iter().filter(|code| *code == "session_lost").count() as u64;
-    assert!(outcome.burnt <= lost, "{} codes were spent, {lost} told so", outcome.burnt);
-    outcome.waited(Duration::from_secs(1));
+    // given up may still arrive when the silence is over, and use its code.
+    report.assert_failed_only(&["platform_unavailable", "session_lost"]);
+    let lost = report.failures.iter().filter(|code| *code == "session_lost").count() as u64;
+    assert!(report.burnt <= lost, "{} codes were used up, {lost} reported", report.burnt);
+    report.assert_jobs_waited(Duration::from_secs(1));
 }

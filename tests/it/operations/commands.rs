@@ -7,11 +7,11 @@ use std::{
 use quhao_common::domain::id::JobId;
 use quhao_tests::{
     config::{Backing, Config, Mode},
-    folder::Folder,
     process::Process,
     wait::PATIENCE,
     world::{World, phone_job},
 };
+use tempfile::TempDir;
 
 /// Runs `quhao` to its end: exit code and all that it printed.
 async fn quhao(arguments: &[&str], config: Option<&Path>) -> (Option<i32>, String) {
@@ -97,7 +97,7 @@ async fn a_wrong_configuration_is_told_at_once_whatever_the_command() {
 /// The shell makes the file, readable by everybody, before `quhao` runs.
 #[test]
 fn a_first_configuration_is_its_owner_s_alone() {
-    let folder = Folder::new();
+    let folder = TempDir::new().unwrap();
     let running = Process::spawn(&["simulator", "--listen", "127.0.0.1:0"], &[]);
     let program = std::fs::read_link(format!("/proc/{}/exe", running.id())).unwrap();
     let status = Command::new("sh")

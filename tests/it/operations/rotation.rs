@@ -9,7 +9,6 @@ use quhao_common::domain::id::parse_for_operator;
 use quhao_tests::{
     client::Client,
     config::{Backing, Mode},
-    folder::Folder,
     in_both_modes,
     proxy::Proxy,
     reload::{Reading, numbered_secret, put, reload},
@@ -18,6 +17,7 @@ use quhao_tests::{
     world::{World, WorldOptions, phone_job},
 };
 use serde_json::json;
+use tempfile::TempDir;
 
 in_both_modes!(secrets_rotate_under_load);
 
@@ -28,7 +28,7 @@ const PAUSE: Duration = Duration::from_millis(20);
 
 /// The files of `[secrets]`.
 struct Secrets {
-    folder: Folder,
+    folder: TempDir,
     id: [String; 2],
     seal: [String; 2],
 }
@@ -36,7 +36,7 @@ struct Secrets {
 impl Secrets {
     fn new() -> Self {
         let pair = || [numbered_secret(1), numbered_secret(2)];
-        let secrets = Self { folder: Folder::new(), id: pair(), seal: pair() };
+        let secrets = Self { folder: TempDir::new().unwrap(), id: pair(), seal: pair() };
         secrets.list(&[0]);
         secrets
     }
@@ -45,12 +45,12 @@ impl Secrets {
     fn list(&self, order: &[usize]) {
         for (name, secrets) in [("id", &self.id), ("seal", &self.seal)] {
             let lines: Vec<_> = order.iter().map(|at| format!("{}\n", secrets[*at])).collect();
-            put(&self.folder.join(name), &lines.concat());
+            put(&self.folder.path().join(name), &lines.concat());
         }
     }
 
     fn toml(&self) -> String {
-        let path = |name| self.folder.join(name).display().to_string();
+        let path = |name| self.folder.path().join(name).display().to_string();
         format!("[secrets]\nid_file = '{}'\nseal_file = '{}'\n", path("id"), path("seal"))
     }
 }
@@ -151,8 +151,8 @@ async fn new_connections_use_the_new_urls() {
     let (old_server, old_store_url) = Proxy::for_url(database.url(), 5432).await;
     let (_new_broker, new_queue_url) = Proxy::for_url(&services::amqp_url(), 5672).await;
     let (_new_server, new_store_url) = Proxy::for_url(database.url(), 5432).await;
-    let folder = Folder::new();
-    let (queue, store) = (folder.join("queue"), folder.join("store"));
+    let folder = TempDir::new().unwrap();
+    let (queue, store) = (folder.path().join("queue"), folder.path().join("store"));
     put(&queue, &old_queue_url);
     put(&store, &old_store_url);
     let variables = [

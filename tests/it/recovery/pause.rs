@@ -7,19 +7,19 @@ use quhao_simulator::Action;
 use quhao_tests::{
     client::Client,
     config::{Backing, Mode},
-    folder::Folder,
     process::Process,
     reload::{Merchant, Reading, numbered_secret, put, reload, reload_one},
     wait::{PATIENCE, eventually},
     world::{Producer, Worker, World, WorldOptions, phone_job},
 };
 use serde_json::Value;
+use tempfile::TempDir;
 
 /// A worker with a configuration of its own, which begins as a copy of the producer's.
-async fn worker_apart(world: &World, folder: &Folder) -> Worker {
+async fn worker_apart(world: &World, folder: &TempDir) -> Worker {
     let text = fs::read_to_string(world.config.path()).unwrap();
-    put(&folder.join("quhao.toml"), &text);
-    let mut process = spawned("worker", &folder.join("quhao.toml"));
+    put(&folder.path().join("quhao.toml"), &text);
+    let mut process = spawned("worker", &folder.path().join("quhao.toml"));
     let metrics = address(&process.wait_for_log("worker running", PATIENCE).await, "metrics");
     Worker { process, metrics }
 }
@@ -73,7 +73,7 @@ async fn without_workers() -> World {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_worker_without_an_app_goes_on_when_it_is_told_of_it() {
-    let (world, folder) = (without_workers().await, Folder::new());
+    let (world, folder) = (without_workers().await, TempDir::new().unwrap());
     let worker = worker_apart(&world, &folder).await;
     is_ready(&worker.metrics, PATIENCE).await;
     let merchant = Merchant::new("late");
@@ -94,7 +94,7 @@ async fn a_worker_without_an_app_goes_on_when_it_is_told_of_it() {
     is_stuck(&worker.metrics, "app wx_late is not configured").await;
     assert_eq!(world.simulator.counts().calls, 0, "it takes nothing");
 
-    put(&folder.join("config.d/late.toml"), &merchant.toml());
+    put(&folder.path().join("config.d/late.toml"), &merchant.toml());
     reload_one(&worker.process, &worker.metrics, Reading::Applied).await;
     succeeds(&client, &unknown, PATIENCE).await;
     succeeds(&orders, &known, PATIENCE).await;
@@ -104,7 +104,7 @@ async fn a_worker_without_an_app_goes_on_when_it_is_told_of_it() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_worker_without_a_seal_key_goes_on_when_it_is_told_of_it() {
-    let (world, folder) = (without_workers().await, Folder::new());
+    let (world, folder) = (without_workers().await, TempDir::new().unwrap());
     let worker = worker_apart(&world, &folder).await;
     is_ready(&worker.metrics, PATIENCE).await;
     let further = format!("[secrets]\nseal = ['{}']\n", numbered_secret(9));
@@ -114,7 +114,7 @@ async fn a_worker_without_a_seal_key_goes_on_when_it_is_told_of_it() {
     let client = world.client();
     let url = accepted(&client, &phone_job(&world.guest())).await;
     is_stuck(&worker.metrics, "sealed with key k9").await;
-    put(&folder.join("config.d/seal.toml"), &further);
+    put(&folder.path().join("config.d/seal.toml"), &further);
     reload_one(&worker.process, &worker.metrics, Reading::Applied).await;
     succeeds(&client, &url, PATIENCE).await;
     is_ready(&worker.metrics, PATIENCE).await;
@@ -124,7 +124,7 @@ async fn a_worker_without_a_seal_key_goes_on_when_it_is_told_of_it() {
 /// anybody's help.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_one_worker_does_not_know_another_one_does() {
-    let (world, folders) = (without_workers().await, [(); 3].map(|()| Folder::new()));
+    let (world, folders) = (without_workers().await, [(); 3].map(|()| TempDir::new().unwrap()));
     let mut workers = Vec::new();
     for folder in &folders {
         let worker = worker_apart(&world, folder).await;
@@ -142,7 +142,7 @@ async fn what_one_worker_does_not_know_another_one_does() {
     for worker in &workers[..2] {
         is_stuck(&worker.metrics, "app wx_late is not configured").await;
     }
-    put(&folders[2].join("config.d/late.toml"), &merchant.toml());
+    put(&folders[2].path().join("config.d/late.toml"), &merchant.toml());
     reload_one(&workers[2].process, &workers[2].metrics, Reading::Applied).await;
     // A worker that met a job for the second time keeps it until its next try.
     for url in &urls {
@@ -166,7 +166,7 @@ async fn a_worker_whose_clock_was_wrong_goes_on_when_it_is_right() {
             format('alter database %I set search_path = wrong, pg_catalog, public',
                    current_database());
         end $$";
-    let (world, folder) = (without_workers().await, Folder::new());
+    let (world, folder) = (without_workers().await, TempDir::new().unwrap());
     let Backing::Servers { database, .. } = &world.backing else { unreachable!() };
     let mut connection = database.connect().await;
     sqlx::raw_sql(WRONG).execute(&mut connection).await.unwrap();

@@ -10,12 +10,12 @@ use std::{
 use quhao_simulator::{Action, Component, Endpoint, LoginSpec, Options, User};
 use quhao_tests::{
     config::{APP, Mode},
-    folder::Folder,
     in_both_modes,
     wait::{PATIENCE, eventually},
     world::{World, WorldOptions, phone_job},
 };
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
 mod reload;
 
@@ -70,8 +70,8 @@ async fn succeeds(world: &World) -> User {
 }
 
 async fn a_rotated_file_is_read_anew(mode: Mode) {
-    let folder = Folder::new();
-    let file = folder.join("token");
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("token");
     issue(&file, "component-token-1");
     let world = start(mode, &from_file(&file), "").await;
     succeeds(&world).await;
@@ -101,14 +101,14 @@ async fn a_rotated_file_is_read_anew(mode: Mode) {
 }
 
 async fn a_program_prints_the_token(mode: Mode) {
-    let folder = Folder::new();
-    let (file, program) = (folder.join("token"), folder.join("print token"));
+    let folder = TempDir::new().unwrap();
+    let (file, program) = (folder.path().join("token"), folder.path().join("print token"));
     issue(&file, "component-token-1");
     // It says more than it should on standard error, and none of our variables is its.
     let script = format!(
         "#!/bin/sh\necho secret-chatter >&2\nenv | grep -q QUHAO_ && exit 1\necho\ncat \"$1\"\n\
          echo run >> '{}'\n",
-        folder.join("runs").display()
+        folder.path().join("runs").display()
     );
     fs::write(&program, script).unwrap();
     fs::set_permissions(&program, fs::Permissions::from_mode(0o700)).unwrap();
@@ -118,7 +118,7 @@ async fn a_program_prints_the_token(mode: Mode) {
     for _ in 0..5 {
         succeeds(&world).await;
     }
-    let runs = || fs::read_to_string(folder.join("runs")).unwrap().lines().count();
+    let runs = || fs::read_to_string(folder.path().join("runs")).unwrap().lines().count();
     assert_eq!(runs(), 1, "the token is kept");
     world.simulator.set_component_token("component-token-2");
     issue(&file, "component-token-2");
@@ -129,8 +129,8 @@ async fn a_program_prints_the_token(mode: Mode) {
 }
 
 async fn a_file_that_comes_late_is_waited_for(mode: Mode) {
-    let folder = Folder::new();
-    let file = folder.join("token");
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("token");
     let world = start(mode, &from_file(&file), "").await;
     let (client, guest) = (world.client(), world.simulator.user(MERCHANT));
     let reply = client.submit(&phone_job(&guest)).await;
@@ -199,8 +199,8 @@ fn naps(nap: &str) -> Vec<u32> {
 }
 
 async fn what_the_platform_refuses_is_said(mode: Mode) {
-    let folder = Folder::new();
-    let file = folder.join("token");
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("token");
     issue(&file, "component-token-1");
     let world = start(mode, &from_file(&file), "").await;
     world.simulator.deauthorize(MERCHANT);

@@ -6,31 +6,31 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use super::{End, Event, Reply, Seen, What, word::Word};
+use super::event::{End, Event, Reply, Seen, WebhookEvent, What};
 
 mod callbacks;
 
 pub use callbacks::{ON_THE_WAY_MAX, TOLERANCE};
 
-/// How late the platform may see a call that began in time: the way there, and a scheduler
-/// that had other things to do.
+/// How late a call that began in time may arrive at the platform: network and scheduler
+/// take their time.
 pub const LATE_MAX: Duration = Duration::from_millis(500);
 
 /// Something that must not happen.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Breach {
-    /// It was accepted, and nobody ever saw how it ended.
+    /// The job was accepted, and no client ever read a result.
     Lost {
         /// The job.
         code: String,
     },
-    /// The queue and the workers let go of it before its deadline, and it had no answer.
-    Uncommitted {
+    /// The job's message was acked before its deadline, and it had no answer.
+    AckedWithoutAnswer {
         /// The job.
         code: String,
     },
-    /// An answer became worse, or another of the same worth.
-    Worsened {
+    /// An answer became worse, or another one of the same worth.
+    AnswerGotWorse {
         /// The job.
         code: String,
         /// The answer before.
@@ -38,88 +38,88 @@ pub enum Breach {
         /// The answer after.
         to: String,
     },
-    /// The phone number of somebody else.
-    Mixed {
+    /// The result has another guest's phone number.
+    WrongPhone {
         /// The job.
         code: String,
     },
     /// One submission became two jobs.
-    Split {
+    TwoJobs {
         /// The job.
         code: String,
     },
     /// The platform was called after the deadline.
-    Late {
+    LateCall {
         /// The job.
         code: String,
-        /// By how much.
+        /// How late.
         by: Duration,
     },
-    /// The platform was called for what nobody had submitted, or what had been refused.
-    Uninvited {
+    /// The platform was called for a code that was never submitted, or was refused.
+    UnexpectedCall {
         /// The job.
         code: String,
     },
     /// The session of one code was given twice.
-    Twice {
+    SessionGivenTwice {
         /// The job.
         code: String,
     },
-    /// The platform was called more often than the workers own up to.
-    Uncounted {
+    /// The platform was called more often than the workers' metrics say.
+    UncountedRepeats {
         /// Calls after the first one, over all codes.
         repeats: u64,
         /// How many of them the workers have counted.
         counted: u64,
     },
-    /// A callback was asked for, and none tells how the job ended.
-    Untold {
+    /// A callback was asked for, and none reports how the job ended.
+    CallbackMissing {
         /// The job.
         code: String,
         /// The `webhook-id` that never came.
         missing: String,
     },
-    /// A callback tells what is not the job's answer, and never was.
-    Untrue {
+    /// A callback reports what is not the job's answer, and never was.
+    CallbackWrong {
         /// The job.
         code: String,
-        /// What it tells.
-        told: String,
+        /// The answer that it reports.
+        reported: String,
         /// The job's answer.
         answer: String,
     },
-    /// A callback tells of a failure although a success was known.
-    Outdated {
+    /// A callback reports a failure although a success was known.
+    CallbackOutdated {
         /// The job.
         code: String,
         /// Its `webhook-id`.
-        under: String,
+        webhook_id: String,
     },
     /// Two callbacks with one `webhook-id` differ.
-    Reworded {
+    CallbackChanged {
         /// The job.
         code: String,
-        /// The `webhook-id`.
-        under: String,
+        /// Its `webhook-id`.
+        webhook_id: String,
     },
-    /// A callback whose receiver must take it for an old one that somebody repeats.
-    Mistimed {
+    /// A callback has a timestamp that its receiver must take for a replay.
+    CallbackMistimed {
         /// The job.
         code: String,
-        /// The `webhook-id`.
-        under: String,
+        /// Its `webhook-id`.
+        webhook_id: String,
     },
-    /// A callback for what nobody had submitted, what had been refused, or without having
-    /// been asked for; or with a `webhook-id` that is not the job's.
-    Unasked {
+    /// A callback for a job that was never submitted, was refused, or did not ask for one; or
+    /// with a `webhook-id` that is not the job's.
+    CallbackUnexpected {
         /// The job.
         code: String,
-        /// The `webhook-id`.
-        under: String,
+        /// Its `webhook-id`.
+        webhook_id: String,
     },
 }
 
-/// Everything in `events` (in order of time) that must not have happened.
+/// Finds everything in `events` (in order of time) that must not have happened.
 pub fn breaches(events: &[Event], end: &End) -> Vec<Breach> {
     let mut jobs: BTreeMap<&str, Job> = BTreeMap::new();
     for event in events {
@@ -131,25 +131,26 @@ pub fn breaches(events: &[Event], end: &End) -> Vec<Breach> {
     }
     let repeats = jobs.values().map(|job| (job.calls.len() as u64).saturating_sub(1)).sum();
     if repeats > end.repeats_counted {
-        found.push(Breach::Uncounted { repeats, counted: end.repeats_counted });
+        found.push(Breach::UncountedRepeats { repeats, counted: end.repeats_counted });
     }
     found
 }
 
-/// One job's part of the events.
+/// The events of one job.
 #[derive(Default)]
 struct Job<'a> {
     ids: BTreeSet<&'a str>,
-    /// The latest of all submissions: each of them lets a worker call until then.
+    /// The latest deadline of all submissions: a worker may call until then.
     until: Option<SystemTime>,
     seen: Vec<(SystemTime, &'a Seen)>,
-    /// When, and whether the session was given.
+    /// When the platform was called, and whether it gave the session.
     calls: Vec<(SystemTime, bool)>,
     /// Whether a callback was asked for.
     callback: bool,
     /// When the latest submission began that may have become a job.
     asked: Option<SystemTime>,
-    told: Vec<(SystemTime, &'a Word)>,
+    /// When webhook events were received.
+    notified: Vec<(SystemTime, &'a WebhookEvent)>,
 }
 
 impl<'a> Job<'a> {
@@ -167,7 +168,7 @@ impl<'a> Job<'a> {
             }
             What::Read(seen) => self.seen.push((event.at, seen)),
             What::Called { given } => self.calls.push((event.at, *given)),
-            What::FinishedJobs(word) => self.told.push((event.at, word)),
+            What::Notified(webhook) => self.notified.push((event.at, webhook)),
         }
     }
 
@@ -175,28 +176,28 @@ impl<'a> Job<'a> {
         let name = || code.to_owned();
         let mut found = Vec::new();
         let accepted = !self.ids.is_empty();
-        if accepted && !self.seen.iter().any(|(_, seen)| is_end(seen)) {
+        if accepted && !self.seen.iter().any(|(_, seen)| is_result(seen)) {
             found.push(Breach::Lost { code: name() });
         }
         if accepted && self.was_dropped(end) {
-            found.push(Breach::Uncommitted { code: name() });
+            found.push(Breach::AckedWithoutAnswer { code: name() });
         }
         if self.ids.len() > 1 {
-            found.push(Breach::Split { code: name() });
+            found.push(Breach::TwoJobs { code: name() });
         }
-        let told = self.told.iter().map(|(_, word)| &word.seen);
-        let mut answers = self.seen.iter().map(|(_, seen)| *seen).chain(told);
+        let notified = self.notified.iter().map(|(_, event)| &event.seen);
+        let mut answers = self.seen.iter().map(|(_, seen)| *seen).chain(notified);
         if answers.any(|seen| *seen == Seen::Succeeded { own: false }) {
-            found.push(Breach::Mixed { code: name() });
+            found.push(Breach::WrongPhone { code: name() });
         }
         found.extend(self.seen.windows(2).filter_map(|pair| {
             let (from, to) = (pair[0].1, pair[1].1);
             let worse = from != to && !improves(from, to);
-            let told = |seen: &Seen| format!("{seen:?}");
-            worse.then(|| Breach::Worsened { code: name(), from: told(from), to: told(to) })
+            let (from, to) = (format!("{from:?}"), format!("{to:?}"));
+            worse.then(|| Breach::AnswerGotWorse { code: name(), from, to })
         }));
         if self.calls.iter().filter(|(_, given)| *given).count() > 1 {
-            found.push(Breach::Twice { code: name() });
+            found.push(Breach::SessionGivenTwice { code: name() });
         }
         found.extend(self.late_call(name()));
         found.extend(self.breaches_of_callbacks(code, end));
@@ -205,12 +206,12 @@ impl<'a> Job<'a> {
 
     fn late_call(&self, code: String) -> Option<Breach> {
         let (last, _) = self.calls.iter().max()?;
-        let Some(until) = self.until else { return Some(Breach::Uninvited { code }) };
+        let Some(until) = self.until else { return Some(Breach::UnexpectedCall { code }) };
         let by = last.duration_since(until).ok()?;
-        (by > LATE_MAX).then_some(Breach::Late { code, by })
+        (by > LATE_MAX).then_some(Breach::LateCall { code, by })
     }
 
-    /// Whether it had time left when everything was let go of, and was seen without an
+    /// Returns whether it had time left when all workers were idle, and was read without an
     /// answer later.
     fn was_dropped(&self, end: &End) -> bool {
         let Some(drained_at) = end.drained_at else { return false };
@@ -220,11 +221,11 @@ impl<'a> Job<'a> {
     }
 }
 
-fn is_end(seen: &Seen) -> bool {
+fn is_result(seen: &Seen) -> bool {
     !matches!(seen, Seen::Queued)
 }
 
-/// Whether `to` may follow `from`.
+/// Returns whether the answer `to` may follow `from`.
 fn improves(from: &Seen, to: &Seen) -> bool {
     match (from, to) {
         (Seen::Queued, _) | (_, Seen::Erased) | (Seen::Failed(_), Seen::Succeeded { .. }) => true,

@@ -1,4 +1,4 @@
-//! Where word of guests' jobs goes: a receiver that is not always in a good mood.
+//! The receiver of a load's callbacks, which sometimes fails.
 
 use std::{
     sync::atomic::{AtomicUsize, Ordering},
@@ -12,26 +12,26 @@ use crate::{
 
 /// What comes before the login code in the path of a callback URL.
 const PATH: &str = "/of/";
-/// One request in this many is answered badly, and another one not at all.
-const MOOD: usize = 20;
-/// After so many requests it is in a good mood for ever.
-const MOODS: usize = 2_000;
+/// One request in this many is answered with 500, and another one not at all.
+const FAIL_EVERY: usize = 20;
+/// Requests after which it fails no more.
+const FAILING_REQUESTS: usize = 2_000;
 
-/// A receiver, and how the product gets there.
+/// A receiver, and the address by which the product reaches it.
 #[derive(Debug)]
 pub struct WebhookInbox {
     receiver: Receiver,
-    /// What leads there, perhaps through a proxy.
+    /// The beginning of its URLs, perhaps through a proxy.
     base: String,
     /// How many callbacks have been collected.
     collected: AtomicUsize,
 }
 
 impl WebhookInbox {
-    /// One that is reached directly.
+    /// Opens one that is reached directly.
     pub async fn open() -> Self {
         let receiver = Receiver::start().await;
-        receiver.then((0..MOODS).map(|number| match number % MOOD {
+        receiver.then((0..FAILING_REQUESTS).map(|number| match number % FAIL_EVERY {
             5 => Behaviour::Status(500),
             15 => Behaviour::HangUp,
             _ => Behaviour::Status(204),
@@ -40,7 +40,7 @@ impl WebhookInbox {
         Self { receiver, base, collected: AtomicUsize::new(0) }
     }
 
-    /// One that is reached through a proxy.
+    /// Opens one that is reached through a proxy.
     pub async fn behind_a_proxy() -> (Self, Proxy) {
         let inbox = Self::open().await;
         let (proxy, base) = Proxy::for_url(&inbox.base, 80).await;
@@ -48,24 +48,24 @@ impl WebhookInbox {
         (Self { base, ..inbox }, proxy)
     }
 
-    /// The settings, in TOML, of a product that is to send callbacks there. Its claims are
-    /// short, so that those of a worker that was killed soon come to another.
+    /// Returns the configuration, in TOML, of a product that sends callbacks there. Its claims
+    /// are short, so that those of a killed worker soon go to another.
     pub fn config() -> &'static str {
         "[callbacks]\nallow_http = true\nallow_networks = ['127.0.0.0/8']\ntimeout_seconds = 2\n"
     }
 
-    /// Those of the app whose callbacks go there. They tell the number: it must be the
-    /// guest's.
+    /// Returns the configuration of the app whose callbacks go there. They contain the phone
+    /// number: it must be the guest's.
     pub fn app(&self) -> String {
         format!("callback_allow = ['{}']\ncallback_body = 'whole'\n", self.base)
     }
 
-    /// The callback URL of the job with this login code.
+    /// Returns the callback URL of the job with this login code.
     pub fn url_of(&self, code: &str) -> String {
         format!("{}{PATH}{code}", self.base)
     }
 
-    /// What has come since the last time: when, for which login code, and what.
+    /// Returns what was received since the last time: when, for which login code, and what.
     pub fn collect(&self) -> Vec<(SystemTime, String, Received)> {
         let came = self.receiver.received_after(self.collected.load(Ordering::Relaxed));
         self.collected.fetch_add(came.len(), Ordering::Relaxed);

@@ -3,9 +3,8 @@
 use std::time::Duration;
 
 use quhao_tests::history::{
-    End, Event, Reply, Seen, What,
+    End, Event, Reply, Seen, WebhookEvent, What,
     rules::{Breach, ON_THE_WAY_MAX, TOLERANCE, breaches},
-    word::Word,
 };
 
 use super::{SUCCEEDED, at, called, code, event, failed, read, submitted};
@@ -21,15 +20,16 @@ fn accepted(seconds: u64) -> Event {
     wanted(super::accepted(seconds))
 }
 
-fn told_under(under: &str, seconds: u64, seen: Seen) -> Event {
-    let body = format!("{under} {seen:?}");
-    let word = Word { under: under.to_owned(), signed_at: at(seconds), seen, body };
-    event(seconds, What::FinishedJobs(word))
+fn notified_as(webhook_id: &str, seconds: u64, seen: Seen) -> Event {
+    let body = format!("{webhook_id} {seen:?}");
+    let webhook =
+        WebhookEvent { webhook_id: webhook_id.to_owned(), signed_at: at(seconds), seen, body };
+    event(seconds, What::Notified(webhook))
 }
 
-fn told(seconds: u64, seen: Seen) -> Event {
-    let final_state = if matches!(seen, Seen::Failed(_)) { "failed" } else { "succeeded" };
-    told_under(&format!("job_1_{final_state}"), seconds, seen)
+fn notified(seconds: u64, seen: Seen) -> Event {
+    let suffix = if matches!(seen, Seen::Failed(_)) { "failed" } else { "succeeded" };
+    notified_as(&format!("job_1_{suffix}"), seconds, seen)
 }
 
 fn found(events: &[Event]) -> Vec<Breach> {
@@ -37,22 +37,28 @@ fn found(events: &[Event]) -> Vec<Breach> {
 }
 
 #[test]
-fn what_is_allowed_passes() {
+fn legal_history_has_no_breaches() {
     let unavailable = || failed("platform_unavailable");
     let used = || failed("code_already_used");
     let lost = || failed("session_lost");
     for history in [
-        vec![accepted(0), told(1, SUCCEEDED), read(2, SUCCEEDED), told(3, SUCCEEDED)],
-        vec![accepted(0), read(1, lost()), told(2, lost())],
+        vec![accepted(0), notified(1, SUCCEEDED), read(2, SUCCEEDED), notified(3, SUCCEEDED)],
+        vec![accepted(0), read(1, lost()), notified(2, lost())],
         // Nobody happened to look while it was a failure.
-        vec![accepted(0), told(1, unavailable()), read(2, SUCCEEDED), told(3, SUCCEEDED)],
+        vec![accepted(0), notified(1, unavailable()), read(2, SUCCEEDED), notified(3, SUCCEEDED)],
         // Word of the failure was on its way already.
-        vec![accepted(0), read(1, SUCCEEDED), told(2, SUCCEEDED), told(3, unavailable())],
-        vec![accepted(0), read(1, used()), told(2, used()), read(3, lost()), told(4, lost())],
+        vec![accepted(0), read(1, SUCCEEDED), notified(2, SUCCEEDED), notified(3, unavailable())],
+        vec![
+            accepted(0),
+            read(1, used()),
+            notified(2, used()),
+            read(3, lost()),
+            notified(4, lost()),
+        ],
         vec![accepted(0), read(1, SUCCEEDED), read(2, Seen::Erased)],
-        vec![accepted(0), told(1, SUCCEEDED), read(2, SUCCEEDED), read(3, Seen::Erased)],
+        vec![accepted(0), notified(1, SUCCEEDED), read(2, SUCCEEDED), read(3, Seen::Erased)],
         // It may have been a job, whose id nobody knows.
-        vec![wanted(submitted(0, Reply::Unconfirmed)), told(1, SUCCEEDED)],
+        vec![wanted(submitted(0, Reply::Unconfirmed)), notified(1, SUCCEEDED)],
         vec![super::accepted(0), read(1, SUCCEEDED)],
     ] {
         assert_eq!(found(&history), [], "{history:?}");
@@ -60,24 +66,23 @@ fn what_is_allowed_passes() {
 }
 
 #[test]
-fn an_end_of_which_no_callback_tells_is_found() {
-    let untold = |final_state: &str| Breach::Untold {
-        code: code(),
-        missing: format!("job_1_{final_state}"),
-    };
+fn missing_callback_is_a_breach() {
+    let missing =
+        |suffix: &str| Breach::CallbackMissing { code: code(), missing: format!("job_1_{suffix}") };
     let silence = [accepted(0), read(1, SUCCEEDED)];
-    assert_eq!(found(&silence), [untold("succeeded")]);
+    assert_eq!(found(&silence), [missing("succeeded")]);
     let expired = [accepted(0), read(70, failed("deadline_exceeded"))];
-    assert_eq!(found(&expired), [untold("failed")], "nothing ever processed it");
+    assert_eq!(found(&expired), [missing("failed")], "nothing ever processed it");
     // Word of the failure that came before is not enough.
     let unavailable = || failed("platform_unavailable");
-    let half = [accepted(0), read(1, unavailable()), told(2, unavailable()), read(3, SUCCEEDED)];
-    assert_eq!(found(&half), [untold("succeeded")]);
+    let half =
+        [accepted(0), read(1, unavailable()), notified(2, unavailable()), read(3, SUCCEEDED)];
+    assert_eq!(found(&half), [missing("succeeded")]);
 }
 
 #[test]
-fn of_what_waited_in_a_queue_that_was_deleted_nobody_can_tell() {
-    let untold = [Breach::Untold { code: code(), missing: "job_1_failed".to_owned() }];
+fn job_of_a_deleted_queue_needs_no_callback() {
+    let missing = [Breach::CallbackMissing { code: code(), missing: "job_1_failed".to_owned() }];
     let end = End { queue_deleted_at: Some(at(10)), ..End::default() };
     let expired = || read(70, failed("deadline_exceeded"));
     assert_eq!(breaches(&[accepted(9), expired()], &end), []);
@@ -89,84 +94,93 @@ fn of_what_waited_in_a_queue_that_was_deleted_nobody_can_tell() {
     ] {
         let mut end_of_calls = end.clone();
         end_of_calls.repeats_counted = 1;
-        assert_eq!(breaches(&history, &end_of_calls), untold, "{history:?}");
+        assert_eq!(breaches(&history, &end_of_calls), missing, "{history:?}");
     }
 }
 
 #[test]
-fn a_callback_that_tells_what_never_was_is_found() {
-    for (told_as, answer) in [
+fn callback_with_a_wrong_answer_is_a_breach() {
+    for (reported, answer) in [
         (SUCCEEDED, failed("session_lost")),
         (failed("session_lost"), failed("code_already_used")),
         (failed("code_invalid"), failed("deadline_exceeded")),
     ] {
-        let right = told(3, answer.clone());
-        let events = [accepted(0), told(1, told_as.clone()), read(2, answer.clone()), right];
-        let untrue = Breach::Untrue {
+        let right = notified(3, answer.clone());
+        let events = [accepted(0), notified(1, reported.clone()), read(2, answer.clone()), right];
+        let wrong_answer = Breach::CallbackWrong {
             code: code(),
-            told: format!("{told_as:?}"),
+            reported: format!("{reported:?}"),
             answer: format!("{answer:?}"),
         };
-        assert!(found(&events).contains(&untrue), "{events:?}");
+        assert!(found(&events).contains(&wrong_answer), "{events:?}");
     }
     // Before anybody else can know of it.
-    let events = [accepted(0), told(1, SUCCEEDED), read(2, Seen::Queued)];
-    let untrue = Breach::Untrue {
+    let events = [accepted(0), notified(1, SUCCEEDED), read(2, Seen::Queued)];
+    let wrong_answer = Breach::CallbackWrong {
         code: code(),
-        told: format!("{SUCCEEDED:?}"),
+        reported: format!("{SUCCEEDED:?}"),
         answer: format!("{:?}", Seen::Queued),
     };
-    assert!(found(&events).contains(&untrue));
+    assert!(found(&events).contains(&wrong_answer));
 }
 
 #[test]
-fn somebody_elses_number_in_a_callback_is_found() {
-    let events = [accepted(0), read(1, SUCCEEDED), told(2, Seen::Succeeded { own: false })];
-    assert_eq!(found(&events), [Breach::Mixed { code: code() }]);
+fn callback_with_a_wrong_number_is_a_breach() {
+    let events = [accepted(0), read(1, SUCCEEDED), notified(2, Seen::Succeeded { own: false })];
+    assert_eq!(found(&events), [Breach::WrongPhone { code: code() }]);
 }
 
 #[test]
-fn word_of_a_failure_after_a_success_is_found() {
+fn callback_of_a_failure_after_success_is_a_breach() {
     let unavailable = || failed("platform_unavailable");
-    let outdated = [Breach::Outdated { code: code(), under: "job_1_failed".to_owned() }];
+    let outdated =
+        [Breach::CallbackOutdated { code: code(), webhook_id: "job_1_failed".to_owned() }];
     let late = |by: Duration| {
-        let late = Event { at: at(3) + ON_THE_WAY_MAX + by, ..told(0, unavailable()) };
-        found(&[accepted(0), read(1, unavailable()), read(3, SUCCEEDED), told(4, SUCCEEDED), late])
+        let late = Event { at: at(3) + ON_THE_WAY_MAX + by, ..notified(0, unavailable()) };
+        found(&[
+            accepted(0),
+            read(1, unavailable()),
+            read(3, SUCCEEDED),
+            notified(4, SUCCEEDED),
+            late,
+        ])
     };
     assert_eq!(late(Duration::ZERO), []);
     assert_eq!(late(Duration::from_millis(1)), outdated);
     // The receiver had heard of the success, though no client had asked.
-    let events = [accepted(0), told(1, SUCCEEDED), told(20, unavailable()), read(30, SUCCEEDED)];
+    let events =
+        [accepted(0), notified(1, SUCCEEDED), notified(20, unavailable()), read(30, SUCCEEDED)];
     assert_eq!(found(&events), outdated);
 }
 
 #[test]
-fn two_words_under_one_webhook_id_are_found() {
-    let reworded = |final_state: &str| {
-        [Breach::Reworded { code: code(), under: format!("job_1_{final_state}") }]
+fn two_bodies_under_one_webhook_id_are_a_breach() {
+    let changed = |suffix: &str| {
+        [Breach::CallbackChanged { code: code(), webhook_id: format!("job_1_{suffix}") }]
     };
-    let mut other = told(3, SUCCEEDED);
-    if let What::FinishedJobs(word) = &mut other.what {
-        word.body.push_str(" and more");
+    let mut other = notified(3, SUCCEEDED);
+    if let What::Notified(event) = &mut other.what {
+        event.body.push_str(" and more");
     }
-    let events = [accepted(0), read(1, SUCCEEDED), told(2, SUCCEEDED), other];
-    assert_eq!(found(&events), reworded("succeeded"));
+    let events = [accepted(0), read(1, SUCCEEDED), notified(2, SUCCEEDED), other];
+    assert_eq!(found(&events), changed("succeeded"));
     let back = [failed("session_lost"), failed("code_already_used"), failed("session_lost")];
     let mut events = vec![accepted(0), read(1, failed("session_lost"))];
-    events.extend((2..).zip(back).map(|(seconds, seen)| told(seconds, seen)));
-    assert_eq!(found(&events), reworded("failed"));
+    events.extend((2..).zip(back).map(|(seconds, seen)| notified(seconds, seen)));
+    assert_eq!(found(&events), changed("failed"));
 }
 
 #[test]
-fn a_callback_that_seems_old_or_early_is_found() {
+fn callback_with_a_wrong_time_is_a_breach() {
     let off_by = |by: Duration, ahead: bool| {
-        let mut word = told(2, SUCCEEDED);
-        if let What::FinishedJobs(word) = &mut word.what {
-            word.signed_at = if ahead { at(2) + by } else { at(2) - by };
+        let mut webhook = notified(2, SUCCEEDED);
+        if let What::Notified(event) = &mut webhook.what {
+            event.signed_at = if ahead { at(2) + by } else { at(2) - by };
         }
-        found(&[accepted(0), read(1, SUCCEEDED), word])
+        found(&[accepted(0), read(1, SUCCEEDED), webhook])
     };
-    let mistimed = [Breach::Mistimed { code: code(), under: "job_1_succeeded".to_owned() }];
+    let mistimed =
+        [Breach::CallbackMistimed { code: code(), webhook_id: "job_1_succeeded".to_owned() }];
     for ahead in [true, false] {
         assert_eq!(off_by(TOLERANCE, ahead), []);
         assert_eq!(off_by(TOLERANCE + Duration::from_secs(1), ahead), mistimed);
@@ -174,21 +188,24 @@ fn a_callback_that_seems_old_or_early_is_found() {
 }
 
 #[test]
-fn a_callback_that_nobody_asked_for_is_found() {
-    let unasked = |under: &str| Breach::Unasked { code: code(), under: under.to_owned() };
+fn unwanted_callback_is_a_breach() {
+    let unexpected = |webhook_id: &str| Breach::CallbackUnexpected {
+        code: code(),
+        webhook_id: webhook_id.to_owned(),
+    };
     let refused = wanted(submitted(0, Reply::Refused { status: 503 }));
-    let stray = || told(2, SUCCEEDED);
+    let stray = || notified(2, SUCCEEDED);
     for history in [
         vec![super::accepted(0), read(1, SUCCEEDED), stray()],
         vec![refused, stray()],
         vec![stray()],
     ] {
-        assert_eq!(found(&history), [unasked("job_1_succeeded")], "{history:?}");
+        assert_eq!(found(&history), [unexpected("job_1_succeeded")], "{history:?}");
     }
     // Under another job's id, or an end that says something else.
-    for under in ["job_2_succeeded", "job_1_failed", "job_1"] {
-        let wrong = told_under(under, 3, SUCCEEDED);
-        let events = [accepted(0), read(1, SUCCEEDED), told(2, SUCCEEDED), wrong];
-        assert_eq!(found(&events), [unasked(under)], "{under}");
+    for webhook_id in ["job_2_succeeded", "job_1_failed", "job_1"] {
+        let wrong = notified_as(webhook_id, 3, SUCCEEDED);
+        let events = [accepted(0), read(1, SUCCEEDED), notified(2, SUCCEEDED), wrong];
+        assert_eq!(found(&events), [unexpected(webhook_id)], "{webhook_id}");
     }
 }

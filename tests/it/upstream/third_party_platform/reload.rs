@@ -1,6 +1,7 @@
 //! SIGHUP: the third-party platform comes, changes and goes with the apps that it looks after.
 
 use quhao_tests::reload::{Reading, put, reload};
+use tempfile::TempDir;
 
 use super::*;
 
@@ -20,8 +21,8 @@ async fn a_third_party_platform_is_taken_over_at_a_reload(mode: Mode) {
         Component { app_id: PROVIDER.to_owned(), access_token: "component-token-1".to_owned() };
     let simulator = Options { component: Some(component), ..Options::default() };
     let world = World::with(mode, WorldOptions { simulator, ..WorldOptions::default() }).await;
-    let folder = Folder::new();
-    let (first, second) = (folder.join("first"), folder.join("second"));
+    let folder = TempDir::new().unwrap();
+    let (first, second) = (folder.path().join("first"), folder.path().join("second"));
     let file = world.config.folder().join("config.d/merchant.toml");
 
     put(&file, &app("secret"));

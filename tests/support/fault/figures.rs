@@ -1,4 +1,4 @@
-//! What a test has measured, in one line that is shown even if the test passes.
+//! A line of measured values that is shown even if the test passes.
 
 use std::{
     fmt::{Display, Write as _},
@@ -11,7 +11,7 @@ use std::{
 pub struct Figures(String);
 
 impl Figures {
-    /// A line about `subject`.
+    /// Creates a line about `subject`.
     pub fn of(subject: &str) -> Self {
         Self(format!("figures: {subject}:"))
     }
@@ -29,11 +29,10 @@ impl Figures {
         self.value(name, format_args!("{:.2} s", time.as_secs_f64()))
     }
 
-    /// Shows the line. The test harness keeps what goes through its own macros for tests
-    /// that fail; this goes past it.
+    /// Shows the line. The test harness captures what is printed by macros; this bypasses it.
     pub fn show(&self) {
         let line = format!("{}\n", self.0.trim_end_matches(','));
-        // Nobody may be there to read it.
+        // Standard error may be closed.
         drop(stderr().write_all(line.as_bytes()));
     }
 }

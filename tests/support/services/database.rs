@@ -1,5 +1,6 @@
-//! A test's own database in Postgres, cloned from one that is migrated once. That one stays
-//! for later runs, where the server does: `quhao_template_` and a hash of the migrations.
+//! A database in Postgres that belongs to one test, cloned from one that is migrated once.
+//! That one stays for later runs where the server does: `quhao_template_` and a hash of the
+//! migrations.
 
 use std::{
     path::Path,
@@ -11,15 +12,16 @@ use sha2::{Digest, Sha256};
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
 use tokio::sync::OnceCell;
 
-use crate::{services, settings, wait};
+use super::settings;
+use crate::{services, wait};
 
-/// What is in front of the name of every database that a test has.
+/// The beginning of the name of every test's database.
 const FAMILY: &str = "quhao_test_";
 
-/// Databases of tests that were killed are dropped by a later run, after this.
+/// The age at which a later run drops databases of tests that were killed.
 const ABANDONED: Duration = Duration::from_hours(2);
 
-/// Serialises making the template among test processes: any number, the same in all.
+/// The advisory lock that serialises making the template among test processes.
 const LOCK: i64 = 0x7175_6861_6f00;
 
 static TEMPLATE: OnceCell<String> = OnceCell::const_new();
@@ -32,18 +34,18 @@ pub struct Database {
 }
 
 impl Database {
-    /// One with this version's schema.
+    /// Creates one with this version's schema.
     pub async fn migrated() -> Self {
         let template = TEMPLATE.get_or_init(template).await;
         Self::create(&format!("template {template}")).await
     }
 
-    /// Its URL, password included.
+    /// Returns its URL, password included.
     pub fn url(&self) -> &str {
         &self.url
     }
 
-    /// A connection to it.
+    /// Opens a connection to it.
     pub async fn connect(&self) -> PgConnection {
         connect(&self.url).await
     }
@@ -66,7 +68,7 @@ impl Drop for Database {
     }
 }
 
-/// The name says when it was made, so that abandoned ones can be told.
+/// Creates a name that says when it was made, so that abandoned databases can be found.
 fn new_name() -> String {
     format!("{FAMILY}{}_{:016x}", unix_seconds(), rand::random::<u64>())
 }
@@ -84,7 +86,7 @@ fn url_of(database: &str) -> String {
 async fn connect(url: &str) -> PgConnection {
     match PgConnection::connect(url).await {
         Ok(connection) => connection,
-        Err(error) => panic!("Postgres (QUHAO_TEST_DATABASE_URL) does not let us in: {error}"),
+        Err(error) => panic!("Postgres (QUHAO_TEST_DATABASE_URL) refuses the connection: {error}"),
     }
 }
 
@@ -94,14 +96,14 @@ async fn run(server: &mut PgConnection, sql: String) {
     }
 }
 
-/// The name of a migrated database for these migrations; makes it if nobody has yet.
+/// Returns the name of a migrated database for these migrations; creates it if there is none.
 async fn template() -> String {
     let name = format!("quhao_template_{}", digest_of_migrations());
     let mut server = connect(&services::database_url()).await;
     run(&mut server, format!("select pg_advisory_lock({LOCK})")).await;
     drop_abandoned(&mut server).await;
     if !names_like(&mut server, &name).await.contains(&name) {
-        // Takes its name when it is whole, so that half of one is never used.
+        // It gets its name when it is complete, so that an incomplete one is never used.
         let part = new_name();
         run(&mut server, format!("create database {part} template template0")).await;
         migrate(&url_of(&part)).await;
@@ -138,7 +140,7 @@ pub(crate) async fn migrate(url: &str) {
     store.close().await;
 }
 
-/// Tells one set of migrations from another.
+/// Returns a hash of the migrations.
 fn digest_of_migrations() -> String {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../migrations/postgres");
     let mut files: Vec<_> = std::fs::read_dir(&folder)

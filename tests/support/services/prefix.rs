@@ -1,14 +1,14 @@
-//! A test's own names at the broker.
+//! The names at the broker that belong to one test.
 
 use lapin::{
     Connection, ConnectionProperties,
-    options::{ExchangeDeleteOptions, QueueDeclareOptions, QueueDeleteOptions},
-    types::FieldTable,
+    options::{ExchangeDeleteOptions, QueueDeleteOptions},
 };
 
+use super::broker;
 use crate::{services, wait};
 
-/// A random prefix. What a test declared under it is deleted when dropped.
+/// A random prefix. What was declared under it is deleted when this is dropped.
 #[derive(Debug)]
 pub struct Prefix {
     name: String,
@@ -16,43 +16,34 @@ pub struct Prefix {
 }
 
 impl Prefix {
-    /// A new one.
+    /// Creates a new one.
     pub fn new() -> Self {
         let name = format!("quhao-test-{:016x}", rand::random::<u64>());
         Self { name, broker: services::amqp_url() }
     }
 
-    /// The text for `queue.prefix`.
+    /// Returns the text for `queue.prefix`.
     pub fn as_str(&self) -> &str {
         &self.name
     }
 
-    /// The names of the queues under it, those with jobs first.
+    /// Returns the names of its queues: jobs, unrouted, outcomes, dead letters.
     pub fn queues(&self) -> [String; 4] {
         ["jobs", "unrouted", "resume", "dead"].map(|part| format!("{}.{part}", self.name))
     }
 
-    /// How many messages wait in the queues with jobs.
+    /// Returns how many messages wait in the queues with jobs.
     pub async fn waiting(&self) -> u32 {
-        let connection =
-            Connection::connect(&services::amqp_url(), ConnectionProperties::default())
-                .await
-                .expect("a connection to the broker");
-        let channel = connection.create_channel().await.expect("a channel");
-        let mut waiting = 0;
-        for queue in &self.queues()[..2] {
-            let options = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
-            let queue = channel
-                .queue_declare(queue.as_str().into(), options, FieldTable::default())
-                .await
-                .expect("a declared queue");
-            waiting += queue.message_count();
-        }
-        let _ = connection.close(200, "done".into()).await;
-        waiting
+        let ready = broker::ready(&services::amqp_url(), &self.job_queues()).await;
+        ready.expect("declared queues")
     }
 
-    /// The names of the exchanges under it.
+    /// Returns the names of the queues with jobs.
+    pub fn job_queues(&self) -> Vec<String> {
+        self.queues()[..2].to_vec()
+    }
+
+    /// Returns the names of its exchanges.
     pub fn exchanges(&self) -> [String; 3] {
         [self.name.clone(), format!("{}.unrouted", self.name), format!("{}.dead", self.name)]
     }
@@ -68,8 +59,8 @@ impl Drop for Prefix {
     fn drop(&mut self) {
         let (queues, exchanges) = (self.queues(), self.exchanges());
         let url = std::mem::take(&mut self.broker);
-        // Deleting what is not there is no error in AMQP 0-9-1. A broker that a test has
-        // stopped takes the names with it.
+        // Deleting what does not exist is no error in AMQP 0-9-1. A broker that a test has
+        // stopped needs no cleaning.
         wait::block_on(async move {
             let connection = Connection::connect(&url, ConnectionProperties::default()).await?;
             let channel = connection.create_channel().await?;

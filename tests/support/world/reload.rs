@@ -13,17 +13,16 @@ use crate::{
     world::World,
 };
 
-/// What became of a reading.
+/// The result of reading a configuration again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reading {
-    /// It is in force.
+    /// The new configuration is in force.
     Applied,
-    /// What was in force is.
+    /// The old configuration stays in force.
     Refused,
 }
 
-/// Puts `text` in place of what is at `path`, if anything: whoever reads sees the one or the
-/// other, and never a part.
+/// Replaces the file at `path` atomically: a reader sees the old text or the new one.
 pub fn put(path: &Path, text: &str) {
     let part = path.with_extension("part");
     fs::create_dir_all(path.parent().expect("a folder")).expect("a folder in our own folder");
@@ -41,7 +40,8 @@ pub async fn reload(world: &World, reading: Reading) {
     }
 }
 
-/// The same for one process, whose metrics are at `metrics`.
+/// Sends SIGHUP to one process, whose metrics are at `metrics`, and waits until it has read its
+/// configuration again.
 pub async fn reload_one(process: &Process, metrics: &str, reading: Reading) {
     let before = readings(metrics, reading).await;
     process.signal("HUP");
@@ -51,7 +51,7 @@ pub async fn reload_one(process: &Process, metrics: &str, reading: Reading) {
     .await;
 }
 
-/// How often that was the result at the process whose metrics are at `metrics`.
+/// Returns how often that was the result at the process whose metrics are at `metrics`.
 pub async fn readings(metrics: &str, reading: Reading) -> u64 {
     let result = match reading {
         Reading::Applied => "applied",
@@ -61,12 +61,12 @@ pub async fn readings(metrics: &str, reading: Reading) -> u64 {
     Client::new(metrics, "").with_key(None).metric(&series).await
 }
 
-/// A numbered secret, as `[secrets]` takes it.
+/// Creates a numbered secret, as `[secrets]` takes it.
 pub fn numbered_secret(number: u8) -> String {
     format!("k{number}:{}", STANDARD.encode(rand::random::<[u8; 32]>()))
 }
 
-/// A client and its app, as a file in `config.d/` introduces them.
+/// A client and its app, as a file in `config.d/` defines them.
 #[derive(Debug, Clone)]
 pub struct Merchant {
     /// The client's name.
@@ -78,24 +78,24 @@ pub struct Merchant {
 }
 
 impl Merchant {
-    /// One that no other has the name of.
+    /// Creates one whose name no other has.
     pub fn new(name: &str) -> Self {
         let api_key = format!("qh_{:032x}", rand::random::<u128>());
         Self { name: name.to_owned(), app: format!("wx_{name}"), api_key }
     }
 
-    /// Its blocks.
+    /// Returns its two blocks.
     pub fn toml(&self) -> String {
         format!("{}{}", self.client_toml(), self.app_toml())
     }
 
-    /// The client's block.
+    /// Returns the client's block.
     pub fn client_toml(&self) -> String {
         let digest = HEXLOWER.encode(&Sha256::digest(self.api_key.as_bytes()));
         format!("[[clients]]\nname = '{}'\napi_key_sha256 = ['{digest}']\n", self.name)
     }
 
-    /// The app's block.
+    /// Returns the app's block.
     pub fn app_toml(&self) -> String {
         format!("[[apps]]\nid = '{}'\nclient = '{}'\nsecret = 's3cret'\n", self.app, self.name)
     }

@@ -1,4 +1,4 @@
-//! The settings of the seams, for tests that open them without a configuration file.
+//! Settings of queue and store, for tests that open them without a configuration file.
 
 use std::{path::Path, time::Duration};
 
@@ -6,7 +6,8 @@ use quhao_common::config::{
     Queue, QueueUrl, Store, StoreUrl, broker_address::BrokerAddress, store_address::StoreAddress,
 };
 
-use crate::{prefix::Prefix, services};
+use super::prefix::Prefix;
+use crate::services;
 
 /// Returns the settings of a queue of RabbitMQ under `prefix`.
 pub fn amqp(prefix: &Prefix) -> Queue {

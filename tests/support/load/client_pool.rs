@@ -1,4 +1,4 @@
-//! Where guests go: submits for them, polls for them, and writes down what they are told.
+//! The clients of a load: each submits a job, polls for its result, and records both.
 
 use std::{
     collections::BTreeMap,
@@ -14,71 +14,80 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep, timeout};
 
-use super::{Load, WebhookInbox};
+use super::{profile::LoadProfile, webhook_inbox::WebhookInbox};
 use crate::{
     client::{Client, Reply as Answer},
-    history::{History, Reply, Seen, What, word::Word},
+    history::{History, Reply, Seen, WebhookEvent, What},
     world::phone_job,
 };
 
 /// Longest that one request may take: above the producer's own limits.
 pub(super) const REQUEST_LIMIT: Duration = Duration::from_secs(10);
-/// Before another attempt where nobody says how long to wait.
-pub(super) const PAUSE: Duration = Duration::from_secs(1);
-/// Between two polls: the first pause and the longest.
-const POLL_PAUSE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(1));
+/// Pause before another attempt, where no `retry-after` says how long.
+pub(super) const RETRY_PAUSE: Duration = Duration::from_secs(1);
+/// The first pause between two polls; each further one is half as long again.
+const POLL_PAUSE: Duration = Duration::from_millis(100);
+/// The longest pause between two polls.
+const POLL_PAUSE_MAX: Duration = Duration::from_secs(1);
 /// How long after its deadline a job may take to be answered: the grace of the poll URL and
 /// some seconds of a store that is away.
 pub(super) const END_GRACE: Duration = Duration::from_secs(40);
 
-/// Where guests go.
+/// The state that all clients share.
 #[derive(Debug)]
-pub(super) struct Desk {
-    pub(super) load: Load,
+pub(super) struct ClientPool {
+    pub(super) profile: LoadProfile,
     pub(super) producers: Mutex<Vec<Client>>,
+    /// Counts requests, so that producers take turns.
     pub(super) turn: AtomicUsize,
-    pub(super) came: AtomicUsize,
-    pub(super) enough: AtomicBool,
+    /// How many clients have started.
+    pub(super) started: AtomicUsize,
+    pub(super) is_stopped: AtomicBool,
     pub(super) history: History,
     pub(super) inbox: WebhookInbox,
-    /// Those who came, by the codes of their jobs.
-    pub(super) guests: Mutex<BTreeMap<String, Place>>,
+    /// The submissions, by login code.
+    pub(super) submissions: Mutex<BTreeMap<String, Submission>>,
 }
 
-/// What is known of a guest.
+/// What is known of a client's job.
 #[derive(Debug, Clone)]
-pub(super) struct Place {
+pub(super) struct Submission {
+    /// The guest's phone number.
     pub(super) phone: String,
-    /// Where to look, once the job was accepted.
+    /// The poll URL, once the job was accepted.
     pub(super) url: Option<String>,
 }
 
-impl Desk {
-    /// One guest, from submission to answer. Some want a callback, too.
-    pub(super) async fn attend(self: Arc<Self>, guest: User, callback: bool) {
-        let mut job = phone_job(&guest);
-        job["deadline_seconds"] = json!(self.load.deadline_seconds);
+impl ClientPool {
+    /// Runs one client, from submission to answer; `callback` says whether it wants one, too.
+    pub(super) async fn run_client(self: Arc<Self>, user: User, callback: bool) {
+        let mut job = phone_job(&user);
+        job["deadline_seconds"] = json!(self.profile.deadline_seconds);
         if callback {
-            job["callback_url"] = json!(self.inbox.url_of(&guest.code));
+            job["callback_url"] = json!(self.inbox.url_of(&user.code));
         }
-        let place = Place { phone: guest.phone.clone(), url: None };
-        locked(&self.guests).insert(guest.code.clone(), place);
-        let patience = Instant::now() + Duration::from_secs(self.load.deadline_seconds);
+        self.remember(&user, None);
+        let patience = Instant::now() + Duration::from_secs(self.profile.deadline_seconds);
         let url = loop {
-            match self.submit(&guest, &job).await {
+            match self.submit(&user, &job).await {
                 Ok(url) => break url,
                 Err(_) if Instant::now() > patience => return,
                 Err(pause) => sleep(pause).await,
             }
         };
-        let place = Place { phone: guest.phone.clone(), url: Some(url.clone()) };
-        locked(&self.guests).insert(guest.code.clone(), place);
-        self.follow(&guest, &url).await;
+        self.remember(&user, Some(url.clone()));
+        self.follow(&user, &url).await;
     }
 
-    /// The job's URL if it was accepted, else how long to wait before the next attempt.
-    async fn submit(&self, guest: &User, job: &Value) -> Result<String, Duration> {
-        let until = SystemTime::now() + Duration::from_secs(self.load.deadline_seconds);
+    fn remember(&self, user: &User, url: Option<String>) {
+        let submission = Submission { phone: user.phone.clone(), url };
+        locked(&self.submissions).insert(user.code.clone(), submission);
+    }
+
+    /// Submits a job once. Returns its URL if it was accepted, else how long to wait before
+    /// the next attempt.
+    async fn submit(&self, user: &User, job: &Value) -> Result<String, Duration> {
+        let until = SystemTime::now() + Duration::from_secs(self.profile.deadline_seconds);
         let headers = [("content-type", "application/json")];
         let asked = Instant::now();
         let answer = self.request(Method::POST, "/v1/jobs", &headers, Some(job.to_string())).await;
@@ -92,28 +101,28 @@ impl Desk {
                 Reply::Unconfirmed
             }
             Some(answer) => {
-                assert_eq!(answer.status, 503, "a submit meets {}", answer.text);
+                assert_eq!(answer.status, 503, "a submit is answered {}", answer.text);
                 Reply::Refused { status: answer.status }
             }
             None => Reply::Unconfirmed,
         };
         let accepted = matches!(reply, Reply::Accepted { .. });
         let (took, callback) = (asked.elapsed(), job.get("callback_url").is_some());
-        self.history.now(&guest.code, What::Submitted { reply, until, took, callback });
+        self.history.now(&user.code, What::Submitted { reply, until, took, callback });
         let pause = answer.as_ref().and_then(|answer| answer.header("retry-after").parse().ok());
-        let pause = pause.map_or(PAUSE, Duration::from_secs);
+        let pause = pause.map_or(RETRY_PAUSE, Duration::from_secs);
         url.filter(|_| accepted).ok_or(pause)
     }
 
-    /// Polls until there is an end, or far beyond the deadline.
-    async fn follow(&self, guest: &User, url: &str) {
+    /// Polls until there is a result, or far beyond the deadline.
+    async fn follow(&self, user: &User, url: &str) {
         let until = until_of(url).expect("a poll URL says until when") + END_GRACE;
-        let mut pause = POLL_PAUSE.0;
+        let mut pause = POLL_PAUSE;
         let mut last = None;
         while SystemTime::now() < until {
-            if let Some(seen) = self.look(url, &guest.phone).await {
+            if let Some(seen) = self.read(url, &user.phone).await {
                 if last.as_ref() != Some(&seen) {
-                    self.history.now(&guest.code, What::Read(seen.clone()));
+                    self.history.now(&user.code, What::Read(seen.clone()));
                 }
                 if seen != Seen::Queued {
                     return;
@@ -121,32 +130,32 @@ impl Desk {
                 last = Some(seen);
             }
             sleep(pause).await;
-            pause = (pause * 3 / 2).min(POLL_PAUSE.1);
+            pause = (pause * 3 / 2).min(POLL_PAUSE_MAX);
         }
     }
 
-    /// What is there now; `None` if nobody says.
-    pub(super) async fn look(&self, url: &str, phone: &str) -> Option<Seen> {
+    /// Reads a result; `None` if no producer or no store answers.
+    pub(super) async fn read(&self, url: &str, phone: &str) -> Option<Seen> {
         let answer = self.request(Method::GET, url, &[], None).await?;
         match answer.status {
             200 => Some(Seen::of(&answer.body, phone).expect("the status of a job")),
             410 => Some(Seen::Erased),
             503 => None,
-            status => panic!("a look meets {status}: {}", answer.text),
+            status => panic!("a read is answered {status}: {}", answer.text),
         }
     }
 
-    /// Writes down the callbacks that have come since the last time.
-    pub(super) fn hear(&self) {
+    /// Records the callbacks that were received since the last time.
+    pub(super) fn record_callbacks(&self) {
         for (at, code, callback) in self.inbox.collect() {
-            let place = locked(&self.guests).get(&code).cloned();
-            // Of nobody who came here: the rules know what to think of that.
-            let phone = place.map(|place| place.phone).unwrap_or_default();
-            self.history.told(at, &code, Word::of(&callback, &phone));
+            let submission = locked(&self.submissions).get(&code).cloned();
+            // If no client has submitted it, the rules find that.
+            let phone = submission.map(|submission| submission.phone).unwrap_or_default();
+            self.history.notified(at, &code, WebhookEvent::of(&callback, &phone));
         }
     }
 
-    /// The answer of the producer whose turn it is, if it gives one.
+    /// Sends a request to the producer whose turn it is. Returns its answer, if there is one.
     async fn request(
         &self,
         method: Method,
@@ -163,7 +172,7 @@ impl Desk {
     }
 }
 
-/// What `expires` in a poll URL says.
+/// Returns the time that `expires` in a poll URL says.
 fn until_of(url: &str) -> Option<SystemTime> {
     let seconds = url.rsplit_once("expires=")?.1.parse().ok()?;
     SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(seconds))

@@ -1,4 +1,4 @@
-//! A `RabbitMQ` of a test's own.
+//! A `RabbitMQ` that belongs to one test, and access to any broker.
 
 use std::{
     process::{Command, Stdio},
@@ -13,21 +13,21 @@ use lapin::{
 use tokio::time::timeout;
 
 use crate::{
-    service::{Kind, Service},
+    services::owned::{Kind, Service},
     wait::{eventually, within},
 };
 
-/// Longest that a broker may take to answer after its start: Erlang is slow to wake up on a
-/// busy machine.
+/// Longest that a broker may take to answer after its start: Erlang starts slowly on a busy
+/// machine.
 const START_LIMIT: Duration = Duration::from_secs(90);
 
-/// Longest that a command of its own may take.
+/// Longest that a `rabbitmqctl` command may take.
 const COMMAND_LIMIT: Duration = Duration::from_mins(1);
 
-/// Longest that it may take to let somebody in.
+/// Longest that it may take to accept a connection.
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
 
-/// What a broker may run short of.
+/// A resource that a broker may run short of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shortage {
     /// Memory.
@@ -43,24 +43,24 @@ pub struct Broker {
 }
 
 impl Broker {
-    /// One that answers.
+    /// Starts one and waits until it answers.
     pub async fn start() -> Self {
         let broker = Self { service: Service::make(Kind::Broker).await };
         broker.start_again().await;
         broker
     }
 
-    /// Its address, password included.
+    /// Returns its address, password included.
     pub fn url(&self) -> String {
         self.service.url().expect("a broker that was started has an address")
     }
 
-    /// Ends it without a word.
+    /// Kills it (`kill -9`).
     pub async fn kill_9(&self) {
         self.service.kill_9().await;
     }
 
-    /// Ends it in peace: connections are told.
+    /// Shuts it down: it closes its connections in order.
     pub async fn stop(&self) {
         self.ctl(&["shutdown"]).await;
         self.service.kill_9().await;
@@ -69,29 +69,28 @@ impl Broker {
     /// Starts it on the same port, with the data that it had, and returns once it answers.
     pub async fn start_again(&self) {
         self.service.start().await;
-        let looking = eventually("the broker answers", START_LIMIT, async || {
+        let connecting = eventually("the broker answers", START_LIMIT, async || {
             connect(&self.service.url()?).await
         });
-        let connection = looking.await;
-        hang_up(connection).await;
+        hang_up(connecting.await).await;
     }
 
-    /// What its processes have said last.
+    /// Returns the end of its log.
     pub fn log_end(&self) -> String {
         self.service.log_end()
     }
 
-    /// Runs a command of `rabbitmqctl`; what it says.
+    /// Runs a command of `rabbitmqctl` and returns its output.
     pub async fn ctl(&self, words: &[&str]) -> String {
         let mut command = Command::new(self.service.file("rabbitmqctl"));
         command.args(words).stdin(Stdio::null());
         let running = tokio::task::spawn_blocking(move || command.output().expect("rabbitmqctl"));
         let what = format!("rabbitmqctl {}", words.join(" "));
         let output = within(&what, COMMAND_LIMIT, running).await.expect("no panic");
-        let said = [output.stdout, output.stderr].concat();
-        let said = String::from_utf8_lossy(&said).into_owned();
-        assert!(output.status.success(), "{what}: {said}");
-        said
+        let text = [output.stdout, output.stderr].concat();
+        let text = String::from_utf8_lossy(&text).into_owned();
+        assert!(output.status.success(), "{what}: {text}");
+        text
     }
 
     /// Raises an alarm: publishers are blocked.
@@ -110,7 +109,7 @@ impl Broker {
         };
     }
 
-    /// Ends all connections, with a word to each.
+    /// Closes all connections, in order.
     pub async fn close_connections(&self) {
         self.ctl(&["close_all_connections", "a test says so"]).await;
     }
@@ -125,19 +124,49 @@ pub async fn delete_queue(url: &str, name: &str) {
     hang_up(connection).await;
 }
 
-/// How many messages are ready in these queues; `None` if one of them is not there.
+/// Returns how many messages are ready in these queues; `None` if one of them does not exist.
 pub async fn ready(url: &str, queues: &[String]) -> Option<u32> {
-    let connection = let_in(url).await;
-    let mut ready = Some(0);
-    for queue in queues {
-        let channel = connection.create_channel().await.expect("a channel");
-        let options = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
-        let declared =
-            channel.queue_declare(queue.as_str().into(), options, FieldTable::default()).await;
-        ready = ready.zip(declared.ok()).map(|(sum, queue)| sum + queue.message_count());
-    }
-    hang_up(connection).await;
+    let lengths = QueueLengths::open(url, queues).await;
+    let ready = lengths.ready().await;
+    lengths.close().await;
     ready
+}
+
+/// The lengths of some queues, over one connection: opening one takes longer than asking.
+pub struct QueueLengths {
+    connection: Connection,
+    queues: Vec<String>,
+}
+
+impl QueueLengths {
+    /// Connects to the broker at `url`.
+    pub async fn open(url: &str, queues: &[String]) -> Self {
+        Self { connection: let_in(url).await, queues: queues.to_vec() }
+    }
+
+    /// Returns how many messages are ready; `None` if one of the queues does not exist.
+    pub async fn ready(&self) -> Option<u32> {
+        let mut ready = Some(0);
+        for queue in &self.queues {
+            // One of its own, since a queue that does not exist closes it.
+            let channel = self.connection.create_channel().await.expect("a channel");
+            let options = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
+            let declaring =
+                channel.queue_declare(queue.as_str().into(), options, FieldTable::default());
+            match declaring.await {
+                Ok(queue) => ready = ready.map(|sum: u32| sum + queue.message_count()),
+                Err(_) => ready = None,
+            }
+            // Fails if the broker has closed it.
+            let _ = channel.close(200, "done".into()).await;
+        }
+        ready
+    }
+
+    /// Closes the connection.
+    pub async fn close(self) {
+        hang_up(self.connection).await;
+    }
 }
 
 /// Declares a durable quorum queue without any of the product's arguments.
@@ -151,7 +180,7 @@ pub async fn declare_plain(url: &str, name: &str) {
     hang_up(connection).await;
 }
 
-/// Puts a message straight into a queue.
+/// Publishes a message straight into a queue.
 pub async fn publish(url: &str, queue: &str, body: &[u8]) {
     let connection = let_in(url).await;
     let channel = connection.create_channel().await.expect("a channel");

@@ -1,4 +1,4 @@
-//! A Postgres of a test's own.
+//! A Postgres that belongs to one test.
 
 use std::time::Duration;
 
@@ -6,19 +6,19 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use tokio::time::timeout;
 use url::Url;
 
-use crate::{
+use super::{
     database::migrate,
-    service::{Kind, Service, Signal},
-    wait::eventually,
+    owned::{Kind, Service, Signal},
 };
+use crate::wait::eventually;
 
 /// Longest that a server may take to answer after its start.
 const START_LIMIT: Duration = Duration::from_mins(1);
 
-/// Longest that it may take to let somebody in.
+/// Longest that it may take to accept a connection.
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
 
-/// The database, and the user whom the product comes as: no superuser, whom no limit of
+/// The name of the database, and of the product's user: no superuser, whom no limit of
 /// connections would keep out.
 const PRODUCT: &str = "product";
 
@@ -26,14 +26,14 @@ const PRODUCT: &str = "product";
 #[derive(Debug)]
 pub struct Postgres {
     service: Service,
-    /// As a superuser.
+    /// The address for a superuser.
     server: String,
-    /// As the product.
+    /// The address for the product.
     url: String,
 }
 
 impl Postgres {
-    /// One that answers.
+    /// Starts one and waits until it answers.
     pub async fn start() -> Self {
         let service = Service::make(Kind::Database).await;
         let server = service.url().expect("it is known before the start");
@@ -50,23 +50,23 @@ impl Postgres {
         postgres
     }
 
-    /// The database's address for the product, password included.
+    /// Returns the database's address for the product, password included.
     pub fn url(&self) -> &str {
         &self.url
     }
 
-    /// Ends it without a word.
+    /// Kills it (`kill -9`).
     pub async fn kill_9(&self) {
         self.service.kill_9().await;
     }
 
-    /// Ends it in order (`pg_ctl stop -m fast`): sessions are told.
+    /// Stops it in order (`pg_ctl stop -m fast`): it closes its sessions.
     pub async fn stop_fast(&self) {
         self.service.first(Signal::Interrupt).await;
         self.service.ended().await;
     }
 
-    /// Ends it at once (`pg_ctl stop -m immediate`): the next start recovers.
+    /// Stops it at once (`pg_ctl stop -m immediate`): the next start recovers.
     pub async fn stop_immediately(&self) {
         self.service.first(Signal::Quit).await;
         self.service.ended().await;
@@ -79,39 +79,38 @@ impl Postgres {
             .await;
     }
 
-    /// Keeps all its processes from running: it falls silent.
+    /// Stops all its processes (SIGSTOP): it falls silent.
     pub async fn freeze(&self) {
         self.service.all(Signal::Stop).await;
     }
 
-    /// Lets them run again.
+    /// Lets its processes run again (SIGCONT).
     pub async fn thaw(&self) {
         self.service.all(Signal::Continue).await;
     }
 
-    /// Refuses or takes writes, in sessions that are open too, as a server that became a
-    /// standby does.
+    /// Makes it refuse or accept writes, also in open sessions, like a server that became a
+    /// standby.
     pub async fn set_read_only(&self, read_only: bool) {
         let value = if read_only { "on" } else { "off" };
         self.run(format!("alter system set default_transaction_read_only = {value}")).await;
         self.run("select pg_reload_conf()".to_owned()).await;
     }
 
-    /// Lets the product have so many connections at most and ends those that it has; -1 is
-    /// no limit.
-    pub async fn let_connect(&self, connections_max: i32) {
+    /// Limits the connections of the product and ends those that it has; -1 is no limit.
+    pub async fn limit_connections(&self, connections_max: i32) {
         self.run(format!("alter role {PRODUCT} connection limit {connections_max}")).await;
         let end = "select pg_terminate_backend(pid) from pg_stat_activity where usename = ";
         self.run(format!("{end}'{PRODUCT}'")).await;
     }
 
-    /// A connection as the product.
+    /// Opens a connection as the product.
     pub async fn connect(&self) -> PgConnection {
-        connect(&self.url).await.expect("Postgres lets the product in")
+        connect(&self.url).await.expect("Postgres accepts the product")
     }
 
     async fn run(&self, sql: String) {
-        let mut server = connect(&self.server).await.expect("Postgres lets its owner in");
+        let mut server = connect(&self.server).await.expect("Postgres accepts its superuser");
         let sql = [String::from("set default_transaction_read_only = off"), sql];
         for sql in sql {
             if let Err(error) = sqlx::query(AssertSqlSafe(sql.as_str())).execute(&mut server).await
