@@ -1,7 +1,5 @@
 //! The whole product around a platform that misbehaves on request, in either mode.
 
-use std::{path::Path, time::Duration};
-
 use quhao_simulator::{Options, Simulator, User};
 use serde_json::{Value, json};
 
@@ -11,15 +9,16 @@ use crate::{
     config::{APP, Backing, Config, Mode},
     database::Database,
     prefix::Prefix,
-    process::Process,
     services::amqp_url,
     wait::{PATIENCE, eventually},
 };
 
-pub mod reload;
+pub use self::roles::{Producer, Worker};
 
-/// Longest that a process may take from its start to its readiness.
-const START_LIMIT: Duration = Duration::from_secs(30);
+use self::roles::{producer, serve, text, worker};
+
+pub mod reload;
+mod roles;
 
 /// How a world is set up; [`WorldOptions::default`] suits most tests.
 #[derive(Debug, Clone)]
@@ -71,26 +70,6 @@ pub struct World {
     pub backing: Backing,
 }
 
-/// A process that answers HTTP.
-#[derive(Debug)]
-pub struct Producer {
-    /// The process.
-    pub process: Process,
-    /// Where its API listens.
-    pub address: String,
-    /// Where its metrics listen.
-    pub metrics: String,
-}
-
-/// A process that works on jobs.
-#[derive(Debug)]
-pub struct Worker {
-    /// The process.
-    pub process: Process,
-    /// Where its metrics and readiness listen.
-    pub metrics: String,
-}
-
 impl World {
     /// Starts the usual one.
     pub async fn start(mode: Mode) -> Self {
@@ -139,11 +118,7 @@ impl World {
     /// Starts another worker with these environment variables and waits until it is ready.
     pub async fn add_worker_with(&mut self, variables: &[(&str, &str)]) -> &mut Worker {
         assert_eq!(self.mode, Mode::Distributed, "in embedded mode there is one process");
-        let mut process = spawn("worker", &self.config.path(), variables);
-        let fields = process.wait_for_log("worker running", START_LIMIT).await;
-        let metrics = text(&fields, "metrics");
-        ready(&metrics).await;
-        self.workers.push(Worker { process, metrics });
+        self.workers.push(worker(&self.config.path(), variables).await);
         self.workers.last_mut().expect("just pushed")
     }
 
@@ -284,39 +259,6 @@ pub fn phone_job(guest: &User) -> Value {
 pub fn with_deadline(mut job: Value, seconds: u64) -> Value {
     job["deadline_seconds"] = json!(seconds);
     job
-}
-
-async fn serve(config: &Path) -> Producer {
-    let mut serving = producer("serve", config, &[]).await;
-    let fields = serving.process.wait_for_log("worker running", START_LIMIT).await;
-    ready(&text(&fields, "metrics")).await;
-    serving
-}
-
-async fn producer(command: &str, config: &Path, variables: &[(&str, &str)]) -> Producer {
-    let mut process = spawn(command, config, variables);
-    let fields = process.wait_for_log("producer listening", START_LIMIT).await;
-    let address = text(&fields, "http");
-    ready(&address).await;
-    Producer { process, address, metrics: text(&fields, "metrics") }
-}
-
-/// Waits until the process that listens on `address` is ready: it listens before its links
-/// are up.
-async fn ready(address: &str) {
-    let client = Client::new(address, "").with_key(None);
-    eventually(&format!("{address} is ready"), START_LIMIT, || async {
-        (client.get("/readyz").await.status == 200).then_some(())
-    })
-    .await;
-}
-
-fn spawn(command: &str, config: &Path, variables: &[(&str, &str)]) -> Process {
-    Process::spawn(&[command.as_ref(), "--config".as_ref(), config.as_os_str()], variables)
-}
-
-fn text(fields: &Value, name: &str) -> String {
-    fields[name].as_str().unwrap_or_else(|| panic!("no text {name:?} in {fields}")).to_owned()
 }
 
 /// Makes two tests of each `async fn NAME(mode: Mode)`: `NAME::distributed` and
