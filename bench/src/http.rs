@@ -17,7 +17,7 @@ pub(crate) struct Head {
 pub(crate) enum Unreadable {
     /// A `Content-Length` that is no number.
     Length,
-    /// A body in chunks: nobody here sends one.
+    /// A body in chunks, which neither side sends.
     Chunked,
 }
 

@@ -1,4 +1,4 @@
-//! Those who submit jobs.
+//! The clients that submit jobs.
 //!
 //! `open`: arrivals at fixed times, whatever becomes of those before them; each latency
 //! counts from the time at which the job was meant to arrive, so that a stall is counted at
@@ -34,7 +34,7 @@ pub(crate) struct Target {
 const OPENING_MAX: usize = 64;
 
 impl Target {
-    /// Returns its clients, who connect when they have something to send.
+    /// Returns its clients, which connect when they have something to send.
     fn clients(&self) -> Vec<Connection> {
         (0..self.connections).map(|_| Connection::new(self.address)).collect()
     }

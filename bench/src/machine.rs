@@ -1,4 +1,4 @@
-//! What the figures were taken on.
+//! The machine and the servers on which the figures are measured.
 
 use std::{env, fs, path::PathBuf, process::Command, time::Duration};
 
@@ -14,7 +14,7 @@ use url::Url;
 
 use crate::processes::{Role, Watched};
 
-/// Longest that a server may take to say who it is.
+/// Longest that a server may take to answer with its version.
 const ANSWER_LIMIT: Duration = Duration::from_secs(10);
 
 /// Largest greeting of a broker that is read: they have some 500 bytes.

@@ -27,7 +27,7 @@ pub(crate) struct Ended {
     pub(crate) in_deadline: u64,
 }
 
-/// A look at the rows of a subject.
+/// Access to the rows of a subject.
 pub(crate) enum Rows {
     /// By this query.
     Postgres(PgConnection, &'static str),

@@ -1,4 +1,4 @@
-//! What is measured: quhao's real processes in either mode, or the baseline's.
+//! The subject of a measurement: quhao's real processes in either mode, or the baseline's.
 
 use std::{
     fmt::Write as _,
@@ -205,7 +205,7 @@ impl Subject {
         let mut looked = None::<Instant>;
         loop {
             sleep(LOOK).await;
-            // Counting rows costs the store; how many calls there were costs nobody.
+            // Counting rows costs the store; counting calls costs nothing.
             let early = self.upstream.exchanges() < jobs;
             if early && looked.is_some_and(|at| at.elapsed() < LOOK_EARLY) {
                 continue;

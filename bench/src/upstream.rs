@@ -101,7 +101,7 @@ async fn listen(listener: TcpListener, shared: Arc<Shared>) {
     }
 }
 
-/// Answers one connection until its peer closes it or says what nobody says.
+/// Answers one connection until its peer closes it or sends what is no request.
 async fn serve(mut stream: TcpStream, shared: Arc<Shared>) {
     if stream.set_nodelay(true).is_err() {
         return;
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_asks_is_not_found() {
+    fn unknown_path_is_not_found() {
         let mut answer = Vec::new();
         write_answer(b"GET /else?js_code=1 HTTP/1.1\r\n\r\n", "key", &mut answer);
         assert_eq!(http::status(&answer), Some(404));

@@ -58,7 +58,7 @@ impl Process {
         if let Some(output) = child.stderr.take() {
             readers.push(collect(output, &log));
         }
-        let words = arguments.iter().map(|word| word.as_ref().to_string_lossy().into_owned());
+        let words = arguments.iter().map(|part| part.as_ref().to_string_lossy().into_owned());
         Self { name: words.collect::<Vec<_>>().join(" "), child, log, readers }
     }
 

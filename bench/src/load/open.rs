@@ -176,7 +176,7 @@ mod tests {
         assert_eq!(schedule.due(1500), Duration::from_millis(1500));
         assert_eq!(schedule.arrived(Duration::ZERO), 1);
         assert_eq!(schedule.arrived(Duration::from_micros(1999)), 2);
-        // However late somebody looks: all, and no more.
+        // However late: all, and no more.
         assert_eq!(schedule.arrived(Duration::from_mins(1)), 3000);
     }
 

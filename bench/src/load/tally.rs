@@ -18,7 +18,7 @@ pub(crate) struct Tally {
     pub(crate) not_in_time: u64,
     /// Answered 202: the queue has them.
     pub(crate) accepted: u64,
-    /// Answered with the result of a success, to those who waited.
+    /// Answered with the result of a success, to requests that waited.
     pub(crate) succeeded: u64,
     /// Those of them before the job's deadline, counted from the arrival.
     pub(crate) in_deadline: u64,

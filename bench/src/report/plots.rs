@@ -16,7 +16,7 @@ use crate::figure::Unit;
 const BARS: [(&str, &str); 3] =
     [("saturate", "end to end"), ("scale", "end to end"), ("embedded", "end to end")];
 
-/// Curves of a distribution that are of interest to whoever reads a plot.
+/// The distributions that are drawn.
 const CURVES: [&str; 2] = ["submit", "result"];
 
 /// Points of a curve.
@@ -39,10 +39,10 @@ fn of_trial(trial: &Trial) -> Vec<(String, String)> {
     if let Some((_, figure)) = BARS.iter().find(|(name, _)| *name == trial.name) {
         plots.push((format!("{}-throughput.svg", trial.name), throughput(trial, figure)));
     }
-    for (unit, word) in
+    for (unit, suffix) in
         [(Unit::Mebibytes, "memory"), (Unit::Messages, "waiting"), (Unit::JobsPerSecond, "calls")]
     {
-        plots.push((format!("{}-{word}.svg", trial.name), over_time(trial, unit)));
+        plots.push((format!("{}-{suffix}.svg", trial.name), over_time(trial, unit)));
     }
     plots.into_iter().filter_map(|(name, text)| Some((name, text?))).collect()
 }

@@ -16,7 +16,7 @@ const BROKER_CPU_MICROS: f64 = 20.0;
 const MEMORY_MIB: f64 = 64.0;
 /// What quhao itself may add to platform, confirm and commit.
 const OWN_MILLIS: f64 = 2.0;
-/// The slowest of a hundred who wait, at a platform that takes 20 ms.
+/// The 99th percentile from submit to result, at a platform that takes 20 ms.
 const WAIT_P99_MILLIS: f64 = 50.0;
 
 /// Returns every promise about what this report has measured.
@@ -148,7 +148,7 @@ mod tests {
         assert_eq!(result_of(&bars, "baseline"), "pass");
         assert_eq!(result_of(&bars, "producer and worker"), "miss");
         assert_eq!(result_of(&bars, "memory of the worker"), "pass");
-        // Nobody could see these, so nobody knows.
+        // Not measured, so unknown.
         assert_eq!(result_of(&bars, "time of the broker"), "?");
         assert!(!bars.iter().find(|bar| bar.what.contains("broker")).unwrap().passed());
     }

@@ -11,7 +11,7 @@ pub(crate) const HEIGHT: f64 = 400.0;
 /// Room for what stands around the plot: left, right, top, bottom.
 const MARGINS: (f64, f64, f64, f64) = (70.0, 40.0, 75.0, 55.0);
 
-/// Told apart by people who see colours otherwise, on white and on black (Okabe and Ito).
+/// Colours that colour-blind readers can distinguish, on white and on black (Okabe and Ito).
 pub(crate) const COLOURS: [&str; 6] =
     ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9"];
 

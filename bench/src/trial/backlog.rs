@@ -1,4 +1,4 @@
-//! A backlog: jobs that nobody works on, then one worker. What does not fit into the jobs'
+//! A backlog: jobs without a worker, then one worker. What does not fit into the jobs'
 //! life expires, and has to get out of the way.
 
 use std::{
@@ -26,11 +26,12 @@ use crate::{
 /// The longest life that a job can have.
 const DEADLINE_SECONDS: u64 = 290;
 
-/// How often everything is looked at.
-const EVERY: Duration = Duration::from_secs(1);
+/// The pause between two samples.
+const SAMPLE_EVERY: Duration = Duration::from_secs(1);
 
-/// The queue is empty and the worker idle, so many looks after each other.
-const EMPTY_LOOKS: u32 = 3;
+/// The backlog is done once the queue is empty and the worker idle in so many samples in a
+/// row.
+const EMPTY_SAMPLES: u32 = 3;
 
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Backlog {
@@ -45,9 +46,9 @@ pub(crate) struct Backlog {
     pub(crate) limit_seconds: u64,
 }
 
-/// One look.
+/// The samples of a backlog over time: seconds from its start, and value.
 #[derive(Debug, Default)]
-struct Looks {
+struct Samples {
     producer_memory: Vec<(f64, f64)>,
     worker_memory: Vec<(f64, f64)>,
     waiting: Vec<(f64, f64)>,
@@ -77,11 +78,11 @@ impl Backlog {
 
     async fn measure(&self, bench: &Bench, mut subject: Subject) -> Result<Measured> {
         let mut measured = Measured::of(subject.name);
-        let (mut looks, began) = (Looks::default(), Instant::now());
+        let (mut samples, began) = (Samples::default(), Instant::now());
         let wishes = Wishes { deadline_seconds: Some(DEADLINE_SECONDS), ..Wishes::default() };
         let target = subject.target(wishes, self.connections)?;
         let sending = closed::send(&target, self.jobs);
-        let tally = looks.meanwhile(&mut subject, began, sending).await??;
+        let tally = samples.sample_during(&mut subject, began, sending).await??;
         measured.put(
             "accepted",
             Unit::JobsPerSecond,
@@ -94,18 +95,18 @@ impl Backlog {
         let watch = Watch::begin(&subject, &bench.machine).await;
         let started = Instant::now();
         let mut empty = 0;
-        let mut ticks = interval(EVERY);
+        let mut ticks = interval(SAMPLE_EVERY);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        while empty < EMPTY_LOOKS {
+        while empty < EMPTY_SAMPLES {
             ticks.tick().await;
-            let waiting = looks.look(&mut subject, began).await?;
+            let waiting = samples.sample(&mut subject, began).await?;
             let metrics = subject.metrics().await.context("quhao tells its metrics")?;
             let idle = waiting == 0 && metrics.sum("quhao_slots") < 0.5;
             empty = if idle { empty + 1 } else { 0 };
             let limit = Duration::from_secs(self.limit_seconds);
             ensure!(started.elapsed() < limit, "{waiting} messages still wait after {limit:?}");
         }
-        let took = started.elapsed().saturating_sub(EVERY * (EMPTY_LOOKS - 1));
+        let took = started.elapsed().saturating_sub(SAMPLE_EVERY * (EMPTY_SAMPLES - 1));
 
         let ended = subject.ended().await?;
         measured.put(
@@ -121,21 +122,21 @@ impl Backlog {
             let held = broker.resident_bytes().map(mebibytes);
             measured.put_some("memory broker, at the end", Unit::Mebibytes, held);
         }
-        measured.series = looks.series();
+        measured.series = samples.series();
         Ok(measured)
     }
 }
 
-impl Looks {
-    /// Looks at everything while `work` is done.
-    async fn meanwhile<T>(
+impl Samples {
+    /// Samples everything while `work` runs.
+    async fn sample_during<T>(
         &mut self,
         subject: &mut Subject,
         began: Instant,
         work: impl Future<Output = T>,
     ) -> Result<T> {
         let mut work = pin!(work);
-        let mut ticks = interval(EVERY);
+        let mut ticks = interval(SAMPLE_EVERY);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
@@ -145,13 +146,13 @@ impl Looks {
             // Both go on while the broker is asked.
             tokio::select! {
                 done = &mut work => return Ok(done),
-                looked = self.look(subject, began) => { looked?; }
+                sampled = self.sample(subject, began) => { sampled?; }
             }
         }
     }
 
     /// Samples everything, and returns how many messages wait now; one may carry several jobs.
-    async fn look(&mut self, subject: &mut Subject, began: Instant) -> Result<u64> {
+    async fn sample(&mut self, subject: &mut Subject, began: Instant) -> Result<u64> {
         let Backing::Servers { prefix, .. } = &subject.world()?.backing else {
             anyhow::bail!("only a broker can be asked")
         };
@@ -190,9 +191,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_rate_is_what_happened_between_two_looks() {
-        let looks = Looks { exchanges: vec![(1.0, 100.0), (3.0, 500.0)], ..Looks::default() };
-        let series = looks.series();
+    fn rate_is_the_change_between_two_samples() {
+        let samples = Samples { exchanges: vec![(1.0, 100.0), (3.0, 500.0)], ..Samples::default() };
+        let series = samples.series();
         let rate = series.iter().find(|one| one.name == "calls of the platform").unwrap();
         assert_eq!(rate.points, [(3.0, 200.0)]);
     }

@@ -116,7 +116,7 @@ impl Rate {
     fn put(&self, measured: &mut Measured, tally: &Tally, ended: Ended) {
         let seconds = float(self.seconds);
         let rate = |jobs: u64| float(jobs) / seconds;
-        // Those who waited know when they had it; for the others the store does.
+        // Requests that waited know when they had the result; for the others the store does.
         let in_deadline = if self.wait { tally.in_deadline } else { ended.in_deadline };
         measured.put("offered", Unit::JobsPerSecond, rate(tally.offered));
         measured.put("accepted", Unit::JobsPerSecond, rate(tally.taken()));

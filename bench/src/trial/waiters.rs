@@ -1,4 +1,4 @@
-//! Many requests that wait at one producer, while nobody works; then one worker.
+//! Many requests that wait at one producer, without a worker; then one worker.
 
 use std::time::{Duration, Instant};
 

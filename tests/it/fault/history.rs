@@ -86,7 +86,7 @@ fn accepted_job_without_a_result_is_a_breach() {
 
 #[test]
 fn ack_before_answer_is_a_breach() {
-    // The poll URL answers in the end, but nobody kept the job until then.
+    // The poll URL answers in the end, but no worker kept the job until then.
     let events = [accepted(0), read(51, Seen::Queued)];
     assert_eq!(
         found(&events),
@@ -96,7 +96,7 @@ fn ack_before_answer_is_a_breach() {
     assert_eq!(
         found(&unread),
         [Breach::AckedWithoutAnswer { code: code() }],
-        "nobody looked again"
+        "it was not read again"
     );
     let kept = [accepted(0), read(1, SUCCEEDED), read(51, SUCCEEDED)];
     assert_eq!(found(&kept), []);

@@ -46,7 +46,7 @@ fn legal_history_has_no_breaches() {
         vec![accepted(0), read(1, lost()), notified(2, lost())],
         // Nobody happened to look while it was a failure.
         vec![accepted(0), notified(1, unavailable()), read(2, SUCCEEDED), notified(3, SUCCEEDED)],
-        // Word of the failure was on its way already.
+        // The callback of the failure was on its way already.
         vec![accepted(0), read(1, SUCCEEDED), notified(2, SUCCEEDED), notified(3, unavailable())],
         vec![
             accepted(0),
@@ -57,7 +57,7 @@ fn legal_history_has_no_breaches() {
         ],
         vec![accepted(0), read(1, SUCCEEDED), read(2, Seen::Erased)],
         vec![accepted(0), notified(1, SUCCEEDED), read(2, SUCCEEDED), read(3, Seen::Erased)],
-        // It may have been a job, whose id nobody knows.
+        // It may have been a job, whose id is unknown.
         vec![wanted(submitted(0, Reply::Unconfirmed)), notified(1, SUCCEEDED)],
         vec![super::accepted(0), read(1, SUCCEEDED)],
     ] {
@@ -73,7 +73,7 @@ fn missing_callback_is_a_breach() {
     assert_eq!(found(&silence), [missing("succeeded")]);
     let expired = [accepted(0), read(70, failed("deadline_exceeded"))];
     assert_eq!(found(&expired), [missing("failed")], "nothing ever processed it");
-    // Word of the failure that came before is not enough.
+    // The callback of the earlier failure is not enough.
     let unavailable = || failed("platform_unavailable");
     let half =
         [accepted(0), read(1, unavailable()), notified(2, unavailable()), read(3, SUCCEEDED)];
