@@ -20,7 +20,7 @@ async fn post(client: &Client, body: &str) -> Reply {
     client.request(Method::POST, "/v1/jobs", &headers, Some(body.to_owned())).await.unwrap()
 }
 
-/// The fields that a problem names, sorted.
+/// Returns the fields that a problem names, sorted.
 fn fields(reply: &Reply) -> Vec<&str> {
     let errors = reply.body["errors"].as_array().map(Vec::as_slice).unwrap_or_default();
     let mut fields: Vec<_> = errors.iter().filter_map(|error| error["field"].as_str()).collect();
@@ -141,7 +141,7 @@ async fn accidents_of_transport_end_as_listed(mode: Mode) {
     assert_eq!(world.simulator.calls_of(&guest.code), 0);
 }
 
-/// JSON of any shape, with the contract's field names often enough to matter.
+/// Generates JSON of any shape, with the contract's field names often enough to matter.
 fn any_json() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         Just(Value::Null),
@@ -160,7 +160,7 @@ fn any_json() -> impl Strategy<Value = Value> {
     })
 }
 
-/// A field of the contract, or any other.
+/// Generates the name of a field of the contract, or any other name.
 fn any_name() -> impl Strategy<Value = String> + Clone {
     let known = prop::sample::select(vec![
         "app_id",

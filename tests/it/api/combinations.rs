@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 in_both_modes!(
     every_combination_is_worked_on,
     every_other_combination_is_refused,
-    an_app_of_a_third_party_platform_redeems_no_phone_codes,
+    app_of_a_third_party_platform_gets_no_phone_code,
 );
 
 async fn every_combination_is_worked_on(mode: Mode) {
@@ -108,7 +108,7 @@ async fn every_other_combination_is_refused(mode: Mode) {
     assert_eq!(world.simulator.redeem_counts().redeems, 0);
 }
 
-async fn an_app_of_a_third_party_platform_redeems_no_phone_codes(mode: Mode) {
+async fn app_of_a_third_party_platform_gets_no_phone_code(mode: Mode) {
     const KEY: &str = "key-of-the-agency";
     let digest = data_encoding::HEXLOWER.encode(&Sha256::digest(KEY));
     let config = format!(

@@ -19,7 +19,7 @@ mod open_data;
 in_both_modes!(
     a_person_is_erased_by_openid_or_by_number,
     what_is_under_way_does_not_bring_a_person_back,
-    a_phone_code_under_way_does_not_bring_a_number_back,
+    erased_number_stays_erased_despite_a_running_job,
     an_erasure_says_what_is_wrong_with_it,
 );
 
@@ -145,7 +145,7 @@ async fn what_is_under_way_does_not_bring_a_person_back(mode: Mode) {
     }
 }
 
-async fn a_phone_code_under_way_does_not_bring_a_number_back(mode: Mode) {
+async fn erased_number_stays_erased_despite_a_running_job(mode: Mode) {
     let world = World::start(mode).await;
     let client = world.client();
     world.simulator.at(Endpoint::Getuserphonenumber).set_latency(Duration::from_secs(3));

@@ -34,7 +34,7 @@ impl Owned {
         Self { guest, url, id, session }
     }
 
-    /// That nobody else has read it or changed it.
+    /// Asserts that no other client has read or changed it.
     async fn assert_untouched(&self, world: &World) {
         let client = world.client();
         let job = client.get(&self.url).await;
@@ -51,7 +51,7 @@ impl Owned {
     }
 }
 
-/// Every operation that the API describes, as `GET /path`.
+/// Returns every operation that the API describes, as `GET /path`.
 async fn operations(client: &Client) -> Vec<(String, Value)> {
     let described = client.get("/openapi.json").await;
     let paths = described.body["paths"].as_object().expect("paths").clone();
@@ -65,7 +65,7 @@ async fn operations(client: &Client) -> Vec<(String, Value)> {
     all
 }
 
-/// Two texts that are the same but for what names them to logs.
+/// Asserts that two replies are equal, but for the ids that name them in logs.
 fn assert_same(one: &Reply, other: &Reply) {
     assert_eq!((one.status, &one.body), (other.status, &other.body));
 }

@@ -1,4 +1,4 @@
-//! A client that asks for more than its share is told so, and nobody else notices.
+//! A client that asks for more than its share is refused, and nobody else notices.
 
 use std::time::{Duration, Instant};
 
@@ -18,13 +18,13 @@ const KEY: &str = "key-of-hasty";
 const APP_OF_THE_HASTY: &str = "wx00000000000000aa";
 
 in_both_modes!(
-    a_hasty_client_is_told_when_to_come_back,
-    a_reload_takes_rates_over_and_keeps_what_others_used_up,
+    hasty_client_gets_a_retry_after,
+    reload_changes_rates_and_keeps_used_up_budgets,
     erasing_counts_towards_the_rate,
     one_client_waits_in_half_of_the_places_at_most,
 );
 
-/// The client of this name with its rate and its app, whose key is `key-of-NAME`.
+/// Returns the configuration of a client with its rate and its app; its key is `key-of-NAME`.
 fn client(name: &str, rate: &str, app: &str) -> String {
     let digest = data_encoding::HEXLOWER.encode(&Sha256::digest(format!("key-of-{name}")));
     format!(
@@ -38,7 +38,7 @@ async fn hasty_world(mode: Mode) -> World {
     World::with(mode, WorldOptions { config, ..WorldOptions::default() }).await
 }
 
-async fn a_hasty_client_is_told_when_to_come_back(mode: Mode) {
+async fn hasty_client_gets_a_retry_after(mode: Mode) {
     let world = hasty_world(mode).await;
     let hasty = world.client().with_key(Some(KEY));
     let submit = async |client: &Client, app: &str| {
@@ -82,7 +82,7 @@ async fn a_hasty_client_is_told_when_to_come_back(mode: Mode) {
     assert!(metrics.contains("quhao_submits_total{result=\"rate_limited\"} 1"), "{metrics}");
 }
 
-/// The first answer that is not `status`. What was used up comes back once a second.
+/// Asks until the answer is not `status`, and returns it. A budget refills once a second.
 async fn first_other<F: Future<Output = Reply>>(status: u16, ask: impl Fn() -> F) -> Reply {
     for _ in 0..200 {
         let reply = ask().await;
@@ -159,7 +159,7 @@ async fn accepted(client: &Client, most: usize) -> usize {
     most
 }
 
-async fn a_reload_takes_rates_over_and_keeps_what_others_used_up(mode: Mode) {
+async fn reload_changes_rates_and_keeps_used_up_budgets(mode: Mode) {
     const BURST: usize = 100;
     let clients = |rate_of_the_hasty: &str| {
         let rate = format!("rate_per_second = 1\nrate_burst = {BURST}");

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use quhao_tests::{
     client::Reply,
-    config::{Backing, Mode},
+    config::Mode,
     proxy::Proxy,
     services,
     wait::{PATIENCE, eventually},
@@ -50,7 +50,7 @@ async fn a_full_queue_is_overloaded_and_takes_again() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_broker_that_is_gone_is_unavailable_and_one_that_is_silent_is_unconfirmed() {
+async fn lost_broker_is_unavailable_silent_is_unconfirmed() {
     let config = "[queue]\nconfirm_timeout_seconds = 1\nheartbeat_seconds = 2\n";
     let mut world = without_workers(config).await;
     let (proxy, url) = Proxy::for_url(&services::amqp_url(), 5672).await;
@@ -89,10 +89,9 @@ async fn a_broker_that_is_gone_is_unavailable_and_one_that_is_silent_is_unconfir
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_producer_accepts_while_the_store_is_away_and_says_so_to_polls() {
+async fn producer_accepts_jobs_and_polls_503_without_store() {
     let mut world = World::start(Mode::Distributed).await;
-    let Backing::Servers { database, .. } = &world.backing else { unreachable!() };
-    let (proxy, url) = Proxy::for_url(database.url(), 5432).await;
+    let (proxy, url) = Proxy::for_url(world.database().url(), 5432).await;
     world.add_producer_with(&[("QUHAO__STORE__URL", &url)]).await;
     let client = world.client().at(&world.producers[1].address);
     let reply = client.submit_and_wait(&phone_job(&world.guest()), 20).await;

@@ -2,18 +2,18 @@
 
 use quhao_simulator::{LoginSpec, PhonePayload, UserSpec};
 use quhao_tests::{
-    config::{APP, APP_ELSEWHERE, Backing, Mode},
+    config::{APP, APP_ELSEWHERE, Mode},
     in_both_modes,
     world::{World, phone_job},
 };
 use serde_json::json;
 
 in_both_modes!(
-    a_handle_is_looked_up_and_used_until_its_session_is_erased,
-    handles_of_others_and_made_up_ones_are_worth_nothing,
+    session_handle_works_until_the_session_is_erased,
+    foreign_and_forged_session_handles_are_rejected,
 );
 
-async fn a_handle_is_looked_up_and_used_until_its_session_is_erased(mode: Mode) {
+async fn session_handle_works_until_the_session_is_erased(mode: Mode) {
     let world = World::start(mode).await;
     let client = world.client();
     let login = world.simulator.login(&LoginSpec::new(APP).unionid("u-1"));
@@ -58,7 +58,7 @@ async fn a_handle_is_looked_up_and_used_until_its_session_is_erased(mode: Mode) 
     assert_eq!(reply.text_at("/error/advice"), "login_then_tap");
 }
 
-async fn handles_of_others_and_made_up_ones_are_worth_nothing(mode: Mode) {
+async fn foreign_and_forged_session_handles_are_rejected(mode: Mode) {
     let world = World::start(mode).await;
     let (owner, other) = (world.client(), world.client_elsewhere());
     let guest = world.guest();
@@ -115,8 +115,7 @@ async fn an_expired_session_is_none() {
     assert_eq!(client.get(&format!("/v1/sessions/{session}")).await.status, 200);
 
     // The shortest that can be configured is an hour.
-    let Backing::Servers { database, .. } = &world.backing else { unreachable!() };
-    let mut connection = database.connect().await;
+    let mut connection = world.database().connect().await;
     let aged = "update sessions set purge_at = now() - interval '1 second'";
     sqlx::query(aged).execute(&mut connection).await.unwrap();
 

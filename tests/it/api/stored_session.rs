@@ -26,7 +26,7 @@ async fn end(world: &World, job: &Value) -> Value {
     client.wait_until_done(reply.text_at("/url"), Duration::from_secs(40)).await
 }
 
-/// The guest logs in, the usual way, and what comes of it.
+/// Logs the guest in, the usual way, and returns the finished job.
 async fn log_in(world: &World, spec: &LoginSpec) -> Value {
     let login = world.simulator.login(spec);
     let job = end(world, &json!({"code": login.code})).await;
@@ -34,7 +34,7 @@ async fn log_in(world: &World, spec: &LoginSpec) -> Value {
     job["result"].clone()
 }
 
-/// What the button gives the guest whose session key is this.
+/// Returns what the phone-number button gives a guest with this session key.
 fn tapped(session_key: &str) -> (String, String) {
     let sealed = PhonePayload::mainland(APP, PHONE).encrypt(session_key).unwrap();
     (sealed.encrypted_data, sealed.iv)

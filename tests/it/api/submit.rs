@@ -16,9 +16,9 @@ in_both_modes!(
     a_login_alone_gives_the_openid,
     the_same_submission_is_the_same_job,
     metadata_come_back_to_the_letter,
-    a_login_inside_the_callback_is_healed_by_the_stored_session,
+    login_in_the_tap_recovers_by_the_stored_session,
     a_wait_ends_with_202_when_there_is_nothing_yet,
-    damaged_input_is_repaired_and_is_the_same_submission,
+    repaired_input_counts_as_the_same_submission,
 );
 
 async fn a_tap_becomes_a_phone_number(mode: Mode) {
@@ -109,7 +109,7 @@ async fn metadata_come_back_to_the_letter(mode: Mode) {
     assert!(reply.text.contains(metadata), "{}", reply.text);
 }
 
-async fn a_login_inside_the_callback_is_healed_by_the_stored_session(mode: Mode) {
+async fn login_in_the_tap_recovers_by_the_stored_session(mode: Mode) {
     let world = World::start(mode).await;
     let client = world.client();
     let first = world.simulator.login(&LoginSpec::new(APP));
@@ -142,7 +142,7 @@ async fn a_wait_ends_with_202_when_there_is_nothing_yet(mode: Mode) {
     assert_eq!((reply.status, reply.text_at("/status")), (200, "succeeded"), "{}", reply.text);
 }
 
-async fn damaged_input_is_repaired_and_is_the_same_submission(mode: Mode) {
+async fn repaired_input_counts_as_the_same_submission(mode: Mode) {
     let world = World::start(mode).await;
     let (client, guest) = (world.client(), world.guest());
     let first = client.submit_and_wait(&phone_job(&guest), 20).await;

@@ -15,7 +15,7 @@ use serde_json::json;
 
 use super::delivery::{job, options, wait_for_status};
 
-in_both_modes!(an_operator_lists_callbacks_and_has_them_tried_again);
+in_both_modes!(operator_lists_callbacks_and_retries_them);
 
 /// Runs `quhao callbacks` to its end: exit code and all that it printed.
 async fn callbacks(config: &Path, words: &[&str]) -> (Option<i32>, String) {
@@ -28,7 +28,7 @@ async fn callbacks(config: &Path, words: &[&str]) -> (Option<i32>, String) {
     (status.code(), process.log())
 }
 
-/// In embedded mode the store belongs to its one process.
+/// Stops the process of embedded mode: the store belongs to one process at a time.
 async fn pause(world: &mut World) {
     if world.mode == Mode::Embedded {
         let process = &mut world.producers[0].process;
@@ -43,7 +43,7 @@ async fn go_on(world: &mut World) {
     }
 }
 
-async fn an_operator_lists_callbacks_and_has_them_tried_again(mode: Mode) {
+async fn operator_lists_callbacks_and_retries_them(mode: Mode) {
     let receiver = Receiver::start().await;
     receiver.otherwise(Behaviour::Status(410));
     let mut world = World::with(mode, options(&receiver, "", "")).await;

@@ -14,13 +14,13 @@ use quhao_tests::{
 use serde_json::{Value, json};
 
 in_both_modes!(
-    a_success_is_told_without_its_result_and_proves_itself,
+    success_event_is_signed_and_omits_the_result,
     a_result_goes_along_where_the_app_says_so,
-    a_failure_is_told,
+    failure_event_carries_the_error,
 );
 
-/// A product whose app may call `receiver`. `callbacks` are further settings of theirs,
-/// `app` further ones of the app, in TOML.
+/// Returns the options of a world whose app may call `receiver`. `callbacks` are further
+/// settings of callbacks, `app` further ones of the app, in TOML.
 pub(crate) fn options(receiver: &Receiver, callbacks: &str, app: &str) -> WorldOptions {
     let config =
         format!("[callbacks]\nallow_http = true\nallow_networks = ['127.0.0.0/8']\n{callbacks}\n");
@@ -42,14 +42,14 @@ pub(crate) fn assert_discreet(world: &World, sent: &[Received], phone: &str) {
     }
 }
 
-/// The job of a new guest, with word of it to `/hooks/TOKEN` at `receiver`.
+/// Returns the job of a new guest, with a callback to `/hooks/TOKEN` at `receiver`.
 pub(crate) fn job(world: &World, receiver: &Receiver) -> Value {
     let mut job = phone_job(&world.guest());
     job["callback_url"] = json!(receiver.url("/hooks/canary-token?table=7"));
     job
 }
 
-/// The job at `url` as soon as its callback stands like `status`.
+/// Waits until the callback of the job at `url` has `status`, and returns the job.
 pub(crate) async fn wait_for_status(client: &Client, url: &str, status: &str) -> Value {
     eventually(&format!("a callback that is {status}"), PATIENCE, async || {
         let job = client.get(url).await.body;
@@ -58,8 +58,8 @@ pub(crate) async fn wait_for_status(client: &Client, url: &str, status: &str) ->
     .await
 }
 
-/// A finished job as a callback tells it: the callback's own state is not part of it.
-fn told(mut job: Value, whole: bool) -> Value {
+/// Returns a finished job as an event carries it: without the callback's own state.
+fn in_event(mut job: Value, whole: bool) -> Value {
     let fields = job.as_object_mut().unwrap();
     fields.remove("callback").expect("its state");
     if !whole {
@@ -68,8 +68,8 @@ fn told(mut job: Value, whole: bool) -> Value {
     job
 }
 
-/// Both secrets of the client verify it, since it is rotating them; no other does. What the
-/// library makes of it.
+/// Asserts that both secrets of the client verify it, since it is rotating them, and no other
+/// does. Returns the payload that the library reads.
 fn proven(world: &World, callback: &Received) -> Value {
     let signatures = callback.header("webhook-signature");
     assert_eq!(signatures.split(' ').count(), 2, "{signatures}");
@@ -98,11 +98,11 @@ fn with_header(callback: &Received, name: &str, value: &str) -> Received {
     changed
 }
 
-async fn a_success_is_told_without_its_result_and_proves_itself(mode: Mode) {
+async fn success_event_is_signed_and_omits_the_result(mode: Mode) {
     let receiver = Receiver::start().await;
     let world = World::with(mode, options(&receiver, TALKATIVE, "")).await;
     let client = world.client();
-    // One without an address is nobody's news.
+    // A job without a callback URL makes no event.
     let silent = client.submit_and_wait(&phone_job(&world.guest()), 20).await;
     assert_eq!(silent.text_at("/status"), "succeeded", "{}", silent.text);
     assert_eq!(silent.body.get("callback"), None);
@@ -128,7 +128,7 @@ async fn a_success_is_told_without_its_result_and_proves_itself(mode: Mode) {
     assert_eq!(payload["type"], "job.succeeded");
     assert_eq!(payload["timestamp"], job["finished_at"]);
     assert_eq!(payload["data"]["metadata"], json!({"order": 4711}));
-    assert_eq!(payload["data"], told(job.clone(), false));
+    assert_eq!(payload["data"], in_event(job.clone(), false));
     let phone = job["result"]["phone"]["pure_phone_number"].as_str().unwrap();
     assert!(!callback.body.contains(phone), "thin");
 
@@ -161,12 +161,12 @@ async fn a_result_goes_along_where_the_app_says_so(mode: Mode) {
     let reply = client.submit(&job(&world, &receiver)).await;
     let job = wait_for_status(&client, reply.text_at("/url"), "delivered").await;
     let payload = proven(&world, &receiver.received()[0]);
-    assert_eq!(payload["data"], told(job.clone(), true));
+    assert_eq!(payload["data"], in_event(job.clone(), true));
     assert_eq!(payload["data"]["result"]["phone"], job["result"]["phone"]);
     assert!(job["result"]["phone"]["e164"].is_string());
 }
 
-async fn a_failure_is_told(mode: Mode) {
+async fn failure_event_carries_the_error(mode: Mode) {
     let receiver = Receiver::start().await;
     let world = World::with(mode, options(&receiver, "", "callback_body = 'whole'")).await;
     let client = world.client();
@@ -185,8 +185,8 @@ async fn a_failure_is_told(mode: Mode) {
     assert_eq!(requests[0].header("webhook-id"), format!("{id}_failed"));
     let payload = proven(&world, &requests[0]);
     assert_eq!(payload["type"], "job.failed");
-    assert_eq!(payload["data"], told(job, true));
-    // The same submission again is the same job, and no news.
+    assert_eq!(payload["data"], in_event(job, true));
+    // The same submission again is the same job, and no further event.
     client.submit_and_wait(&submission, 20).await;
     assert_eq!(receiver.received().len(), 1);
 }

@@ -74,7 +74,7 @@ async fn what_is_under_way_ends_in_a_drain(mode: Mode) {
 
 /// At a broker a job can pass its deadline in the hands of a worker that is busy.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_job_that_comes_too_late_is_told_so() {
+async fn job_submitted_too_late_gets_a_failure_event() {
     let receiver = Receiver::start().await;
     let mut options = options(&receiver, "", "");
     options.config = format!("[worker]\nconcurrency = 1\n{}", options.config);
@@ -96,10 +96,10 @@ async fn a_job_that_comes_too_late_is_told_so() {
     let requests = receiver.wait_for(1, PATIENCE).await;
     let id = late.text_at("/id");
     assert_eq!(requests[0].header("webhook-id"), format!("{id}_failed"));
-    let told = requests[0].json();
-    assert_eq!(told["type"], "job.failed");
-    assert_eq!(told["data"]["error"]["code"], "deadline_exceeded");
-    assert_eq!(told["data"]["error"]["advice"], "login_then_tap");
+    let event = requests[0].json();
+    assert_eq!(event["type"], "job.failed");
+    assert_eq!(event["data"]["error"]["code"], "deadline_exceeded");
+    assert_eq!(event["data"]["error"]["advice"], "login_then_tap");
     let job = wait_for_status(&client, late.text_at("/url"), "delivered").await;
     assert_eq!(job["error"]["code"], "deadline_exceeded", "{job}");
     // One without an address has no row, and reads the same.

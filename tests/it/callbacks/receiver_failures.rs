@@ -12,10 +12,7 @@ use serde_json::{Value, json};
 
 use super::delivery::{TALKATIVE, assert_discreet, job, options, wait_for_status};
 
-in_both_modes!(
-    a_receiver_that_comes_to_its_senses_gets_its_callback,
-    what_a_receiver_says_is_respected,
-);
+in_both_modes!(receiver_that_recovers_gets_its_callback, what_a_receiver_says_is_respected,);
 
 /// What is due again is seen at the next look, which is once a second.
 const LOOK: Duration = Duration::from_millis(1100);
@@ -30,7 +27,7 @@ fn pauses(requests: &[Received]) -> Vec<Duration> {
     requests.windows(2).map(|pair| pair[1].at - pair[0].at).collect()
 }
 
-async fn a_receiver_that_comes_to_its_senses_gets_its_callback(mode: Mode) {
+async fn receiver_that_recovers_gets_its_callback(mode: Mode) {
     let receiver = Receiver::start().await;
     receiver.then([Behaviour::Status(500), Behaviour::HangUp]);
     let world = World::with(mode, options(&receiver, TALKATIVE, "")).await;
@@ -62,7 +59,7 @@ async fn a_receiver_that_comes_to_its_senses_gets_its_callback(mode: Mode) {
     assert_discreet(&world, &requests, phone);
 }
 
-/// One after the other, each with what it is told and what comes of it.
+/// Cases one after the other: what the receiver does, and what comes of it.
 async fn what_a_receiver_says_is_respected(mode: Mode) {
     let receiver = Receiver::start().await;
     let settings = "timeout_seconds = 0.5\ntotal_seconds = 8\nattempts_max = 2";
@@ -83,7 +80,8 @@ async fn what_a_receiver_says_is_respected(mode: Mode) {
         (vec![Behaviour::Flood(1 << 30)], 1, json!(200), Value::Null, "delivered"),
     ];
     for (behaviours, attempts, status, error, end) in cases {
-        let (before, told) = (receiver.received().len(), behaviours.clone());
+        let before = receiver.received().len();
+        let planned = behaviours.clone();
         receiver.then(behaviours);
         let reply = client.submit(&job(&world, &receiver)).await;
         let job = wait_for_status(&client, reply.text_at("/url"), end).await;
@@ -92,13 +90,13 @@ async fn what_a_receiver_says_is_respected(mode: Mode) {
             "next_attempt_at": null,
         });
         expect(&job["callback"], &expected);
-        assert!(job["callback"]["finished_at"].is_string(), "{told:?}");
+        assert!(job["callback"]["finished_at"].is_string(), "{planned:?}");
         let requests = &receiver.received()[before..];
-        assert_eq!(requests.len(), attempts, "{told:?}");
+        assert_eq!(requests.len(), attempts, "{planned:?}");
         for callback in requests {
             assert!(callback.line.starts_with("POST /hooks/canary-token"), "{}", callback.line);
         }
-        if let [Behaviour::Header(429, ..)] = told[..] {
+        if let [Behaviour::Header(429, ..)] = planned[..] {
             let pause = pauses(requests)[0];
             let asked = Duration::from_secs(3);
             assert!(pause >= asked && pause < asked + 3 * LOOK, "{pause:?}");
@@ -125,8 +123,8 @@ async fn an_endless_answer_takes_no_memory() {
     assert!(more < 48 << 20, "{more} bytes more than before");
 }
 
-/// A further client with an app, as a merchant's own file would bring it. Its API key is
-/// `slow-key`.
+/// Returns the configuration of a further client with an app, as a merchant's own file would
+/// bring it. Its API key is `slow-key`.
 fn slow_client(receiver: &Receiver) -> String {
     format!(
         "[[clients]]\nname = 'slow'\nwebhook_secret = ['{SLOW_SECRET}']\n\

@@ -125,7 +125,7 @@ impl Ground {
     }
 }
 
-/// A failure that is due, with word of it to `url`.
+/// Returns the due callback of a failure, which goes to `url`.
 fn due(client: &ClientName, app: &AppId, url: Option<&str>) -> DueCallback {
     let now = OffsetDateTime::now_utc();
     let ids = IdKeys::new(Keyring::new(vec![(1, Secret32::new([7; 32]))]).unwrap());
@@ -163,7 +163,7 @@ fn due(client: &ClientName, app: &AppId, url: Option<&str>) -> DueCallback {
 }
 
 #[tokio::test]
-async fn what_the_configuration_no_longer_allows_waits_until_it_does() {
+async fn disallowed_target_waits_until_allowed_again() {
     let mut ground = Ground::new().await;
     assert_eq!(ground.attempt(vault(1)).await, (None, false, 1), "as it was accepted");
 

@@ -52,7 +52,7 @@ fn lookup(answers: Vec<Vec<IpAddr>>) -> (Lookup, Arc<AtomicUsize>) {
     (lookup, count)
 }
 
-/// Two receivers on one port: the one that may be called, and one that may not.
+/// Starts two receivers on one port: one that may be called, and one that may not.
 async fn pair() -> (Receiver, Receiver) {
     for _ in 0..50 {
         let public = Receiver::start_at(ip("127.0.0.2"), 0).await;
@@ -65,7 +65,7 @@ async fn pair() -> (Receiver, Receiver) {
 }
 
 #[tokio::test]
-async fn a_name_is_looked_up_once_and_the_checked_address_is_called() {
+async fn host_is_resolved_once_and_checked_address_called() {
     let (public, private) = pair().await;
     let (lookup, count) = lookup(vec![vec![ip("127.0.0.2")], vec![ip("127.0.0.1")]]);
     let sender = Sender::with_lookup(&settings(&["127.0.0.2/32"]), lookup).unwrap();
@@ -86,7 +86,7 @@ async fn a_name_is_looked_up_once_and_the_checked_address_is_called() {
 }
 
 #[tokio::test]
-async fn of_several_addresses_only_those_that_may_be_called_are() {
+async fn only_allowed_addresses_of_a_host_are_called() {
     let (public, private) = pair().await;
     let url = format!("http://both.example:{}/hook", public.address().port());
     let [good, bad] = [ip("127.0.0.2"), ip("127.0.0.1")];

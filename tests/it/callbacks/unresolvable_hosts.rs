@@ -43,7 +43,7 @@ use time::OffsetDateTime;
 use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
-in_both_modes!(names_that_nobody_answers_for_leave_room_for_others);
+in_both_modes!(unresolvable_hosts_leave_room_for_others);
 
 const CONCURRENCY: usize = 8;
 const DEAD: &str = "dead.example";
@@ -81,7 +81,7 @@ impl System {
     }
 }
 
-/// The configuration of `orders`, whose callbacks go to the dead name, and of `others`.
+/// Loads the configuration of `orders`, whose callbacks go to the dead name, and of `others`.
 async fn load(mode: Mode, port: u16) -> (Config, config::Config, Backing) {
     let backing = Backing::new(mode).await;
     let extra = format!(
@@ -103,7 +103,7 @@ async fn load(mode: Mode, port: u16) -> (Config, config::Config, Backing) {
     (Config::load(&options).unwrap(), file, backing)
 }
 
-/// The outcome of a job with word of it to `host`.
+/// Returns the outcome of a job of `client`, with a callback to `url`.
 fn finished(config: &Config, (client, app): (&str, &str), url: &str) -> Finished {
     let (client, app) = (ClientName::new(client).unwrap(), AppId::new(app).unwrap());
     let now = OffsetDateTime::now_utc();
@@ -145,7 +145,7 @@ async fn delivered(store: &Store, key: JobKey) -> Option<u32> {
     (found.status == CallbackStatus::Delivered).then_some(found.attempts)
 }
 
-async fn names_that_nobody_answers_for_leave_room_for_others(mode: Mode) {
+async fn unresolvable_hosts_leave_room_for_others(mode: Mode) {
     let receiver = Receiver::start().await;
     let port = receiver.address().port();
     let (config, _file, _backing) = load(mode, port).await;

@@ -27,7 +27,7 @@ pub(super) struct Ground {
 }
 
 impl Ground {
-    /// An empty one with this version's schema.
+    /// Creates an empty one with this version's schema.
     pub(super) async fn new(mode: Mode) -> Self {
         let ground = Self::without_schema(mode).await;
         let store = open_store(&ground.store).await.expect("the store opens");
@@ -36,7 +36,7 @@ impl Ground {
         ground
     }
 
-    /// One whose file is not there yet; a database has this version's schema.
+    /// Creates one whose file does not exist yet; a database has this version's schema.
     pub(super) async fn without_schema(mode: Mode) -> Self {
         let (backing, folder) = (Backing::new(mode).await, TempDir::new().unwrap());
         let file = folder.path().join("quhao.db");
@@ -83,14 +83,14 @@ pub(super) async fn close(backend: &Backend) {
     backend.close(Duration::from_secs(10)).await;
 }
 
-/// The next deliveries, within a test's patience.
+/// Returns the next deliveries, within a test's patience.
 pub(super) async fn take(queue: &Queue, max: usize) -> Vec<Delivery> {
     let taken = within("a delivery", PATIENCE, queue.next(max)).await.expect("the queue is taking");
     assert!(!taken.is_empty() && taken.len() <= max, "at least one and at most {max} deliveries");
     taken
 }
 
-/// The next delivery.
+/// Returns the next delivery.
 pub(super) async fn take_one(queue: &Queue) -> Delivery {
     take(queue, 1).await.remove(0)
 }

@@ -24,7 +24,7 @@ use super::{
 
 in_both_modes!(
     copies_share_the_fate_of_the_one_that_is_worked_on,
-    that_a_deadline_passed_is_no_answer_for_a_copy_that_follows,
+    passed_deadline_is_no_answer_for_a_duplicate,
 );
 
 async fn copies_share_the_fate_of_the_one_that_is_worked_on(mode: Mode) {
@@ -76,7 +76,7 @@ async fn copies_share_the_fate_of_the_one_that_is_worked_on(mode: Mode) {
 
 /// Both were taken at once, and there is an answer: that the first one's deadline passed. It
 /// may not have passed by our clock, if that of whoever said so is ahead.
-async fn that_a_deadline_passed_is_no_answer_for_a_copy_that_follows(mode: Mode) {
+async fn passed_deadline_is_no_answer_for_a_duplicate(mode: Mode) {
     let ground = Ground::new(mode).await;
     let backend = ground.open_for_both().await;
     let (queue, store, in_flight) = (&backend.queue, &backend.store, InFlight::default());
@@ -111,7 +111,7 @@ async fn that_a_deadline_passed_is_no_answer_for_a_copy_that_follows(mode: Mode)
 
 /// An embedded queue hands out nothing again that a worker has set aside.
 #[tokio::test]
-async fn a_copy_that_was_set_aside_waits_for_the_one_that_is_worked_on() {
+async fn dead_lettered_duplicate_waits_for_the_running_one() {
     let ground = Ground::new(Mode::Distributed).await;
     let backend = ground.open_for_both().await;
     let (queue, in_flight) = (&backend.queue, InFlight::default());

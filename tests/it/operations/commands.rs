@@ -18,7 +18,7 @@ async fn quhao(arguments: &[&str], config: Option<&Path>) -> (Option<i32>, Strin
     quhao_with(arguments, config, &[]).await
 }
 
-/// The same with variables of its own.
+/// Runs `quhao` with further environment variables.
 async fn quhao_with(
     arguments: &[&str],
     config: Option<&Path>,
@@ -68,7 +68,7 @@ async fn commands_without_a_store_say_what_they_should() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_wrong_configuration_is_told_at_once_whatever_the_command() {
+async fn every_command_reports_a_wrong_configuration() {
     let config = Config::write(&Backing::new(Mode::Embedded).await, "http://127.0.0.1:1", "");
     let path = config.path();
     let variables = [
@@ -114,7 +114,7 @@ fn a_first_configuration_is_its_owner_s_alone() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_file_with_secrets_that_others_can_read_is_told_of_at_the_start() {
+async fn readable_file_with_secrets_is_reported_at_start() {
     let config = Config::write(&Backing::new(Mode::Embedded).await, "http://127.0.0.1:1", "");
     let path = config.path();
     for (mode, times) in [(0o644, 1), (0o600, 0)] {
@@ -123,18 +123,18 @@ async fn a_file_with_secrets_that_others_can_read_is_told_of_at_the_start() {
         let mut process = Process::spawn(&words, &[]);
         process.wait_for_log("producer listening", PATIENCE).await;
         let log = process.log();
-        let told =
+        let warnings =
             log.lines().filter(|line| line.contains("contains secrets and others can read it"));
-        let told: Vec<_> = told.collect();
-        assert_eq!(told.len(), times, "{log}");
-        assert!(told.iter().all(|line| line.contains("quhao.toml")), "{told:?}");
+        let warnings: Vec<_> = warnings.collect();
+        assert_eq!(warnings.len(), times, "{log}");
+        assert!(warnings.iter().all(|line| line.contains("quhao.toml")), "{warnings:?}");
         process.terminate();
         assert!(process.wait_exit(PATIENCE).await.success());
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_operator_sees_where_a_job_stands_and_nothing_else() {
+async fn operator_sees_a_jobs_state_and_nothing_else() {
     let world = World::start(Mode::Distributed).await;
     let guest = world.guest();
     let reply = world.client().submit_and_wait(&phone_job(&guest), 20).await;

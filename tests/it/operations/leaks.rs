@@ -7,7 +7,7 @@ use quhao_simulator::{
 };
 use quhao_tests::{
     client::Client,
-    config::{APP, Backing, Mode},
+    config::{APP, Mode},
     in_both_modes,
     receiver::{Behaviour, Receiver},
     services,
@@ -43,7 +43,7 @@ struct Run {
     values: Vec<String>,
     /// Ids of jobs and handles of sessions.
     ids: Vec<String>,
-    /// What clients were told who are told no result.
+    /// Responses to clients that must contain no result.
     answers: Vec<String>,
 }
 
@@ -59,7 +59,7 @@ impl Run {
         Self { world, receiver, client, token, values, ids: Vec::new(), answers: Vec::new() }
     }
 
-    /// The job to its end.
+    /// Submits the job and returns it when it is finished.
     async fn end(&mut self, mut job: Value) -> Value {
         job["deadline_seconds"] = json!(8);
         let reply = self.client.submit(&job).await;
@@ -96,7 +96,7 @@ impl Run {
         tap
     }
 
-    /// Jobs that succeed, fail, are retried, and lose their session.
+    /// Runs jobs that succeed, fail, are retried, and lose their session.
     async fn logins(&mut self) {
         let scripts: [&[Action]; 6] = [
             &[],
@@ -113,8 +113,8 @@ impl Run {
         }
     }
 
-    /// A payload that a stored session opens, one that it does not, and a session that
-    /// there is none of.
+    /// Submits a payload that a stored session opens, one that it does not, and one with a
+    /// session that does not exist.
     async fn sessions(&mut self) {
         let login = self.log_in(&LoginSpec::new(APP));
         let job = self.end(json!({"code": login.code})).await;
@@ -133,7 +133,7 @@ impl Run {
         self.answers.push(self.client.submit(&wrong).await.text);
     }
 
-    /// Phone codes that succeed and fail, with two tokens of the app.
+    /// Redeems phone codes that succeed and fail, with two tokens of the app.
     async fn phone_codes(&mut self) {
         let scripts: [(&[Action], &str); 3] = [
             (&[], "succeeded"),
@@ -152,7 +152,7 @@ impl Run {
         self.values.dedup();
     }
 
-    /// Word that arrives, and word that its receiver does not want.
+    /// Makes callbacks that arrive, and some that their receiver refuses.
     async fn callbacks(&mut self) {
         for (behaviour, status) in [(410, "failed"), (204, "delivered")] {
             self.receiver.otherwise(Behaviour::Status(behaviour));
@@ -175,7 +175,7 @@ impl Run {
         self.answers.push(self.client.submit(&job).await.text);
     }
 
-    /// A person by number, another by openid, and a job.
+    /// Erases a person by number, another by openid, and a job.
     async fn erasures(&mut self) {
         let (by_number, by_openid, job) = (self.guest(), self.guest(), self.guest());
         for guest in [&by_number, &by_openid] {
@@ -194,7 +194,7 @@ impl Run {
         self.answers.push(self.client.post("/v1/erasures", &wrong).await.text);
     }
 
-    /// Requests that are told what is wrong with them.
+    /// Sends requests whose responses say what is wrong with them.
     async fn refusals(&mut self) {
         let (guest, tap) = (self.guest(), self.tap());
         let other = self.log_in(&LoginSpec::new(APP));
@@ -255,11 +255,10 @@ async fn a_message_at_the_broker_tells_nothing() {
     values.extend(others.map(str::to_owned));
     let canaries = Canaries::new(values);
 
-    let Backing::Servers { prefix, .. } = &world.backing else { unreachable!() };
     let connection =
         Connection::connect(&services::amqp_url(), ConnectionProperties::default()).await.unwrap();
     let channel = connection.create_channel().await.unwrap();
-    let queue = prefix.queues()[0].clone();
+    let queue = world.queues()[0].clone();
     let headers_sent = [("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")];
     for mut job in [phone_job(&guest), json!({"phone_code": tap.phone_code, "openid": tap.openid})]
     {

@@ -14,7 +14,7 @@ const JOBS: usize = 10_000;
 const CONNECTIONS: usize = 64;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn ten_thousand_jobs_all_succeed_with_one_exchange_each() {
+async fn ten_thousand_jobs_succeed_with_one_exchange_each() {
     let options = WorldOptions { workers: 2, ..WorldOptions::default() };
     let mut world = World::with(Mode::Distributed, options).await;
     let client = world.client();

@@ -8,7 +8,7 @@ use std::{
 use quhao_common::domain::id::parse_for_operator;
 use quhao_tests::{
     client::Client,
-    config::{Backing, Mode},
+    config::Mode,
     in_both_modes,
     proxy::Proxy,
     reload::{Reading, numbered_secret, put, reload},
@@ -55,7 +55,7 @@ impl Secrets {
     }
 }
 
-/// A client that submits until it is told to stop; then what it was told to poll.
+/// Submits jobs until it is asked to stop, and returns the URLs to poll.
 async fn submit(
     world: &World,
     clients: &[Client],
@@ -146,11 +146,10 @@ async fn secrets_rotate_under_load(mode: Mode) {
 async fn new_connections_use_the_new_urls() {
     let nobody = WorldOptions { producers: 0, workers: 0, ..WorldOptions::default() };
     let mut world = World::with(Mode::Distributed, nobody).await;
-    let Backing::Servers { database, .. } = &world.backing else { unreachable!() };
     let (old_broker, old_queue_url) = Proxy::for_url(&services::amqp_url(), 5672).await;
-    let (old_server, old_store_url) = Proxy::for_url(database.url(), 5432).await;
+    let (old_server, old_store_url) = Proxy::for_url(world.database().url(), 5432).await;
     let (_new_broker, new_queue_url) = Proxy::for_url(&services::amqp_url(), 5672).await;
-    let (_new_server, new_store_url) = Proxy::for_url(database.url(), 5432).await;
+    let (_new_server, new_store_url) = Proxy::for_url(world.database().url(), 5432).await;
     let folder = TempDir::new().unwrap();
     let (queue, store) = (folder.path().join("queue"), folder.path().join("store"));
     put(&queue, &old_queue_url);

@@ -9,7 +9,7 @@ use quhao_tests::{
 use serde_json::json;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_alarm_of_the_broker_is_named_and_takes_no_producer_out() {
+async fn broker_alarm_is_named_and_producers_stay_ready() {
     let broker = Broker::start().await;
     let config = format!("[queue]\nurl = '{}'\nconfirm_timeout_seconds = 1\n", broker.url());
     let world =

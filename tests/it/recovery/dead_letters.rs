@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use quhao_simulator::Action;
 use quhao_tests::{
     broker,
-    config::{Backing, Mode},
+    config::Mode,
     in_both_modes,
     receiver::Receiver,
     reload::{Reading, numbered_secret, put, reload_one},
@@ -21,7 +21,7 @@ use crate::callbacks::delivery::{job, options, wait_for_status};
 
 mod again;
 
-in_both_modes!(a_job_that_expires_in_the_queue_is_told_after_its_deadline_and_the_grace,);
+in_both_modes!(job_expired_in_the_queue_fails_after_the_grace,);
 
 /// Time-out, commit time-out and five seconds.
 const GRACE: Duration = Duration::from_millis(5_700);
@@ -47,15 +47,16 @@ async fn buried(world: &World) -> String {
     lines.join("\n")
 }
 
-async fn a_job_that_expires_in_the_queue_is_told_after_its_deadline_and_the_grace(mode: Mode) {
+async fn job_expired_in_the_queue_fails_after_the_grace(mode: Mode) {
     let receiver = Receiver::start().await;
     let mut world = World::with(mode, short_grace(&receiver)).await;
     // Both are in the hands of a worker that dies with them.
-    let (told, silent) = (with_deadline(job(&world, &receiver)), phone_job(&world.guest()));
+    let called_back = with_deadline(job(&world, &receiver));
+    let silent = phone_job(&world.guest());
     let silent = with_deadline(silent);
     let client = world.client();
     let mut replies = Vec::new();
-    for job in [&told, &silent] {
+    for job in [&called_back, &silent] {
         let code = job["code"].as_str().unwrap();
         world.simulator.script_code(code, vec![Action::Hang { burn: false }; 3]).unwrap();
         replies.push(client.submit(job).await);
@@ -89,7 +90,7 @@ async fn a_job_that_expires_in_the_queue_is_told_after_its_deadline_and_the_grac
     assert_eq!(said["data"]["error"]["code"], "deadline_exceeded");
     let job = wait_for_status(&client, replies[0].text_at("/url"), "delivered").await;
     assert_eq!(job["error"]["code"], "deadline_exceeded", "{job}");
-    // One that nobody is told of has no row, and reads the same.
+    // A job without a callback has no row, and reads the same.
     let job = client.wait_until_done(replies[1].text_at("/url"), PATIENCE).await;
     assert_eq!(job["error"]["code"], "deadline_exceeded", "{job}");
     assert_eq!(job["app_id"], Value::Null, "only the URL is known");
@@ -97,8 +98,7 @@ async fn a_job_that_expires_in_the_queue_is_told_after_its_deadline_and_the_grac
     assert_eq!(receiver.received().len(), 1);
     if mode == Mode::Distributed {
         world.wait_until_drained().await;
-        let Backing::Servers { prefix, .. } = &world.backing else { unreachable!() };
-        let dead = broker::ready(&services::amqp_url(), &prefix.queues()[3..]).await;
+        let dead = broker::ready(&services::amqp_url(), &world.queues()[3..]).await;
         assert_eq!(dead, Some(0), "it was settled");
     }
 }
@@ -106,10 +106,9 @@ async fn a_job_that_expires_in_the_queue_is_told_after_its_deadline_and_the_grac
 /// What was set aside by others may be of a newer build, or sealed with another key. That is
 /// no reason to stop, and none to throw it away.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_was_set_aside_and_cannot_be_read_yet_is_kept_until_it_can_be() {
+async fn unreadable_dead_letter_is_kept_until_readable() {
     let mut world = World::start(Mode::Distributed).await;
-    let Backing::Servers { prefix, .. } = &world.backing else { unreachable!() };
-    let (url, dead) = (services::amqp_url(), prefix.queues()[3].clone());
+    let (url, dead) = (services::amqp_url(), world.queues()[3].clone());
     // Version, id, no appid, and a box that was sealed with k9, or so it says.
     let body = [&[2][..], &[1; 17], &[0, 9], &[7; 40]].concat();
     broker::publish(&url, &dead, &body).await;

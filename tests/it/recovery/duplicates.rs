@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use quhao_tests::{
-    config::{Backing, Mode},
+    config::Mode,
     wait::{PATIENCE, eventually, within},
     world::{World, WorldOptions, phone_job},
 };
@@ -15,7 +15,7 @@ use tokio::time::sleep;
 const LOOK_PAUSE: Duration = Duration::from_millis(20);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn four_copies_on_two_producers_are_one_job_and_one_exchange() {
+async fn four_duplicates_make_one_job_and_one_exchange() {
     let options = WorldOptions { producers: 2, workers: 2, ..WorldOptions::default() };
     let mut world = World::with(Mode::Distributed, options).await;
     let clients = [world.client(), world.client().at(&world.producers[1].address)];
@@ -46,12 +46,11 @@ async fn four_copies_on_two_producers_are_one_job_and_one_exchange() {
 
 /// A sibling's session is on its way, and there is no room to wait for it but in the slots.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn jobs_with_one_code_wait_for_the_first_ones_commit_where_they_are() {
+async fn rival_jobs_wait_in_place_for_the_first_commit() {
     let config = "[worker]\nconcurrency = 4\n".to_owned();
     let mut world =
         World::with(Mode::Distributed, WorldOptions { config, ..WorldOptions::default() }).await;
-    let Backing::Servers { database, .. } = &world.backing else { unreachable!() };
-    let mut connection = database.connect().await;
+    let mut connection = world.database().connect().await;
     let mut lock = connection.begin().await.unwrap();
     // Reading goes on, the commit does not.
     sqlx::query("lock table jobs in share mode").execute(&mut *lock).await.unwrap();
@@ -84,10 +83,9 @@ const AGE: &str = "update jobs set purge_at = now() + interval '1 minute'";
 const STAYS: &str = "select bool_and(purge_at > now() + interval '23 hours') from jobs";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_copy_that_comes_late_keeps_the_answer_for_its_own_url() {
+async fn late_duplicate_keeps_the_answer_for_its_own_url() {
     let mut world = World::start(Mode::Distributed).await;
-    let Backing::Servers { database, .. } = &world.backing else { unreachable!() };
-    let mut connection = database.connect().await;
+    let mut connection = world.database().connect().await;
     let (client, guest) = (world.client(), world.guest());
     let mut job = phone_job(&guest);
     let first = client.submit_and_wait(&job, 20).await;

@@ -6,7 +6,7 @@ use quhao_simulator::User;
 use quhao_tests::{
     broker,
     client::Client,
-    config::{Backing, Mode},
+    config::Mode,
     proxy::Proxy,
     services,
     wait::{PATIENCE, eventually},
@@ -16,7 +16,7 @@ use quhao_tests::{
 /// The jobs of a test.
 const JOBS: u32 = 12;
 
-/// A product without workers.
+/// Starts a world without workers.
 async fn without_workers(config: &str) -> World {
     let options = WorldOptions { workers: 0, config: config.to_owned(), ..WorldOptions::default() };
     World::with(Mode::Distributed, options).await
@@ -24,15 +24,14 @@ async fn without_workers(config: &str) -> World {
 
 /// Adds a worker that reaches the store through a proxy.
 async fn cut_off_worker(world: &mut World, variables: &[(&str, &str)]) -> Proxy {
-    let Backing::Servers { database, .. } = &world.backing else { unreachable!() };
-    let (proxy, url) = Proxy::for_url(database.url(), 5432).await;
+    let (proxy, url) = Proxy::for_url(world.database().url(), 5432).await;
     let mut variables = variables.to_vec();
     variables.push(("QUHAO__STORE__URL", &url));
     world.add_worker_with(&variables).await;
     proxy
 }
 
-/// Jobs whose exchange is under way, each with its guest and its URL.
+/// Submits jobs and returns each with its guest and its URL while its exchange runs.
 async fn jobs_under_way(world: &World) -> Vec<(User, String)> {
     let client = world.client();
     world.simulator.set_latency(Duration::from_secs(1));
@@ -50,10 +49,9 @@ async fn jobs_under_way(world: &World) -> Vec<(User, String)> {
     jobs
 }
 
-/// How many messages wait in `P.jobs` (and `P.unrouted`), `P.resume` and `P.dead`.
+/// Returns how many messages wait in `P.jobs` (and `P.unrouted`), `P.resume` and `P.dead`.
 async fn depths(world: &World) -> [Option<u32>; 3] {
-    let Backing::Servers { prefix, .. } = &world.backing else { unreachable!() };
-    let (url, queues) = (services::amqp_url(), prefix.queues());
+    let (url, queues) = (services::amqp_url(), world.queues());
     [
         broker::ready(&url, &queues[..2]).await,
         broker::ready(&url, &queues[2..3]).await,
@@ -70,7 +68,7 @@ async fn says(worker: &Worker, client: &Client, reason: &str) {
     .await;
 }
 
-/// The worker's end, and what it left at the broker.
+/// Asserts that the worker exits and leaves its outcomes at the broker.
 async fn ends_and_hands_over(world: &mut World) {
     let mut worker = world.workers.remove(0);
     worker.process.terminate();
@@ -82,7 +80,7 @@ async fn ends_and_hands_over(world: &mut World) {
     assert!(handed_over.is_some(), "{}", worker.process.log());
 }
 
-/// Another worker commits what was handed over, and calls nobody.
+/// Asserts that another worker commits what was handed over, without any call.
 async fn another_commits(world: &mut World, jobs: &[(User, String)]) {
     world.add_worker().await;
     let client = world.client();
@@ -100,7 +98,7 @@ async fn another_commits(world: &mut World, jobs: &[(User, String)]) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn outcomes_of_a_worker_that_lost_the_store_are_committed_by_another() {
+async fn outcomes_of_a_worker_without_store_are_committed() {
     let mut world = without_workers("").await;
     let proxy = cut_off_worker(&mut world, &[]).await;
     let jobs = jobs_under_way(&world).await;
@@ -118,7 +116,7 @@ async fn outcomes_of_a_worker_that_lost_the_store_are_committed_by_another() {
 
 /// The worker does not know yet that the store says nothing any more.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn outcomes_of_a_worker_whose_store_falls_silent_are_committed_by_another() {
+async fn outcomes_survive_a_store_that_falls_silent() {
     let mut world = without_workers("drain_seconds = 8\n").await;
     let proxy = cut_off_worker(&mut world, &[]).await;
     let jobs = jobs_under_way(&world).await;
@@ -174,10 +172,9 @@ async fn outcomes_that_nobody_takes_end_session_lost() {
 
 /// Bodies that no worker of this build made.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_outcome_that_is_damaged_is_thrown_away_and_one_of_a_later_build_is_not() {
+async fn damaged_outcome_is_dropped_later_builds_is_kept() {
     let mut world = World::start(Mode::Distributed).await;
-    let Backing::Servers { prefix, .. } = &world.backing else { unreachable!() };
-    let (url, queue) = (services::amqp_url(), prefix.queues()[2].clone());
+    let (url, queue) = (services::amqp_url(), world.queues()[2].clone());
     let client = world.client();
     let metrics = client.at(&world.workers[0].metrics);
     // Sealed with a key that it has, or so it says.
@@ -208,8 +205,7 @@ async fn a_slow_store_gets_smaller_batches() {
         create trigger slow before insert on jobs for each row execute function slow()";
     let mut world = without_workers("[store]\nstatement_timeout_seconds = 1\n").await;
     world.simulator.set_latency(Duration::from_millis(500));
-    let Backing::Servers { database, .. } = &world.backing else { unreachable!() };
-    let mut connection = database.connect().await;
+    let mut connection = world.database().connect().await;
     sqlx::raw_sql(SLOW).execute(&mut connection).await.unwrap();
     let client = world.client();
     let mut urls = Vec::new();

@@ -6,7 +6,7 @@ use std::{fs, path::Path, time::Duration};
 use quhao_simulator::Action;
 use quhao_tests::{
     client::Client,
-    config::{Backing, Mode},
+    config::Mode,
     process::Process,
     reload::{Merchant, Reading, numbered_secret, put, reload, reload_one},
     wait::{PATIENCE, eventually},
@@ -15,7 +15,7 @@ use quhao_tests::{
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// A worker with a configuration of its own, which begins as a copy of the producer's.
+/// Starts a worker with a configuration of its own, which begins as a copy of the producer's.
 async fn worker_apart(world: &World, folder: &TempDir) -> Worker {
     let text = fs::read_to_string(world.config.path()).unwrap();
     put(&folder.path().join("quhao.toml"), &text);
@@ -49,7 +49,7 @@ async fn is_stuck(metrics: &str, reason: &str) {
     .await;
 }
 
-/// How often a worker has taken a delivery.
+/// Returns how many deliveries a worker has received.
 async fn taken(metrics: &str) -> u64 {
     let text = Client::new(metrics, "").with_key(None).get("/metrics").await.text;
     let lines = text.lines().filter(|line| line.starts_with("quhao_deliveries_total"));
@@ -72,7 +72,7 @@ async fn without_workers() -> World {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_worker_without_an_app_goes_on_when_it_is_told_of_it() {
+async fn worker_resumes_once_its_app_is_configured() {
     let (world, folder) = (without_workers().await, TempDir::new().unwrap());
     let worker = worker_apart(&world, &folder).await;
     is_ready(&worker.metrics, PATIENCE).await;
@@ -103,7 +103,7 @@ async fn a_worker_without_an_app_goes_on_when_it_is_told_of_it() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_worker_without_a_seal_key_goes_on_when_it_is_told_of_it() {
+async fn worker_resumes_once_its_seal_key_is_configured() {
     let (world, folder) = (without_workers().await, TempDir::new().unwrap());
     let worker = worker_apart(&world, &folder).await;
     is_ready(&worker.metrics, PATIENCE).await;
@@ -157,7 +157,7 @@ async fn what_one_worker_does_not_know_another_one_does() {
 
 /// In the test's own database the function that tells the time is another one.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_worker_whose_clock_was_wrong_goes_on_when_it_is_right() {
+async fn worker_resumes_once_its_clock_is_right() {
     const WRONG: &str = "
         create schema wrong;
         create function wrong.clock_timestamp() returns timestamptz language sql
@@ -167,8 +167,7 @@ async fn a_worker_whose_clock_was_wrong_goes_on_when_it_is_right() {
                    current_database());
         end $$";
     let (world, folder) = (without_workers().await, TempDir::new().unwrap());
-    let Backing::Servers { database, .. } = &world.backing else { unreachable!() };
-    let mut connection = database.connect().await;
+    let mut connection = world.database().connect().await;
     sqlx::raw_sql(WRONG).execute(&mut connection).await.unwrap();
     let worker = worker_apart(&world, &folder).await;
     is_stuck(&worker.metrics, "this machine's clock is 10").await;
@@ -183,7 +182,7 @@ async fn a_worker_whose_clock_was_wrong_goes_on_when_it_is_right() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_embedded_process_without_an_app_goes_on_when_it_is_told_of_it() {
+async fn embedded_process_resumes_once_app_is_configured() {
     let mut world = World::start(Mode::Embedded).await;
     let merchant = Merchant::new("forgotten");
     let file = world.config.folder().join("config.d/forgotten.toml");

@@ -17,7 +17,7 @@ use crate::callbacks::delivery;
 
 mod batch;
 
-in_both_modes!(a_job_that_ends_every_worker_ends_dead_lettered_and_its_neighbours_succeed);
+in_both_modes!(poison_job_is_dead_lettered_its_neighbours_succeed);
 
 /// After this many crashes a job is over.
 const LIMIT: u32 = 5;
@@ -30,7 +30,7 @@ struct Jobs {
     neighbours: Vec<(User, String)>,
 }
 
-/// A guest whose code meets so many hangs, and the job.
+/// Returns a guest whose code meets so many hangs, and the job.
 fn prepared(world: &World, receiver: &Receiver, hangs: u32) -> (User, Value) {
     let guest = world.guest();
     let hang = Action::Hang { burn: false };
@@ -47,7 +47,7 @@ async fn submitted(world: &World, receiver: &Receiver, hangs: u32) -> (User, Str
     (guest, reply.text_at("/url").to_owned())
 }
 
-/// The test is what the job does to its worker.
+/// Kills the worker and starts another: the test does what the job would do to it.
 async fn crash(world: &mut World) {
     match world.mode {
         Mode::Distributed => {
@@ -62,7 +62,7 @@ async fn crash(world: &mut World) {
     }
 }
 
-/// All of them are with the worker when it ends, so nobody can tell who is to blame.
+/// Kills the worker while it has all of the jobs, so that nothing shows which is to blame.
 async fn end_together(world: &mut World, jobs: &Jobs) {
     for round in 1..=TOGETHER {
         eventually("all are being worked on", PATIENCE, async || {
@@ -75,7 +75,7 @@ async fn end_together(world: &mut World, jobs: &Jobs) {
     }
 }
 
-/// The job is with a worker again, alone. False if it is over.
+/// Returns whether a worker runs the job again, alone; false if the job is finished.
 async fn is_taken_alone(world: &World, jobs: &Jobs, calls: u32) -> bool {
     let (guest, url) = &jobs.poison;
     let (client, metrics) = (world.client(), world.client().at(&world.worker_metrics()));
@@ -93,7 +93,7 @@ async fn is_taken_alone(world: &World, jobs: &Jobs, calls: u32) -> bool {
     taken
 }
 
-async fn a_job_that_ends_every_worker_ends_dead_lettered_and_its_neighbours_succeed(mode: Mode) {
+async fn poison_job_is_dead_lettered_its_neighbours_succeed(mode: Mode) {
     let receiver = Receiver::start().await;
     let mut options = delivery::options(&receiver, "", "");
     let _ = writeln!(options.config, "[queue]\ndelivery_limit = {LIMIT}");
@@ -127,9 +127,9 @@ async fn a_job_that_ends_every_worker_ends_dead_lettered_and_its_neighbours_succ
         assert_eq!(world.simulator.exchanges_of(&guest.code), 1);
         assert_eq!(world.simulator.calls_of(&guest.code), TOGETHER + 1, "alone it is done");
     }
-    // Word of each end was sent.
-    let told = receiver.wait_for(jobs.neighbours.len() + 1, PATIENCE).await;
-    let failed = told.iter().filter(|word| word.json()["type"] == "job.failed");
+    // An event of each final state was sent.
+    let requests = receiver.wait_for(jobs.neighbours.len() + 1, PATIENCE).await;
+    let failed = requests.iter().filter(|request| request.json()["type"] == "job.failed");
     assert_eq!(failed.count(), 1);
     let metrics = client.at(&world.worker_metrics()).get("/metrics").await.text;
     let line = "quhao_dead_letters_total{reason=\"delivery_limit\",result=\"recorded\"} 1";

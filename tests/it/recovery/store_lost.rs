@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use quhao_tests::{
-    config::{Backing, Mode},
+    config::Mode,
     proxy::Proxy,
     wait::{PATIENCE, eventually},
     world::{World, WorldOptions, phone_job},
@@ -15,14 +15,13 @@ mod sessions;
 
 /// Adds a worker that reaches the store through the proxy.
 async fn cut_off_worker(world: &mut World) -> Proxy {
-    let Backing::Servers { database, .. } = &world.backing else { unreachable!() };
-    let (proxy, url) = Proxy::for_url(database.url(), 5432).await;
+    let (proxy, url) = Proxy::for_url(world.database().url(), 5432).await;
     world.add_worker_with(&[("QUHAO__STORE__URL", &url)]).await;
     proxy
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_worker_that_alone_cannot_reach_the_store_gives_its_jobs_back() {
+async fn worker_cut_off_from_the_store_requeues_its_jobs() {
     let mut world =
         World::with(Mode::Distributed, WorldOptions { workers: 0, ..WorldOptions::default() })
             .await;
@@ -91,26 +90,25 @@ async fn outcomes_are_kept_until_the_store_is_back() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_producer_that_starts_without_the_store_takes_jobs_and_says_so() {
+async fn producer_started_without_the_store_accepts_jobs() {
     let options = WorldOptions { producers: 0, ..WorldOptions::default() };
     let mut world = World::with(Mode::Distributed, options).await;
-    let Backing::Servers { database, .. } = &world.backing else { unreachable!() };
-    let (proxy, store) = Proxy::for_url(database.url(), 5432).await;
+    let (proxy, store) = Proxy::for_url(world.database().url(), 5432).await;
     proxy.refuse();
     world.add_producer_with(&[("QUHAO__STORE__URL", &store)]).await;
     let client = world.client();
     let reply = client.submit(&phone_job(&world.guest())).await;
     assert_eq!(reply.status, 202, "{}", reply.text);
     let url = reply.text_at("/url").to_owned();
-    // Held for a while or not, a poll is told that nothing can be told: the job is there.
+    // With or without waiting, a poll answers that the result is unknown: the job exists.
     for headers in [&[][..], &[("prefer", "wait=2")]] {
         let poll = client.get_with(&url, headers).await;
-        let told = (poll.status, poll.text_at("/code"));
-        assert_eq!(told, (503, "store_unavailable"), "{}", poll.text);
+        let answer = (poll.status, poll.text_at("/code"));
+        assert_eq!(answer, (503, "store_unavailable"), "{}", poll.text);
         let seconds: u64 = poll.header("retry-after").parse().expect("seconds");
         assert!((1..=60).contains(&seconds), "{seconds}");
     }
-    // One that waited with its submission is told where to poll.
+    // A submission that waited is answered with the URL to poll.
     let waited = client.submit_and_wait(&phone_job(&world.guest()), 2).await;
     assert_eq!((waited.status, waited.text_at("/status")), (202, "queued"), "{}", waited.text);
     let readyz = client.get("/readyz").await;

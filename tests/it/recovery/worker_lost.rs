@@ -12,7 +12,7 @@ use quhao_tests::{
 use serde_json::json;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_worker_that_dies_between_answer_and_commit_costs_that_session_and_says_so() {
+async fn crash_before_commit_ends_session_lost() {
     let mut world = World::start(Mode::Distributed).await;
     world.simulator.set_latency(Duration::from_secs(3));
     let client = world.client();
@@ -48,7 +48,7 @@ async fn a_worker_that_dies_between_answer_and_commit_costs_that_session_and_say
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_worker_that_does_not_know_the_app_leaves_its_jobs_to_others() {
+async fn worker_without_the_app_leaves_its_jobs_to_others() {
     let options = WorldOptions { workers: 0, ..WorldOptions::default() };
     let mut world = World::with(Mode::Distributed, options).await;
     let text = fs::read_to_string(world.config.path()).unwrap();

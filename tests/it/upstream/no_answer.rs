@@ -12,7 +12,7 @@ use quhao_tests::{
 use serde_json::{Value, json};
 
 in_both_modes!(
-    a_code_that_was_taken_without_an_answer_ends_session_lost,
+    code_taken_without_an_answer_ends_session_lost,
     a_platform_that_stays_silent_is_unavailable,
     a_platform_that_is_not_there_is_unavailable,
     a_payload_that_does_not_fit_says_why,
@@ -34,7 +34,7 @@ fn configured(config: &str) -> WorldOptions {
     WorldOptions { config: config.to_owned(), ..WorldOptions::default() }
 }
 
-async fn a_code_that_was_taken_without_an_answer_ends_session_lost(mode: Mode) {
+async fn code_taken_without_an_answer_ends_session_lost(mode: Mode) {
     let world = World::with(mode, configured("[platforms.wechat]\ntimeout_seconds = 0.5\n")).await;
     for action in [
         Action::ResetAfterRead { burn: true },

@@ -42,13 +42,13 @@ const P95_MAX: (Duration, u32) = (Duration::from_secs(3), 4);
 /// Tries at that.
 const ROUNDS_MAX: usize = 3;
 
-/// As many jobs as come at `rate` in that time.
+/// Returns as many jobs as come at `rate` in that time.
 fn jobs(rate: u32, time: Duration, job: impl Fn() -> Value) -> Vec<Value> {
     let count = u64::from(rate) * time.as_secs();
     (0..count).map(|_| job()).collect()
 }
 
-/// What 19 of 20 guests of the other app wait while all is well with both.
+/// Returns how long 19 of 20 guests of the other app wait at most while both apps work.
 async fn p95_before(world: &World) -> Duration {
     let time = Duration::from_secs(3);
     let [one, other] = [(DOWN, RATE_DOWN), (APP, RATE)].map(|(app, rate)| {
@@ -74,18 +74,18 @@ async fn world(mode: Mode) -> World {
     World::with(mode, WorldOptions { config, simulator, ..WorldOptions::default() }).await
 }
 
-/// What the process that works tells of itself.
+/// Returns the metrics page of the process that works on jobs.
 async fn page(world: &World) -> String {
     world.client().at(&world.worker_metrics()).get("/metrics").await.text
 }
 
-/// The sum of a metric on `page` over the labels that hold `label`.
+/// Returns the sum of a metric on `page` over the labels that contain `label`.
 fn sum(page: &str, name: &str, label: &str) -> u64 {
     let lines = page.lines().filter(|line| line.starts_with(name) && line.contains(label));
     lines.filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok()).sum()
 }
 
-/// The same right now.
+/// Returns the same sum as of now.
 async fn metric(world: &World, name: &str, label: &str) -> u64 {
     sum(&page(world).await, name, label)
 }
@@ -95,7 +95,7 @@ fn calls(world: &World) -> usize {
     world.simulator.calls().iter().filter(|call| call.app_id == DOWN).count()
 }
 
-/// What is seen of the worker meanwhile: it is ready, and does not fill with jobs that wait.
+/// Asserts that the worker is ready meanwhile, and does not fill with jobs that wait.
 async fn looked_at(world: &World, cause: &str) {
     let client = world.client().at(&world.worker_metrics());
     let (end, mut opened) = (tokio::time::Instant::now() + TROUBLE, false);
@@ -127,8 +127,8 @@ struct After {
     rounds: usize,
 }
 
-/// One app meets `trouble` under load. What else the machine has to do may come just in
-/// between, so there is more than one try at being quick.
+/// Runs one app into `trouble` under load. Other work of the machine may slow a round, so
+/// there is more than one try at being quick.
 async fn one_app_meets(mode: Mode, trouble: Trouble) -> After {
     let world = world(mode).await;
     let before = p95_before(&world).await;
@@ -143,7 +143,7 @@ async fn one_app_meets(mode: Mode, trouble: Trouble) -> After {
     }
 }
 
-/// What the other app's guests meet.
+/// Runs one round and returns how it went for the other app's guests.
 async fn round(world: &World, trouble: &Trouble) -> Vec<Ended> {
     let Trouble { action, cause, failure, calls_max } = trouble;
     let called_before = calls(world);
@@ -180,7 +180,7 @@ async fn round(world: &World, trouble: &Trouble) -> Vec<Ended> {
     others
 }
 
-/// The app is back by itself, and nothing is left of its trouble.
+/// Asserts that the app recovers by itself, and that nothing is left of the outage.
 async fn comes_back(After { world, rounds }: &After, cause: &str) {
     let mut job = phone_job(&world.simulator.user(DOWN));
     job["deadline_seconds"] = json!(60);
@@ -227,7 +227,7 @@ async fn an_app_that_is_over_its_days_quota_slows_no_other(mode: Mode) {
     assert!((1..=after.rounds).contains(&opened), "{opened} times");
 }
 
-/// Logins to both apps; some meet a moment's trouble of their own.
+/// Runs logins to both apps; some meet a brief failure of their own.
 async fn logins(world: &World) -> Vec<Ended> {
     let jobs = (0..RATE * 4).map(|at| {
         let app = if at % 2 == 0 { DOWN } else { APP };
@@ -267,8 +267,8 @@ async fn phone_codes_in_trouble_do_not_touch_logins(mode: Mode) {
     assert!(metric(&world, "quhao_circuits_open", "down").await > 0, "it was open all along");
     redeems.clear_script();
     let taps = taps.await.unwrap();
-    let told = |end: &Ended| matches!(end.code.as_deref(), None | Some("platform_unavailable"));
-    assert!(taps.iter().all(told), "{taps:?}");
+    let expected = |end: &Ended| matches!(end.code.as_deref(), None | Some("platform_unavailable"));
+    assert!(taps.iter().all(expected), "{taps:?}");
     let called = world.simulator.redeem_counts().unanswered;
     assert!(called < 4 * CONCURRENCY as u64, "{called} calls");
 }

@@ -38,7 +38,7 @@ in_both_modes!(
     a_number_is_judged_like_a_decrypted_one,
     every_errcode_has_its_failure_and_advice,
     a_passing_trouble_is_retried_to_success,
-    a_code_that_was_taken_without_an_answer_ends_session_lost,
+    code_taken_without_an_answer_ends_session_lost,
     no_code_token_or_number_reaches_a_log_line,
 );
 
@@ -107,7 +107,7 @@ async fn a_code_works_once_and_only_as_what_it_is(mode: Mode) {
     let (used, guest) = (tap(&world), world.guest());
     let job = end(world.client(), json!({"phone_code": used.phone_code})).await;
     assert_eq!(job["status"], "succeeded", "{job}");
-    // In another job it is spent, and nobody is told the number for it.
+    // In another job it is spent, and nobody gets the number for it.
     let other = json!({"phone_code": used.phone_code, "metadata": {"table": 12}});
     let job = end(world.client(), other).await;
     assert_eq!(job["error"]["code"], "code_already_used", "{job}");
@@ -208,7 +208,7 @@ async fn a_passing_trouble_is_retried_to_success(mode: Mode) {
     }
 }
 
-async fn a_code_that_was_taken_without_an_answer_ends_session_lost(mode: Mode) {
+async fn code_taken_without_an_answer_ends_session_lost(mode: Mode) {
     let config = "[platforms.wechat]\ntimeout_seconds = 0.5\n".to_owned();
     let world = World::with(mode, WorldOptions { config, ..WorldOptions::default() }).await;
     let redeems = world.simulator.at(Endpoint::Getuserphonenumber);

@@ -30,7 +30,7 @@ in_both_modes!(
     what_the_platform_refuses_is_said,
 );
 
-/// A world with a merchant's app and a provider whose token comes as `source` says.
+/// Starts a world with a merchant's app and a provider whose token comes as `source` says.
 async fn start(mode: Mode, source: &str, further: &str) -> World {
     let component =
         Component { app_id: PROVIDER.to_owned(), access_token: "component-token-1".to_owned() };
@@ -187,7 +187,7 @@ async fn a_program_that_hangs_holds_up_nobody_else(mode: Mode) {
     eventually("the program is killed", PATIENCE, gone).await;
 }
 
-/// The processes that sleep for so long.
+/// Returns the processes that sleep for so long.
 fn naps(nap: &str) -> Vec<u32> {
     let folders = fs::read_dir("/proc").unwrap().flatten();
     let ids = folders.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());

@@ -24,7 +24,7 @@ in_both_modes!(
     a_token_is_renewed_before_it_runs_out,
     a_refused_token_costs_each_job_one_retry,
     a_token_outage_does_not_touch_logins,
-    what_keeps_the_token_from_an_app_is_what_its_jobs_are_told,
+    jobs_fail_with_what_keeps_the_token_away,
 );
 
 fn configured(config: &str) -> WorldOptions {
@@ -160,7 +160,7 @@ async fn a_token_outage_does_not_touch_logins(mode: Mode) {
     }
 }
 
-async fn what_keeps_the_token_from_an_app_is_what_its_jobs_are_told(mode: Mode) {
+async fn jobs_fail_with_what_keeps_the_token_away(mode: Mode) {
     let rows = BTreeMap::from([
         (-1, "platform_unavailable"),
         (40001, "app_misconfigured"),

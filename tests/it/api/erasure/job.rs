@@ -13,7 +13,7 @@ use super::*;
 
 in_both_modes!(
     a_finished_job_is_gone_and_stays_gone,
-    a_job_under_way_is_gone_and_so_it_is_for_those_who_wait,
+    erasing_a_running_job_answers_its_waiters_gone,
     a_job_that_never_was_is_kept_out,
     only_ids_of_the_client_can_be_erased,
 );
@@ -47,7 +47,7 @@ async fn a_finished_job_is_gone_and_stays_gone(mode: Mode) {
     assert_eq!(other.text_at("/status"), "succeeded", "{}", other.text);
 }
 
-async fn a_job_under_way_is_gone_and_so_it_is_for_those_who_wait(mode: Mode) {
+async fn erasing_a_running_job_answers_its_waiters_gone(mode: Mode) {
     let world = World::start(mode).await;
     world.simulator.set_latency(Duration::from_secs(4));
     let (client, guest) = (world.client(), world.guest());
@@ -68,8 +68,8 @@ async fn a_job_under_way_is_gone_and_so_it_is_for_those_who_wait(mode: Mode) {
     })
     .await;
     delete(&client, &url).await;
-    let told = within("the one who waits is told", PATIENCE, waiting).await.unwrap();
-    assert_eq!((told.status, told.text_at("/code")), (410, "gone"), "{}", told.text);
+    let reply = within("the waiting request is answered", PATIENCE, waiting).await.unwrap();
+    assert_eq!((reply.status, reply.text_at("/code")), (410, "gone"), "{}", reply.text);
     // The outcome comes after the erasure, and changes nothing.
     eventually("the call ends", PATIENCE, async || {
         (world.simulator.exchanges_of(&guest.code) == 1).then_some(())
@@ -100,8 +100,8 @@ async fn a_queued_job_is_never_worked_on() {
     assert_gone(&client, &url).await;
 }
 
-/// The id of a job that nobody has submitted, as a client could have kept it from a time
-/// when it had.
+/// Returns the id of a job that nobody has submitted: a client could have kept it from a
+/// job of long ago.
 fn id_of_nothing(world: &World) -> String {
     let secret: [u8; 32] = STANDARD.decode(&world.config.secrets()[2]).unwrap().try_into().unwrap();
     let ids = IdKeys::new(Keyring::new(vec![(1, Secret32::new(secret))]).unwrap());

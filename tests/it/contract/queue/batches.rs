@@ -19,7 +19,7 @@ use crate::contract::fixture::{Ground, close, take};
 
 const JOBS: u32 = 64;
 
-/// A ground with a link that is up.
+/// Creates a fixture whose connection is up.
 async fn ground() -> Ground {
     Ground::new(Mode::Distributed).await
 }
@@ -36,20 +36,20 @@ async fn publish_at_once(queue: &Arc<Queue>, jobs: u32) {
     }
 }
 
-/// A queue whose link is up, and which is empty.
+/// Opens a queue that is connected and empty.
 async fn open(ground: &Ground, prefetch_max: u16) -> Backend {
     let backend = ground.open(Roles { publish: true, prefetch_max: Some(prefetch_max) }).await;
     assert_empty(&backend.queue).await;
     backend
 }
 
-/// How many messages wait at the broker.
+/// Returns how many messages wait at the broker.
 async fn messages(ground: &Ground) -> u32 {
     let Backing::Servers { prefix, .. } = &ground.backing else { unreachable!() };
     broker::ready(&services::amqp_url(), &prefix.queues()[..1]).await.expect("a queue")
 }
 
-/// The next `count` deliveries.
+/// Returns the next `count` deliveries.
 async fn take_all(queue: &Queue, count: usize) -> Vec<Delivery> {
     let mut taken = Vec::new();
     while taken.len() < count {
@@ -73,7 +73,7 @@ fn numbers(deliveries: &[Delivery]) -> BTreeSet<u32> {
 }
 
 #[tokio::test]
-async fn jobs_that_come_together_share_messages_and_are_taken_one_by_one() {
+async fn jobs_submitted_together_share_messages() {
     let ground = ground().await;
     let worker = open(&ground, 100).await;
     worker.queue.pause_consuming().await;
@@ -81,7 +81,7 @@ async fn jobs_that_come_together_share_messages_and_are_taken_one_by_one() {
     let waiting = messages(&ground).await;
     assert!(waiting < JOBS / 2, "{waiting} messages for {JOBS} jobs");
     let depth = worker.queue.depth().await.expect("a depth");
-    assert!(depth > u64::from(waiting), "the depth is told in jobs: {depth} of {JOBS}");
+    assert!(depth > u64::from(waiting), "the depth counts jobs: {depth} of {JOBS}");
 
     worker.queue.resume_consuming();
     let taken = take_all(&worker.queue, JOBS as usize).await;
@@ -92,7 +92,7 @@ async fn jobs_that_come_together_share_messages_and_are_taken_one_by_one() {
 }
 
 #[tokio::test]
-async fn a_message_is_gone_when_all_of_its_jobs_are_settled_and_not_before() {
+async fn message_is_acked_once_all_its_jobs_are_settled() {
     let ground = ground().await;
     let worker = open(&ground, 100).await;
     publish_at_once(&worker.queue, JOBS).await;
@@ -117,7 +117,7 @@ async fn a_message_is_gone_when_all_of_its_jobs_are_settled_and_not_before() {
 }
 
 #[tokio::test]
-async fn a_job_that_is_returned_or_set_aside_takes_its_message_along() {
+async fn requeued_or_dead_lettered_job_moves_its_message() {
     for (disposition, lane) in [
         (Disposition::Requeue, None),
         (Disposition::DeadLetter, Some(Lane::DeadLetters(DeadLetterReason::Rejected))),
@@ -145,7 +145,7 @@ async fn a_job_that_is_returned_or_set_aside_takes_its_message_along() {
 }
 
 #[tokio::test]
-async fn what_is_held_is_bounded_in_jobs_whatever_a_message_brings() {
+async fn prefetch_is_bounded_in_jobs_not_in_messages() {
     const HELD_MAX: u16 = 32;
     let ground = ground().await;
     let producer = open(&ground, 1).await;
@@ -178,7 +178,7 @@ async fn what_is_held_is_bounded_in_jobs_whatever_a_message_brings() {
 }
 
 #[tokio::test]
-async fn jobs_that_wait_keep_no_room_from_those_they_came_with() {
+async fn waiting_jobs_leave_room_for_their_batch() {
     let ground = ground().await;
     let worker = open(&ground, 32).await;
     publish_at_once(&worker.queue, 256).await;
@@ -200,7 +200,7 @@ async fn jobs_that_wait_keep_no_room_from_those_they_came_with() {
 }
 
 #[tokio::test]
-async fn a_pause_lasts_whatever_is_held_and_ends_as_it_began() {
+async fn pause_of_a_consumer_survives_settlements() {
     let ground = ground().await;
     // One message at first: with the first delivery all that may be sent are out.
     let worker = open(&ground, 16).await;

@@ -14,7 +14,7 @@ use crate::contract::fixture::{Ground, close, take, take_one};
 
 in_both_modes!(
     what_was_not_settled_comes_again_and_says_so,
-    what_was_settled_just_before_the_end_does_not_come_again,
+    settlements_just_before_close_are_kept,
     stopping_gives_back_what_was_not_handed_out,
     stopping_ends_a_wait_that_is_under_way,
 );
@@ -37,7 +37,7 @@ async fn what_was_not_settled_comes_again_and_says_so(mode: Mode) {
     close(&backend).await;
 }
 
-async fn what_was_settled_just_before_the_end_does_not_come_again(mode: Mode) {
+async fn settlements_just_before_close_are_kept(mode: Mode) {
     let ground = Ground::new(mode).await;
     let backend = ground.open_for_both().await;
     for number in 0..50_u8 {

@@ -18,15 +18,15 @@ use crate::contract::fixture::{Ground, close, take, take_one};
 in_both_modes!(
     an_acked_delivery_is_gone,
     a_returned_delivery_comes_again,
-    a_dead_lettered_delivery_does_not_come_again_as_a_job,
-    a_full_queue_refuses_and_takes_again_when_there_is_room,
+    dead_lettered_delivery_never_returns_as_a_job,
+    full_queue_refuses_until_there_is_room,
     the_depth_is_what_waits,
-    many_publish_at_once_and_nothing_is_lost_or_doubled,
+    concurrent_publishing_loses_and_doubles_nothing,
     bodies_arrive_bit_by_bit,
     dropping_a_wait_for_deliveries_loses_none,
 );
 
-/// Any envelope; the queue does not look inside.
+/// Returns a message with any envelope: the queue does not look inside.
 pub(crate) fn message(body: &[u8]) -> Message {
     expiring(body, OffsetDateTime::now_utc() + Duration::from_mins(4))
 }
@@ -53,7 +53,7 @@ pub(crate) async fn publish(queue: &Queue, body: &[u8]) {
     .await;
 }
 
-/// Nothing is in front of an envelope that was published just now.
+/// Asserts that nothing is in front of an envelope that is published just now.
 pub(crate) async fn assert_empty(queue: &Queue) {
     let marker = rand::random::<[u8; 16]>();
     publish(queue, &marker).await;
@@ -90,7 +90,7 @@ async fn a_returned_delivery_comes_again(mode: Mode) {
     close(&backend).await;
 }
 
-async fn a_dead_lettered_delivery_does_not_come_again_as_a_job(mode: Mode) {
+async fn dead_lettered_delivery_never_returns_as_a_job(mode: Mode) {
     let ground = Ground::new(mode).await;
     let backend = ground.open_for_both().await;
     publish(&backend.queue, b"nobody can read this").await;
@@ -108,7 +108,7 @@ async fn a_dead_lettered_delivery_does_not_come_again_as_a_job(mode: Mode) {
     close(&backend).await;
 }
 
-async fn a_full_queue_refuses_and_takes_again_when_there_is_room(mode: Mode) {
+async fn full_queue_refuses_until_there_is_room(mode: Mode) {
     let mut ground = Ground::new(mode).await;
     ground.queue.length_max = 5;
     let producer = ground.open(Roles { publish: true, prefetch_max: None }).await;
@@ -167,7 +167,7 @@ async fn the_depth_is_what_waits(mode: Mode) {
     close(&backend).await;
 }
 
-async fn many_publish_at_once_and_nothing_is_lost_or_doubled(mode: Mode) {
+async fn concurrent_publishing_loses_and_doubles_nothing(mode: Mode) {
     const PUBLISHERS: u32 = 20;
     const EACH: u32 = 100;
     let ground = Ground::new(mode).await;

@@ -20,9 +20,9 @@ use crate::contract::fixture::{Ground, close, take, take_one};
 
 in_both_modes!(
     a_job_says_how_often_it_was_left_unsettled,
-    a_job_that_comes_back_too_often_comes_once_more_as_a_dead_one,
+    job_redelivered_too_often_is_dead_lettered,
     what_nobody_takes_in_time_comes_as_a_dead_one,
-    outcomes_are_taken_by_a_queue_that_outlives_the_store,
+    outcomes_are_kept_by_the_queue_without_a_store,
 );
 
 /// Waits for exactly these numbers.
@@ -88,7 +88,7 @@ async fn a_job_says_how_often_it_was_left_unsettled(mode: Mode) {
     close(&backend).await;
 }
 
-async fn a_job_that_comes_back_too_often_comes_once_more_as_a_dead_one(mode: Mode) {
+async fn job_redelivered_too_often_is_dead_lettered(mode: Mode) {
     let mut ground = Ground::new(mode).await;
     ground.queue.delivery_limit = 2;
     publish_alone(&ground, b"it breaks whoever takes it").await;
@@ -139,7 +139,7 @@ async fn what_nobody_takes_in_time_comes_as_a_dead_one(mode: Mode) {
     close(&backend).await;
 }
 
-async fn outcomes_are_taken_by_a_queue_that_outlives_the_store(mode: Mode) {
+async fn outcomes_are_kept_by_the_queue_without_a_store(mode: Mode) {
     let ground = Ground::new(mode).await;
     let backend = ground.open(Roles { publish: true, prefetch_max: None }).await;
     if mode == Mode::Embedded {
@@ -168,7 +168,7 @@ async fn outcomes_are_taken_by_a_queue_that_outlives_the_store(mode: Mode) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_was_rejected_comes_as_a_dead_one_and_then_no_more() {
+async fn rejected_job_arrives_once_as_a_dead_letter() {
     let ground = Ground::new(Mode::Distributed).await;
     let backend = ground.open_for_both().await;
     publish(&backend.queue, b"a job").await;
@@ -192,7 +192,7 @@ async fn what_was_rejected_comes_as_a_dead_one_and_then_no_more() {
 
 /// What was fetched and not handed out goes back, whatever it is.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn pausing_and_stopping_give_back_what_came_by_any_lane() {
+async fn pausing_and_stopping_requeue_every_lane() {
     let ground = Ground::new(Mode::Distributed).await;
     let backend = ground.open_for_both().await;
     let queue = &backend.queue;
@@ -239,7 +239,7 @@ async fn pausing_and_stopping_give_back_what_came_by_any_lane() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn lanes_that_were_declared_otherwise_are_used_as_they_are() {
+async fn lanes_declared_differently_are_used_as_they_are() {
     let ground = Ground::new(Mode::Distributed).await;
     let Backing::Servers { prefix, .. } = &ground.backing else { unreachable!() };
     for queue in &prefix.queues()[2..] {

@@ -30,17 +30,17 @@ in_both_modes!(
     whoever_listens_hears_of_a_commit_that_can_be_read,
     a_big_batch_is_one_call,
     finishers_do_not_get_into_each_others_way,
-    the_schema_is_current_and_migrating_again_changes_nothing,
-    the_clock_is_told,
+    migrating_a_current_schema_changes_nothing,
+    store_reports_its_clock,
 );
 
-/// Every way to end.
+/// Returns every final state.
 fn endings() -> Vec<FinalState> {
     let failures = FailureCode::ALL.iter().map(|code| FinalState::Failed(*code));
     failures.chain([FinalState::Succeeded]).collect()
 }
 
-/// Two outcomes of each of many jobs, one for each pair of endings.
+/// Returns two outcomes of each of many jobs, one job for each pair of final states.
 fn pairs() -> Vec<(Finished, Finished)> {
     let endings = endings();
     let all = endings.iter().flat_map(|first| endings.iter().map(|second| (*first, *second)));
@@ -133,13 +133,13 @@ async fn answers_past_their_time_are_gone(mode: Mode) {
 }
 
 /// Waits until `feed` tells of keys by name, committing until it does: a listener may need a
-/// moment to be heard, and news from before are not.
+/// moment to hear it, and notifications from before are not.
 async fn first_keys_heard(store: &Store, feed: &mut Notifications) -> Vec<JobKey> {
-    within("news", PATIENCE, async {
+    within("a notification", PATIENCE, async {
         loop {
             store.finish(&[finished(FinalState::Succeeded)]).await.expect("a commit");
-            let news = tokio::time::timeout(Duration::from_millis(500), feed.next()).await;
-            if let Ok(Notification { finished: FinishedJobs::Keys(keys), .. }) = news {
+            let notification = tokio::time::timeout(Duration::from_millis(500), feed.next()).await;
+            if let Ok(Notification { finished: FinishedJobs::Keys(keys), .. }) = notification {
                 return keys;
             }
         }
@@ -181,7 +181,7 @@ async fn a_big_batch_is_one_call(mode: Mode) {
     assert_eq!(open.store().answers(&keys).await.expect("answers").len(), keys.len());
 
     let mut unheard: HashSet<JobKey> = keys.into_iter().collect();
-    within("news of all", PATIENCE, async {
+    within("notifications of all", PATIENCE, async {
         while !unheard.is_empty() {
             match feed.next().await.finished {
                 FinishedJobs::Keys(keys) => unheard.retain(|key| !keys.contains(key)),
@@ -235,7 +235,7 @@ async fn finishers_do_not_get_into_each_others_way(mode: Mode) {
     close(&open.backend).await;
 }
 
-async fn the_schema_is_current_and_migrating_again_changes_nothing(mode: Mode) {
+async fn migrating_a_current_schema_changes_nothing(mode: Mode) {
     let open = Open::new(mode).await;
     let schema = open.store().schema().await.expect("the schema");
     assert_eq!(schema.version, SCHEMA_VERSION);
@@ -244,10 +244,10 @@ async fn the_schema_is_current_and_migrating_again_changes_nothing(mode: Mode) {
     close(&open.backend).await;
 }
 
-async fn the_clock_is_told(mode: Mode) {
+async fn store_reports_its_clock(mode: Mode) {
     let open = Open::new(mode).await;
-    let told = open.store().now().await.expect("the store's clock");
-    let apart = (OffsetDateTime::now_utc() - told).abs();
+    let store_now = open.store().now().await.expect("the store's clock");
+    let apart = (OffsetDateTime::now_utc() - store_now).abs();
     assert!(apart < Duration::from_mins(1), "the store's clock is {apart} off ours");
     close(&open.backend).await;
 }

@@ -14,7 +14,7 @@ use quhao_tests::{
 };
 
 use super::{
-    callbacks::standing,
+    callbacks::statuses,
     job_erasure::is_erased,
     outcome::{self, app, client, finished, login, now, with_callback},
 };
@@ -22,7 +22,7 @@ use crate::contract::fixture::{Open, close};
 
 in_both_modes!(
     an_app_is_erased_in_parts_and_nothing_else,
-    outcomes_of_an_erased_app_are_kept_out_from_the_first_part_on,
+    outcomes_of_an_erased_app_are_not_stored,
     an_empty_store_is_erased_at_once,
 );
 
@@ -44,7 +44,7 @@ async fn part(store: &Store, erasure: &mut AppErasure) -> AppErased {
     part
 }
 
-/// A login at each of two clients' apps, one with the app's name.
+/// Returns a login at each of two clients' apps, one with the app's name.
 fn logins(at: usize) -> [Finished; 2] {
     let elsewhere = Finished { app: app(APP_ELSEWHERE), ..finished(FinalState::Succeeded) };
     let of = |finished: Finished, name: &str| {
@@ -63,8 +63,8 @@ async fn an_app_is_erased_in_parts_and_nothing_else(mode: Mode) {
     for part in batch.chunks(500) {
         store.finish(part).await.expect("a commit");
     }
-    let told = with_callback(FinalState::Succeeded);
-    store.finish(std::slice::from_ref(&told)).await.expect("a commit");
+    let called_back = with_callback(FinalState::Succeeded);
+    store.finish(std::slice::from_ref(&called_back)).await.expect("a commit");
 
     let mut erasure = of_app(APP);
     let mut erased = Erased::default();
@@ -91,11 +91,11 @@ async fn an_app_is_erased_in_parts_and_nothing_else(mode: Mode) {
         assert_eq!((found, left.contains(&job.key)), (!of_app, !of_app), "{openid}");
     }
     let cancelled = [(CallbackEvent::Succeeded, CallbackStatus::Cancelled)];
-    assert_eq!(standing(store, told.key).await, cancelled);
+    assert_eq!(statuses(store, called_back.key).await, cancelled);
     close(&open.backend).await;
 }
 
-async fn outcomes_of_an_erased_app_are_kept_out_from_the_first_part_on(mode: Mode) {
+async fn outcomes_of_an_erased_app_are_not_stored(mode: Mode) {
     let open = Open::new(mode).await;
     let store = open.store();
     let mut erasure = of_app(APP);

@@ -22,12 +22,12 @@ use super::outcome::{app, finished, now, with_callback};
 use crate::contract::fixture::{Open, close};
 
 in_both_modes!(
-    a_callback_is_due_from_the_commit_that_wrote_its_answer,
-    a_success_cancels_word_of_a_failure_that_was_not_sent,
+    callback_is_due_from_its_answers_commit_on,
+    success_cancels_an_unsent_failure_callback,
     a_success_does_not_unsend_word_of_a_failure,
-    a_job_that_comes_again_after_its_time_is_told_of_again,
+    job_resubmitted_after_purge_gets_a_new_callback,
     callbacks_are_listed_newest_first,
-    failed_callbacks_are_due_again_when_an_operator_says_so,
+    operator_makes_failed_callbacks_due_again,
 );
 
 const FAILED: FinalState = FinalState::Failed(FailureCode::CodeAlreadyUsed);
@@ -35,7 +35,7 @@ const FAILED: FinalState = FinalState::Failed(FailureCode::CodeAlreadyUsed);
 pub(super) const ALL: CallbackFilter =
     CallbackFilter { key: None, app: None, status: None, max: 1000 };
 
-/// The callbacks of a job, by their events.
+/// Returns the callbacks of a job, by their events.
 pub(super) async fn of_job(store: &Store, key: JobKey) -> Vec<CallbackState> {
     let filter = CallbackFilter { key: Some(key), ..ALL };
     let mut found = store.callbacks(&filter).await.expect("callbacks");
@@ -44,8 +44,8 @@ pub(super) async fn of_job(store: &Store, key: JobKey) -> Vec<CallbackState> {
     found
 }
 
-/// How the callbacks of a job stand.
-pub(super) async fn standing(store: &Store, key: JobKey) -> Vec<(CallbackEvent, CallbackStatus)> {
+/// Returns the status of each callback of a job.
+pub(super) async fn statuses(store: &Store, key: JobKey) -> Vec<(CallbackEvent, CallbackStatus)> {
     of_job(store, key).await.into_iter().map(|of| (of.event, of.status)).collect()
 }
 
@@ -55,7 +55,7 @@ pub(super) async fn claim_all(store: &Store) -> Vec<DueCallback> {
     store.claim_callbacks(claim).await.expect("a claim")
 }
 
-/// Word of the end of a claimed attempt.
+/// Returns the record of how a claimed attempt ended.
 pub(super) fn ended(due: &DueCallback, end: AttemptEnd) -> Attempted {
     Attempted {
         key: due.key,
@@ -68,33 +68,34 @@ pub(super) fn ended(due: &DueCallback, end: AttemptEnd) -> Attempted {
     }
 }
 
-async fn a_callback_is_due_from_the_commit_that_wrote_its_answer(mode: Mode) {
+async fn callback_is_due_from_its_answers_commit_on(mode: Mode) {
     let open = Open::new(mode).await;
     let store = open.store();
-    let (told, silent) = (with_callback(FinalState::Succeeded), finished(FinalState::Succeeded));
+    let (called_back, silent) =
+        (with_callback(FinalState::Succeeded), finished(FinalState::Succeeded));
     let failed = with_callback(FAILED);
-    store.finish(&[told.clone(), silent.clone(), failed.clone()]).await.expect("a commit");
+    store.finish(&[called_back.clone(), silent.clone(), failed.clone()]).await.expect("a commit");
 
-    let due = of_job(store, told.key).await.remove(0);
+    let due = of_job(store, called_back.key).await.remove(0);
     assert_eq!((due.event, due.status, due.attempts), (Succeeded, CallbackStatus::Due, 0));
-    assert_eq!((&due.client, &due.app), (&told.client, &told.app));
+    assert_eq!((&due.client, &due.app), (&called_back.client, &called_back.app));
     assert_eq!(due.due_at, Some(due.created_at));
     assert!((now() - due.created_at).abs() < Duration::from_mins(1), "due at once");
     assert_eq!((due.last_status, due.last_error, due.finished_at), (None, None, None));
-    assert_eq!(standing(store, failed.key).await, [(Failed, CallbackStatus::Due)]);
-    assert_eq!(standing(store, silent.key).await, []);
+    assert_eq!(statuses(store, failed.key).await, [(Failed, CallbackStatus::Due)]);
+    assert_eq!(statuses(store, silent.key).await, []);
 
-    // Outcomes that were not written: nothing new is there to be told.
+    // Outcomes that were not written: there is no further event.
     let late = |of: &Finished, final_state| Finished { key: of.key, ..with_callback(final_state) };
-    let batch = [late(&told, FAILED), late(&failed, FAILED), late(&silent, FAILED)];
+    let batch = [late(&called_back, FAILED), late(&failed, FAILED), late(&silent, FAILED)];
     store.finish(&batch).await.expect("a commit");
-    assert_eq!(standing(store, told.key).await, [(Succeeded, CallbackStatus::Due)]);
-    assert_eq!(standing(store, failed.key).await, [(Failed, CallbackStatus::Due)]);
-    assert_eq!(standing(store, silent.key).await, []);
+    assert_eq!(statuses(store, called_back.key).await, [(Succeeded, CallbackStatus::Due)]);
+    assert_eq!(statuses(store, failed.key).await, [(Failed, CallbackStatus::Due)]);
+    assert_eq!(statuses(store, silent.key).await, []);
     close(&open.backend).await;
 }
 
-async fn a_success_cancels_word_of_a_failure_that_was_not_sent(mode: Mode) {
+async fn success_cancels_an_unsent_failure_callback(mode: Mode) {
     let open = Open::new(mode).await;
     let store = open.store();
     let expected = [(Failed, CallbackStatus::Cancelled), (Succeeded, CallbackStatus::Due)];
@@ -110,7 +111,7 @@ async fn a_success_cancels_word_of_a_failure_that_was_not_sent(mode: Mode) {
         }
         let success = Finished { key: failed.key, ..with_callback(FinalState::Succeeded) };
         store.finish(&[success]).await.expect("a commit");
-        assert_eq!(standing(store, failed.key).await, expected);
+        assert_eq!(statuses(store, failed.key).await, expected);
         let cancelled = of_job(store, failed.key).await.remove(0);
         assert_eq!(cancelled.due_at, None);
         assert!(cancelled.finished_at.is_some());
@@ -119,7 +120,7 @@ async fn a_success_cancels_word_of_a_failure_that_was_not_sent(mode: Mode) {
         for due in claimed {
             store.record_callbacks(&[ended(&due, again)]).await.expect("a record");
         }
-        assert_eq!(standing(store, failed.key).await, expected);
+        assert_eq!(statuses(store, failed.key).await, expected);
         let claimed = claim_all(store).await;
         let claimed: Vec<_> = claimed.iter().map(|due| (due.key, due.event)).collect();
         assert_eq!(claimed, [(failed.key, Succeeded)]);
@@ -128,7 +129,7 @@ async fn a_success_cancels_word_of_a_failure_that_was_not_sent(mode: Mode) {
     let failed = with_callback(FAILED);
     let success = Finished { key: failed.key, ..with_callback(FinalState::Succeeded) };
     store.finish(&[failed.clone(), success]).await.expect("a commit");
-    assert_eq!(standing(store, failed.key).await, [(Succeeded, CallbackStatus::Due)]);
+    assert_eq!(statuses(store, failed.key).await, [(Succeeded, CallbackStatus::Due)]);
     close(&open.backend).await;
 }
 
@@ -143,13 +144,13 @@ async fn a_success_does_not_unsend_word_of_a_failure(mode: Mode) {
     let success = Finished { key: failed.key, ..with_callback(FinalState::Succeeded) };
     store.finish(&[success]).await.expect("a commit");
     assert_eq!(
-        standing(store, failed.key).await,
+        statuses(store, failed.key).await,
         [(Failed, CallbackStatus::Delivered), (Succeeded, CallbackStatus::Due)]
     );
     close(&open.backend).await;
 }
 
-async fn a_job_that_comes_again_after_its_time_is_told_of_again(mode: Mode) {
+async fn job_resubmitted_after_purge_gets_a_new_callback(mode: Mode) {
     let open = Open::new(mode).await;
     let store = open.store();
     let old = with_callback(FinalState::Succeeded);
@@ -160,7 +161,7 @@ async fn a_job_that_comes_again_after_its_time_is_told_of_again(mode: Mode) {
     store.record_callbacks(&sent).await.expect("a record");
     // Its row is still there, and counts as gone.
     eventually("the end of its time", PATIENCE, async || {
-        standing(store, old.key).await.is_empty().then_some(())
+        statuses(store, old.key).await.is_empty().then_some(())
     })
     .await;
     let new = Finished { key: old.key, ..with_callback(FinalState::Succeeded) };
@@ -210,7 +211,7 @@ async fn callbacks_are_listed_newest_first(mode: Mode) {
     close(&open.backend).await;
 }
 
-async fn failed_callbacks_are_due_again_when_an_operator_says_so(mode: Mode) {
+async fn operator_makes_failed_callbacks_due_again(mode: Mode) {
     let open = Open::new(mode).await;
     let store = open.store();
     let batch: Vec<_> = (0..4).map(|_| with_callback(FinalState::Succeeded)).collect();

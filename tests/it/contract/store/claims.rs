@@ -15,7 +15,7 @@ use quhao_tests::{
 };
 
 use super::{
-    callbacks::{claim_all, ended, of_job, standing},
+    callbacks::{claim_all, ended, of_job, statuses},
     outcome::{client, now, with_callback},
 };
 use crate::contract::fixture::{Open, close};
@@ -23,7 +23,7 @@ use crate::contract::fixture::{Open, close};
 in_both_modes!(
     the_longest_due_is_claimed_first_and_once,
     word_that_is_due_later_is_not_claimed_before,
-    a_claim_ends_and_a_record_after_the_next_does_not_count,
+    record_of_an_outdated_claim_does_not_count,
     an_attempt_is_followed_by_what_its_record_says,
     two_claimers_never_get_the_same_callback,
     clients_that_are_left_out_hold_up_nobody,
@@ -86,7 +86,7 @@ async fn word_that_is_due_later_is_not_claimed_before(mode: Mode) {
     close(&open.backend).await;
 }
 
-async fn a_claim_ends_and_a_record_after_the_next_does_not_count(mode: Mode) {
+async fn record_of_an_outdated_claim_does_not_count(mode: Mode) {
     let open = Open::new(mode).await;
     let store = open.store();
     let job = with_callback(FinalState::Succeeded);
@@ -223,6 +223,6 @@ async fn what_has_no_answer_any_more_is_not_claimed(mode: Mode) {
     assert!(store.erase_job(&tombstone).await.expect("an erasure"));
     assert!(claim_all(store).await.is_empty());
     let cancelled = [(CallbackEvent::Succeeded, CallbackStatus::Cancelled)];
-    assert_eq!(standing(store, erased.key).await, cancelled);
+    assert_eq!(statuses(store, erased.key).await, cancelled);
     close(&open.backend).await;
 }

@@ -15,7 +15,7 @@ use quhao_tests::{config::Mode, in_both_modes};
 use time::OffsetDateTime;
 
 use super::{
-    callbacks::standing,
+    callbacks::statuses,
     job_erasure::{answer, tombstone},
     outcome::{finished, now, with_callback},
 };
@@ -23,7 +23,7 @@ use crate::contract::fixture::{Open, close};
 
 in_both_modes!(
     that_a_deadline_passed_says_nothing_of_a_later_one,
-    what_a_later_copy_gives_takes_the_place_of_a_passed_deadline,
+    later_duplicate_replaces_a_passed_deadline,
     a_failure_holds_for_later_copies_that_failed_too,
     so_it_does_within_a_batch,
 );
@@ -33,12 +33,12 @@ const INVALID: FinalState = FinalState::Failed(FailureCode::CodeInvalid);
 const LATER: Duration = Duration::from_millis(1);
 const HOUR: Duration = Duration::from_hours(1);
 
-/// Whether a copy of that job with this deadline needs no work.
+/// Returns whether a duplicate of that job with this deadline is answered already.
 async fn is_known(store: &Store, key: JobKey, expires_at: OffsetDateTime) -> bool {
     !store.answered(&[(key, expires_at)]).await.expect("known").is_empty()
 }
 
-/// The end of a copy of the job of `first` whose deadline is so much later.
+/// Returns the outcome of a duplicate of `first` whose deadline is `later` after it.
 fn copy(first: &Finished, later: Duration, final_state: FinalState) -> Finished {
     let (expires_at, purge_at) = (first.expires_at + later, first.purge_at + later);
     Finished { key: first.key, expires_at, purge_at, ..with_callback(final_state) }
@@ -59,10 +59,10 @@ async fn that_a_deadline_passed_says_nothing_of_a_later_one(mode: Mode) {
         assert!(is_known(store, row.key, row.expires_at - HOUR).await, "{final_state:?}");
         let holds = is_known(store, row.key, row.expires_at + LATER).await;
         assert_eq!(holds, final_state != EXPIRED, "{final_state:?}");
-        let told = answer(store, row.key).await.expect("an answer").validity;
+        let validity = answer(store, row.key).await.expect("an answer").validity;
         let expected =
             if holds { AnswerValidity::Always } else { AnswerValidity::Until(row.expires_at) };
-        assert_eq!(told, expected, "{final_state:?}");
+        assert_eq!(validity, expected, "{final_state:?}");
     }
     // What was erased stays erased.
     let row = finished(EXPIRED);
@@ -72,7 +72,7 @@ async fn that_a_deadline_passed_says_nothing_of_a_later_one(mode: Mode) {
     close(&open.backend).await;
 }
 
-async fn what_a_later_copy_gives_takes_the_place_of_a_passed_deadline(mode: Mode) {
+async fn later_duplicate_replaces_a_passed_deadline(mode: Mode) {
     let open = Open::new(mode).await;
     let store = open.store();
     let first = Finished { callback: Some(now() + HOUR), ..finished(EXPIRED) };
@@ -83,7 +83,7 @@ async fn what_a_later_copy_gives_takes_the_place_of_a_passed_deadline(mode: Mode
     assert!(row.answer.as_ref() == Some(&second.answer));
     assert_eq!((row.expires_at, row.validity), (second.expires_at, AnswerValidity::Always));
     let due = [(Failed, CallbackStatus::Cancelled), (Succeeded, CallbackStatus::Due)];
-    assert_eq!(standing(store, first.key).await, due);
+    assert_eq!(statuses(store, first.key).await, due);
     close(&open.backend).await;
 }
 
@@ -95,8 +95,8 @@ async fn assert_first_holds(store: &Store, first: &Finished, expires_at: OffsetD
     assert_eq!(row.purge_at - row.expires_at, first.purge_at - first.expires_at);
     assert!(is_known(store, first.key, expires_at).await);
     assert!(!is_known(store, first.key, expires_at + LATER).await);
-    let told = standing(store, first.key).await;
-    assert_eq!(told, [(Failed, CallbackStatus::Due)], "word of it goes out once");
+    let callbacks = statuses(store, first.key).await;
+    assert_eq!(callbacks, [(Failed, CallbackStatus::Due)], "its event is sent once");
 }
 
 async fn a_failure_holds_for_later_copies_that_failed_too(mode: Mode) {

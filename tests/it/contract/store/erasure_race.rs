@@ -31,8 +31,8 @@ use super::{
 use crate::contract::fixture::{Open, close};
 
 in_both_modes!(
-    nothing_of_an_erased_person_is_left_whatever_was_under_way,
-    nothing_of_an_erased_app_is_left_whatever_was_under_way,
+    erased_person_leaves_nothing_despite_races,
+    erased_app_leaves_nothing_despite_races,
     an_erased_answer_stays_so_whatever_was_under_way,
     all_kinds_of_calls_at_once_get_through,
 );
@@ -68,14 +68,14 @@ fn finishers(
     all
 }
 
-/// Whether nothing but the fact is left of all of these.
+/// Returns whether nothing is left of all of these but the fact of their erasure.
 async fn all_erased(store: &Store, keys: &[JobKey]) -> bool {
     let answers = store.answers(keys).await.expect("answers");
     assert_eq!(answers.len(), keys.len(), "all are known");
     answers.iter().all(|row| row.answer.is_none())
 }
 
-async fn nothing_of_an_erased_person_is_left_whatever_was_under_way(mode: Mode) {
+async fn erased_person_leaves_nothing_despite_races(mode: Mode) {
     let open = Open::new(mode).await;
     // All of it was created before the erasures.
     let created_at = now() - Duration::from_hours(1);
@@ -111,7 +111,7 @@ async fn nothing_of_an_erased_person_is_left_whatever_was_under_way(mode: Mode) 
     close(&open.backend).await;
 }
 
-async fn nothing_of_an_erased_app_is_left_whatever_was_under_way(mode: Mode) {
+async fn erased_app_leaves_nothing_despite_races(mode: Mode) {
     let open = Open::new(mode).await;
     let created_at = now() - Duration::from_hours(1);
     let end = Arc::new(AtomicBool::new(false));
@@ -170,7 +170,7 @@ async fn an_erased_answer_stays_so_whatever_was_under_way(mode: Mode) {
     close(&open.backend).await;
 }
 
-/// What may happen at once, by many: a number for each kind.
+/// Makes one of the calls that may run concurrently: a number for each kind.
 async fn call(store: &Store, kind: usize, keys: &[JobKey]) {
     let any = |max: usize| usize::from(rand::random::<u16>()) % max;
     let guest = || format!("guest-{}", any(12));

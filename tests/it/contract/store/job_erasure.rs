@@ -18,7 +18,7 @@ use quhao_tests::{
 };
 
 use super::{
-    callbacks::standing,
+    callbacks::statuses,
     outcome::{app, client, finished, known, login, now, with_callback},
 };
 use crate::contract::fixture::{Open, close};
@@ -47,7 +47,7 @@ pub(super) async fn answer(store: &Store, key: JobKey) -> Option<StoredAnswer> {
     answers.pop()
 }
 
-/// Whether there is a row that says no more than that there was one.
+/// Returns whether the job's row says no more than that it was erased.
 pub(super) async fn is_erased(store: &Store, key: JobKey) -> bool {
     answer(store, key).await.is_some_and(|row| row.answer.is_none())
 }
@@ -102,7 +102,7 @@ async fn an_answer_that_is_to_come_is_kept_out(mode: Mode) {
     assert_eq!((row.finished_at, row.purge_at), (tombstone.erased_at, tombstone.purge_at));
     store.finish(std::slice::from_ref(&late)).await.expect("a commit");
     assert!(is_erased(store, late.key).await);
-    assert_eq!(standing(store, late.key).await, []);
+    assert_eq!(statuses(store, late.key).await, []);
     close(&open.backend).await;
 }
 

@@ -23,7 +23,7 @@ use sqlx::{
 use super::outcome::{app, client, login};
 use crate::contract::fixture::{Ground, close};
 
-in_both_modes!(a_store_of_version_1_keeps_its_rows_and_learns_what_is_new);
+in_both_modes!(migrating_version_1_keeps_all_rows);
 
 const POSTGRES_1: &str =
     include_str!("../../../../migrations/postgres/0001_answers_and_sessions.sql");
@@ -46,7 +46,7 @@ const SQLITE_ROWS: &str = "\
         x'6265666f7265', unhex('04040404040404040404040404040404'), \
         unhex('05050505050505050505050505050505'), 1, 9000000000000)";
 
-/// The store as version 1 made it.
+/// Returns the migrations of a store of version 1.
 fn version_1(name: &'static str, sql: &'static str) -> Migrator {
     let kind = MigrationType::Simple;
     Migrator::with_migrations(vec![Migration::new(1, name.into(), kind, sql.into_sql_str(), false)])
@@ -70,7 +70,7 @@ async fn sqlite(options: &SqliteConnectOptions) {
     file.close().await.unwrap();
 }
 
-async fn a_store_of_version_1_keeps_its_rows_and_learns_what_is_new(mode: Mode) {
+async fn migrating_version_1_keeps_all_rows(mode: Mode) {
     let ground = Ground::without_schema(mode).await;
     match (&ground.backing, &ground.store.url) {
         (Backing::Servers { database, .. }, _) => postgres(database.connect().await).await,

@@ -15,9 +15,9 @@ use quhao_tests::{
 use super::outcome::{finished, now};
 use crate::contract::fixture::{Open, close};
 
-in_both_modes!(a_commit_tells_how_long_its_jobs_waited_and_took, a_loss_of_news_is_told);
+in_both_modes!(a_commit_tells_how_long_its_jobs_waited_and_took, lost_notifications_are_reported);
 
-/// Outcomes of jobs that waited so many seconds each, and took two more.
+/// Returns outcomes of jobs that waited so many seconds each, and took two more.
 fn waited(seconds: &[u64]) -> Vec<Finished> {
     let of = |waited: &u64| {
         let created_at = now() - Duration::from_mins(2);
@@ -38,14 +38,14 @@ fn throughput(jobs: u32, waited: u64) -> Throughput {
     Throughput { jobs, waited, worked }
 }
 
-/// Commits until `feed` hears of it: a listener may need a moment, and news from before are
+/// Commits until `feed` hears of it: a listener may need a moment, and notifications from before are
 /// not heard.
 async fn until_heard(store: &Store, feed: &mut Notifications) {
-    within("news", PATIENCE, async {
+    within("a notification", PATIENCE, async {
         loop {
             store.finish(&waited(&[1])).await.expect("a commit");
-            let news = tokio::time::timeout(Duration::from_millis(500), feed.next()).await;
-            if news.is_ok_and(|news| !news.throughput.is_empty()) {
+            let notification = tokio::time::timeout(Duration::from_millis(500), feed.next()).await;
+            if notification.is_ok_and(|notification| !notification.throughput.is_empty()) {
                 return;
             }
         }
@@ -53,7 +53,7 @@ async fn until_heard(store: &Store, feed: &mut Notifications) {
     .await;
 }
 
-/// The throughputs that `feed` hears until it has heard `last`.
+/// Returns the throughputs that `feed` brings up to and with `last`.
 async fn heard_until(feed: &mut Notifications, last: Throughput) -> Vec<Throughput> {
     within("the last throughput", PATIENCE, async {
         let mut all = Vec::new();
@@ -81,7 +81,7 @@ async fn a_commit_tells_how_long_its_jobs_waited_and_took(mode: Mode) {
     let mut batch = waited(&[7, 7]);
     batch.push(Finished { taken_at: None, ..finished(FinalState::Succeeded) });
     store.finish(&batch).await.expect("a commit");
-    // Too many for their keys to be told.
+    // Too many to list their keys.
     store.finish(&waited(&[9; 1000])).await.expect("a commit");
     for feed in [&mut feed, &mut other] {
         let heard = heard_until(feed, throughput(1000, 9)).await;
@@ -94,11 +94,11 @@ async fn a_commit_tells_how_long_its_jobs_waited_and_took(mode: Mode) {
 
     let alone = Finished { taken_at: None, ..finished(FinalState::Succeeded) };
     store.finish(std::slice::from_ref(&alone)).await.expect("a commit");
-    within("news of what came another way", PATIENCE, async {
+    within("notifications of what came another way", PATIENCE, async {
         loop {
-            let news = feed.next().await;
-            assert_eq!(news.throughput, []);
-            if news.finished == FinishedJobs::Keys(vec![alone.key]) {
+            let notification = feed.next().await;
+            assert_eq!(notification.throughput, []);
+            if notification.finished == FinishedJobs::Keys(vec![alone.key]) {
                 break;
             }
         }
@@ -107,12 +107,12 @@ async fn a_commit_tells_how_long_its_jobs_waited_and_took(mode: Mode) {
     close(&open.backend).await;
 }
 
-async fn a_loss_of_news_is_told(mode: Mode) {
+async fn lost_notifications_are_reported(mode: Mode) {
     let open = Open::new(mode).await;
     let (store, mut feed) = (open.store(), open.store().listen());
     if mode == Mode::Distributed {
         // A listener that connects cannot know what was before.
-        let first = within("the first news", PATIENCE, feed.next()).await;
+        let first = within("the first notification", PATIENCE, feed.next()).await;
         assert_eq!(first, Notification::gap());
     }
     until_heard(store, &mut feed).await;
@@ -120,7 +120,7 @@ async fn a_loss_of_news_is_told(mode: Mode) {
         for _ in 0..300 {
             store.finish(&waited(&[1])).await.expect("a commit");
         }
-        let next = within("news", PATIENCE, feed.next()).await;
+        let next = within("a notification", PATIENCE, feed.next()).await;
         assert_eq!(next, Notification::gap());
     }
     close(&open.backend).await;

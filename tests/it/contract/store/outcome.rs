@@ -26,19 +26,19 @@ pub(crate) fn app(id: &str) -> AppId {
     AppId::new(id).expect("an appid")
 }
 
-/// Now, in the precision that every database keeps.
+/// Returns the time now, in the precision that every database keeps.
 pub(crate) fn now() -> OffsetDateTime {
     let now = OffsetDateTime::now_utc();
     now.replace_millisecond(now.millisecond()).expect("a millisecond")
 }
 
-/// Which of `keys` have an answer, whatever the deadline.
+/// Returns which of `keys` have an answer, whatever the deadline.
 pub(crate) async fn known(store: &Store, keys: &[JobKey]) -> HashSet<JobKey> {
     let copies: Vec<_> = keys.iter().map(|key| (*key, OffsetDateTime::UNIX_EPOCH)).collect();
     store.answered(&copies).await.expect("known")
 }
 
-/// The outcome of a job nobody knows yet.
+/// Returns the outcome of a new job.
 pub(crate) fn finished(final_state: FinalState) -> Finished {
     let now = now();
     Finished {
@@ -60,12 +60,12 @@ pub(crate) fn finished(final_state: FinalState) -> Finished {
     }
 }
 
-/// A stand-in for the keyed hash of a guest's openid.
+/// Returns a stand-in for the keyed hash of a guest's openid.
 pub(crate) fn guest_hash(openid: &str) -> KeyedHash {
     *HandleKey::of(&client("hash"), &app("guest"), openid).as_bytes()
 }
 
-/// What an exchange gave this guest of `owner`, of no other length than the real thing.
+/// Returns the session of this guest of `owner`, as long as a real one.
 pub(crate) fn session(owner: (&ClientName, &AppId), openid: &str) -> NewSession {
     NewSession {
         openid: openid.to_owned(),
@@ -79,14 +79,14 @@ pub(crate) fn session(owner: (&ClientName, &AppId), openid: &str) -> NewSession 
     }
 }
 
-/// A number that a guest gave with a login.
+/// Returns the outcome of a login with which a guest gave a number.
 pub(crate) fn login(openid: &str, phone_hash: Option<KeyedHash>) -> Finished {
     let finished = of_session(openid, phone_hash);
     let session = session((&finished.client, &finished.app), openid);
     Finished { session: Some(session), ..finished }
 }
 
-/// The same with a session that was stored earlier.
+/// Returns the same with a session that was stored earlier.
 pub(crate) fn of_session(openid: &str, phone_hash: Option<KeyedHash>) -> Finished {
     Finished {
         openid: Some(openid.to_owned()),
@@ -96,7 +96,7 @@ pub(crate) fn of_session(openid: &str, phone_hash: Option<KeyedHash>) -> Finishe
     }
 }
 
-/// The outcome of another job with the same word to be sent.
+/// Returns the outcome of another job, with a callback.
 pub(crate) fn with_callback(final_state: FinalState) -> Finished {
     Finished { callback: AT_ONCE, ..finished(final_state) }
 }

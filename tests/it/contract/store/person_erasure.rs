@@ -21,7 +21,7 @@ use quhao_tests::{
 };
 
 use super::{
-    callbacks::standing,
+    callbacks::statuses,
     job_erasure::{is_erased, sealed, session, tombstone},
     outcome::{AT_ONCE, app, client, finished, guest_hash, login, now, of_session},
 };
@@ -31,9 +31,9 @@ in_both_modes!(
     a_person_is_erased_by_openid,
     a_person_is_erased_by_number_under_every_key,
     word_of_what_was_erased_is_not_sent,
-    outcomes_of_earlier_jobs_of_an_erased_person_are_kept_out,
-    a_worse_outcome_of_an_erased_person_brings_no_session_either,
-    a_second_erasure_reaches_further_and_never_less_far,
+    earlier_jobs_of_an_erased_person_are_not_stored,
+    worse_outcome_of_an_erased_person_has_no_session,
+    second_erasure_only_ever_reaches_further,
 );
 
 const HOUR: Duration = Duration::from_hours(1);
@@ -41,7 +41,7 @@ const HOUR: Duration = Duration::from_hours(1);
 /// The number that is erased.
 const NUMBER: &[u8] = b"+8613800138000";
 
-/// The erasure of a guest whose openid is known.
+/// Returns the erasure of a guest whose openid is known.
 pub(super) fn of_guest(openid: &str) -> Erasure {
     Erasure {
         client: client("orders"),
@@ -87,7 +87,7 @@ async fn a_person_is_erased_by_openid(mode: Mode) {
     close(&open.backend).await;
 }
 
-/// A vault with these secrets, the newest first.
+/// Returns a vault with these secrets, the newest first.
 fn vault(numbers: &[u8]) -> Vault {
     let secrets = numbers.iter().map(|number| (*number, Secret32::new([*number; 32])));
     Vault::new(&Keyring::new(secrets.collect()).expect("distinct numbers"))
@@ -167,15 +167,15 @@ async fn word_of_what_was_erased_is_not_sent(mode: Mode) {
     store.finish(&[theirs.clone(), other.clone()]).await.expect("a commit");
     store.erase_person(&of_guest("guest")).await.expect("an erasure");
     let event = CallbackEvent::Succeeded;
-    assert_eq!(standing(store, theirs.key).await, [(event, CallbackStatus::Cancelled)]);
-    assert_eq!(standing(store, other.key).await, [(event, CallbackStatus::Due)]);
+    assert_eq!(statuses(store, theirs.key).await, [(event, CallbackStatus::Cancelled)]);
+    assert_eq!(statuses(store, other.key).await, [(event, CallbackStatus::Due)]);
     let late = Finished { callback: AT_ONCE, ..login("guest", None) };
     store.finish(std::slice::from_ref(&late)).await.expect("a commit");
-    assert_eq!(standing(store, late.key).await, []);
+    assert_eq!(statuses(store, late.key).await, []);
     close(&open.backend).await;
 }
 
-async fn outcomes_of_earlier_jobs_of_an_erased_person_are_kept_out(mode: Mode) {
+async fn earlier_jobs_of_an_erased_person_are_not_stored(mode: Mode) {
     let open = Open::new(mode).await;
     let store = open.store();
     let known = Finished {
@@ -210,7 +210,7 @@ async fn outcomes_of_earlier_jobs_of_an_erased_person_are_kept_out(mode: Mode) {
     close(&open.backend).await;
 }
 
-async fn a_worse_outcome_of_an_erased_person_brings_no_session_either(mode: Mode) {
+async fn worse_outcome_of_an_erased_person_has_no_session(mode: Mode) {
     let open = Open::new(mode).await;
     let store = open.store();
     store.erase_person(&of_guest("guest")).await.expect("an erasure");
@@ -225,7 +225,7 @@ async fn a_worse_outcome_of_an_erased_person_brings_no_session_either(mode: Mode
     close(&open.backend).await;
 }
 
-async fn a_second_erasure_reaches_further_and_never_less_far(mode: Mode) {
+async fn second_erasure_only_ever_reaches_further(mode: Mode) {
     let open = Open::new(mode).await;
     let store = open.store();
     let (first, hash): (_, KeyedHash) = (of_guest("guest"), guest_hash("guest"));

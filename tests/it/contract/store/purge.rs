@@ -18,14 +18,14 @@ use crate::contract::fixture::{Open, close};
 
 in_both_modes!(only_what_is_past_its_retention_is_deleted);
 
-/// An answer with its session and its callback, all to be kept until `purge_at`.
+/// Returns an answer with its session and its callback, all to be kept until `purge_at`.
 fn kept_until(purge_at: OffsetDateTime, openid: &str) -> Finished {
     let finished = login(openid, None);
     let session = finished.session.map(|session| NewSession { purge_at, ..session });
     Finished { purge_at, session, callback: AT_ONCE, ..finished }
 }
 
-/// The record of an erasure of somebody else.
+/// Returns the record of an erasure of somebody else.
 fn erased_until(purge_at: OffsetDateTime, openid: &str) -> Erasure {
     Erasure {
         client: client("orders"),

@@ -19,13 +19,13 @@ use crate::contract::fixture::{Open, close};
 
 in_both_modes!(
     an_answer_is_kept_for_a_later_copy_of_its_job,
-    what_takes_the_place_of_an_answer_is_kept_no_shorter,
+    replacement_of_an_answer_is_kept_as_long,
     prolonging_gets_in_nobodys_way,
 );
 
 const HOUR: Duration = Duration::from_hours(1);
 
-/// A success with a callback that would soon be over.
+/// Returns a success with a callback whose retention would soon end.
 fn ending_at(purge_at: OffsetDateTime) -> Finished {
     Finished { purge_at, ..with_callback(FinalState::Succeeded) }
 }
@@ -69,7 +69,7 @@ async fn an_answer_is_kept_for_a_later_copy_of_its_job(mode: Mode) {
     close(&open.backend).await;
 }
 
-async fn what_takes_the_place_of_an_answer_is_kept_no_shorter(mode: Mode) {
+async fn replacement_of_an_answer_is_kept_as_long(mode: Mode) {
     let open = Open::new(mode).await;
     let store = open.store();
     let later = now() + 3 * HOUR;

@@ -59,8 +59,8 @@ fn login(openid: &str, (key, code, second): Exchange, start: OffsetDateTime) -> 
     Finished { openid: Some(openid.to_owned()), session: Some(session), ..finished }
 }
 
-/// What must be left of a history, however it arrived: the latest exchange of each key, of
-/// those the two latest.
+/// Returns what must be left of a history, in whatever order it arrived: the latest exchange
+/// of each key, of those the two latest.
 fn expected(history: &[Exchange]) -> Vec<Exchange> {
     let mut latest: Vec<Exchange> = Vec::new();
     let mut in_order = history.to_vec();
@@ -101,7 +101,7 @@ fn permutations(history: &[Exchange]) -> Vec<Vec<Exchange>> {
     all
 }
 
-/// Every order of every history, each by a guest of its own.
+/// Returns every order of every history, each by a guest of its own.
 fn orders() -> Vec<(String, Vec<Exchange>)> {
     let all = HISTORIES.iter().flat_map(|history| permutations(history));
     all.enumerate().map(|(guest, order)| (format!("guest-{guest}"), order)).collect()

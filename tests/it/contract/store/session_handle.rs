@@ -20,12 +20,12 @@ use crate::contract::fixture::{Open, close};
 in_both_modes!(
     a_session_is_found_by_its_handle,
     a_number_is_kept_beside_the_session_of_its_guest,
-    a_number_is_kept_whichever_job_of_a_batch_brought_it,
+    number_is_kept_whichever_job_of_a_batch_has_it,
 );
 
 const HOUR: Duration = Duration::from_hours(1);
 
-/// An outcome whose row goes with the next purge, so that only the session is left.
+/// Returns the outcome with a row that goes with the next purge, so that only the session is left.
 fn passing(finished: Finished) -> Finished {
     Finished { purge_at: now() - Duration::from_secs(1), ..finished }
 }
@@ -104,7 +104,7 @@ async fn a_number_is_kept_beside_the_session_of_its_guest(mode: Mode) {
     close(&open.backend).await;
 }
 
-async fn a_number_is_kept_whichever_job_of_a_batch_brought_it(mode: Mode) {
+async fn number_is_kept_whichever_job_of_a_batch_has_it(mode: Mode) {
     let open = Open::new(mode).await;
     let number = [1; 16];
     let mut batch = Vec::new();

@@ -6,7 +6,7 @@ use base64::{Engine, engine::general_purpose::STANDARD_NO_PAD};
 use data_encoding::HEXLOWER;
 use quhao_common::domain::id::JobId;
 
-/// Every form in which a value could stand in a text or in bytes.
+/// Returns every form in which a value could appear in a text or in bytes.
 fn forms(value: &str) -> Vec<String> {
     let percent = value.replace('+', "%2B").replace('/', "%2F").replace('=', "%3D");
     // In base64 a value looks different at each of three offsets; the ends are cut off,
@@ -25,7 +25,7 @@ fn forms_of_bytes(bytes: &[u8]) -> [String; 3] {
     [hex.clone(), hex.to_uppercase(), list]
 }
 
-/// A character for each byte, so that anything can be searched as a text.
+/// Returns a character for each byte, so that anything can be searched as a text.
 fn as_text(bytes: &[u8]) -> String {
     bytes.iter().copied().map(char::from).collect()
 }
@@ -43,8 +43,8 @@ impl Canaries {
         Self(values.into_iter().map(with_forms).collect())
     }
 
-    /// The tags of these ids of jobs and handles of sessions: what makes them worth
-    /// something.
+    /// Returns the tags of these job ids and session handles: the part that cannot be
+    /// guessed.
     pub(super) fn of_tags<'a>(texts: impl IntoIterator<Item = &'a str>) -> Self {
         let with_forms = |text: &str| {
             let id = JobId::parse_unverified(&text.replacen("ses_", "job_", 1)).expect("an id");

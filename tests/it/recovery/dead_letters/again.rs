@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use quhao_simulator::{Action, Endpoint, PhoneTapSpec};
 use quhao_tests::{
-    config::{APP, Backing, Mode},
+    config::{APP, Mode},
     in_both_modes,
     receiver::Receiver,
     wait::{PATIENCE, eventually, within},
@@ -20,10 +20,11 @@ use crate::callbacks::delivery::{job, options, wait_for_status};
 
 in_both_modes!(a_copy_is_worked_on_until_its_own_deadline,);
 
-/// So long that no test comes to where a failure is told before it is outdone.
+/// So long that in no test a failure is published before another outcome replaces it.
 const LONG_GRACE: &str = "[store]\nstatement_timeout_seconds = 30\n";
 
-/// Has `jobs` fail with `deadline_exceeded`: whoever works on them dies. Gives the URLs.
+/// Makes `jobs` fail with `deadline_exceeded`: each worker that runs them is killed. Returns
+/// their URLs.
 async fn expired(world: &mut World, jobs: &[Value]) -> Vec<String> {
     let (client, mut urls, mut last) = (world.client(), Vec::new(), String::new());
     for job in jobs {
@@ -87,13 +88,13 @@ async fn a_copy_is_worked_on_until_its_own_deadline(mode: Mode) {
         assert_eq!(poll.text_at("/status"), "succeeded", "{}", poll.text);
         let job = wait_for_status(&client, url, "delivered").await;
         let id = job["id"].as_str().unwrap();
-        let told: Vec<_> = receiver.received();
-        let ids = told.iter().map(|told| told.header("webhook-id"));
-        let ids: Vec<_> = ids.filter(|told| told.starts_with(id)).collect();
+        let requests: Vec<_> = receiver.received();
+        let ids = requests.iter().map(|request| request.header("webhook-id"));
+        let ids: Vec<_> = ids.filter(|sent| sent.starts_with(id)).collect();
         assert_eq!(ids, [format!("{id}_succeeded")], "word of the failure was cancelled");
     }
 
-    // One that fails again has failed as it had; that is told at once.
+    // One that fails again has the same failure; its event is sent at once.
     let reply = client.submit_and_wait(&jobs[2], 20).await;
     assert_eq!(reply.status, 200, "{}", reply.text);
     assert_eq!(reply.text_at("/error/code"), "deadline_exceeded", "{}", reply.text);
@@ -104,12 +105,11 @@ async fn a_copy_is_worked_on_until_its_own_deadline(mode: Mode) {
 
 /// While the end of the first copy waits for its commit.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_copy_that_follows_one_that_is_too_late_is_worked_on() {
+async fn duplicate_of_an_expired_job_is_worked_on() {
     let receiver = Receiver::start().await;
     let world = World::with(Mode::Distributed, options(&receiver, LONG_GRACE, "")).await;
-    let Backing::Servers { database, .. } = &world.backing else { unreachable!() };
     // Reading goes on, writing does not.
-    let mut writer = database.connect().await;
+    let mut writer = world.database().connect().await;
     let mut lock = writer.begin().await.unwrap();
     lock.execute("lock table jobs in share mode").await.unwrap();
 
@@ -120,7 +120,7 @@ async fn a_copy_that_follows_one_that_is_too_late_is_worked_on() {
         "app_id": APP, "phone_code": tap.phone_code, "deadline_seconds": 1,
         "callback_url": receiver.url("/hooks"),
     });
-    let (client, mut looker) = (world.client(), database.connect().await);
+    let (client, mut looker) = (world.client(), world.database().connect().await);
     let reply = client.submit(&job).await;
     assert_eq!(reply.status, 202, "{}", reply.text);
     let waiting = "select exists (select from pg_locks where relation = 'jobs'::regclass \

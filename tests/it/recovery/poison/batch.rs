@@ -7,7 +7,7 @@ use quhao_simulator::User;
 use quhao_tests::{
     broker,
     client::Client,
-    config::{Backing, Mode},
+    config::Mode,
     proxy::Proxy,
     receiver::Receiver,
     services,
@@ -28,7 +28,7 @@ const SLOW: usize = 7;
 /// Publishes under way from which on jobs wait for company.
 const UNDER_WAY: u64 = 4;
 
-/// A world whose producer reaches the broker through the proxy.
+/// Starts a world whose producer reaches the broker through the proxy.
 async fn behind_a_proxy(receiver: &Receiver) -> (World, Proxy) {
     let options = options(receiver, "", "");
     let mut options = WorldOptions { producers: 0, ..options };
@@ -77,22 +77,23 @@ async fn in_one_message(world: &World, proxy: &Proxy, jobs: Vec<Value>) -> [Vec<
     [together.into_iter().map(|(_, url)| url).collect(), alone.join_all().await]
 }
 
-/// The id in a job's URL.
+/// Returns the id in a job's URL.
 fn id(url: &str) -> &str {
     let (_, id) = url.rsplit_once('/').expect("a path");
     id.split_once('?').map_or(id, |(id, _)| id)
 }
 
 /// Checks that word was sent of each job as it ended, and none of anything else.
-async fn assert_truth_was_told(receiver: &Receiver, jobs: &Jobs) {
+async fn assert_events_match_answers(receiver: &Receiver, jobs: &Jobs) {
     let succeeded = jobs.neighbours.iter().map(|(_, url)| format!("{}_succeeded", id(url)));
     let failed = format!("{}_failed", id(&jobs.poison.1));
     let expected: BTreeSet<String> = succeeded.chain([failed]).collect();
-    let told = || -> BTreeSet<String> {
+    let events = || -> BTreeSet<String> {
         receiver.received().iter().map(|word| word.header("webhook-id").to_owned()).collect()
     };
-    eventually("word of each", PATIENCE, async || expected.is_subset(&told()).then_some(())).await;
-    assert_eq!(told(), expected);
+    eventually("an event of each", PATIENCE, async || expected.is_subset(&events()).then_some(()))
+        .await;
+    assert_eq!(events(), expected);
 }
 
 async fn assert_all_succeeded(client: &Client, urls: impl Iterator<Item = &String>) {
@@ -119,7 +120,7 @@ async fn assert_one_is_to_blame(world: &World) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn of_jobs_in_one_message_only_the_one_that_ends_workers_ends_dead_lettered() {
+async fn poison_job_in_a_batch_is_dead_lettered_alone() {
     let receiver = Receiver::start().await;
     let (mut world, proxy) = behind_a_proxy(&receiver).await;
     // What each meets: the last one is done never, the slow ones when they are suspects, the
@@ -160,10 +161,9 @@ async fn of_jobs_in_one_message_only_the_one_that_ends_workers_ends_dead_lettere
     assert_one_is_to_blame(&world).await;
     jobs.neighbours.extend(quick);
     assert_all_succeeded(&client, jobs.neighbours.iter().map(|(_, url)| url)).await;
-    assert_truth_was_told(&receiver, &jobs).await;
+    assert_events_match_answers(&receiver, &jobs).await;
 
     world.wait_until_drained().await;
-    let Backing::Servers { prefix, .. } = &world.backing else { unreachable!() };
-    let dead = broker::ready(&services::amqp_url(), &prefix.queues()[3..]).await;
+    let dead = broker::ready(&services::amqp_url(), &world.queues()[3..]).await;
     assert_eq!(dead, Some(0), "it was settled");
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use quhao_simulator::{LoginSpec, PhonePayload};
 use quhao_tests::{
-    config::{APP, Backing, Mode},
+    config::{APP, Mode},
     database::Database,
     wait::{PATIENCE, eventually, within},
     world::{World, WorldOptions},
@@ -21,11 +21,10 @@ const IMPATIENT: &str = "[store]\nstatement_timeout_seconds = 1\n";
 const LONG: Duration = Duration::from_secs(6);
 
 fn database(world: &World) -> &Database {
-    let Backing::Servers { database, .. } = &world.backing else { unreachable!() };
-    database
+    world.database()
 }
 
-/// The tap of a guest who has a session.
+/// Returns the job of a guest who has a session.
 async fn tapped(world: &World) -> Value {
     let login = world.simulator.login(&LoginSpec::new(APP));
     let reply = world.client().submit_and_wait(&json!({"code": login.code}), 20).await;
@@ -55,7 +54,7 @@ async fn all_succeed(world: &World, urls: &[String]) {
     }
 }
 
-/// Deliveries that the worker has taken.
+/// Returns how many deliveries the worker has received.
 async fn taken(world: &World) -> u64 {
     let metrics = world.client().at(&world.workers[0].metrics).get("/metrics").await.text;
     let lines = metrics.lines().filter(|line| line.starts_with("quhao_deliveries_total"));
@@ -79,7 +78,7 @@ async fn is_awaited(connection: &mut PgConnection) {
 
 /// More of them than may wait at once: a quarter of the slots.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn jobs_whose_sessions_cannot_be_read_stay_with_their_worker() {
+async fn jobs_with_unreadable_sessions_stay_with_a_worker() {
     let config = format!("[worker]\nconcurrency = 4\n{IMPATIENT}");
     let mut world =
         World::with(Mode::Distributed, WorldOptions { config, ..WorldOptions::default() }).await;
@@ -103,7 +102,7 @@ async fn jobs_whose_sessions_cannot_be_read_stay_with_their_worker() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_worker_that_reaches_nothing_any_more_leaves_them_to_others() {
+async fn worker_cut_off_from_everything_requeues_its_jobs() {
     let config = IMPATIENT.to_owned();
     let options = WorldOptions { workers: 0, config, ..WorldOptions::default() };
     let mut world = World::with(Mode::Distributed, options).await;

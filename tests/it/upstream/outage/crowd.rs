@@ -26,7 +26,7 @@ pub(super) struct Ended {
 }
 
 impl Crowd {
-    /// One guest after the other submits one of `jobs`, whatever becomes of the others.
+    /// Submits one of `jobs` for one guest after the other, whatever becomes of the others.
     pub(super) fn come(self, jobs: Vec<Value>) -> JoinHandle<Vec<Ended>> {
         tokio::spawn(async move {
             let (mut guests, mut next) = (JoinSet::new(), tokio::time::Instant::now());
@@ -54,7 +54,7 @@ async fn attend(client: Client, job: Value) -> Ended {
     Ended { code: job["error"]["code"].as_str().map(str::to_owned), took: began.elapsed() }
 }
 
-/// What 19 of 20 of them waited at most.
+/// Returns how long 19 of 20 of them waited at most.
 pub(super) fn p95(ends: &[Ended]) -> Duration {
     let mut times: Vec<_> = ends.iter().map(|end| end.took).collect();
     times.sort_unstable();

@@ -18,7 +18,7 @@ use super::{
 };
 
 in_both_modes!(
-    one_guest_over_the_minutes_quota_does_not_cool_the_app,
+    one_guest_over_quota_does_not_open_the_breaker,
     several_guests_over_the_minutes_quota_do,
 );
 
@@ -30,7 +30,7 @@ async fn early_in_the_minute() {
     }
 }
 
-/// A guest of the app whose calls are answered 45011.
+/// Creates a guest of the app whose calls are answered 45011.
 fn over_quota(world: &World) -> User {
     let guest = world.simulator.user(DOWN);
     world.simulator.script_code(&guest.code, vec![Action::Errcode(45011); 5]).unwrap();
@@ -47,13 +47,13 @@ async fn ends(world: &World, jobs: Vec<Value>) -> Vec<Ended> {
     Crowd { client: world.client(), rate: 20 }.come(jobs).await.unwrap()
 }
 
-async fn one_guest_over_the_minutes_quota_does_not_cool_the_app(mode: Mode) {
+async fn one_guest_over_quota_does_not_open_the_breaker(mode: Mode) {
     let world = world(mode).await;
     early_in_the_minute().await;
     let job_over = job(&over_quota(&world), 4);
     // The same job again and again is the same guest.
-    let told = ends(&world, vec![job_over; 6]).await;
-    assert!(told.iter().all(|end| end.code.as_deref() == Some("platform_rate_limited")));
+    let ended = ends(&world, vec![job_over; 6]).await;
+    assert!(ended.iter().all(|end| end.code.as_deref() == Some("platform_rate_limited")));
     let others: Vec<User> = (0..20).map(|_| world.simulator.user(DOWN)).collect();
     let ended = ends(&world, others.iter().map(|guest| job(guest, 4)).collect()).await;
     assert!(ended.iter().all(|end| end.code.is_none()), "{ended:?}");
@@ -65,8 +65,8 @@ async fn several_guests_over_the_minutes_quota_do(mode: Mode) {
     let world = world(mode).await;
     early_in_the_minute().await;
     let over: Vec<User> = (0..3).map(|_| over_quota(&world)).collect();
-    let told = ends(&world, over.iter().map(|guest| job(guest, 4)).collect()).await;
-    assert!(told.iter().all(|end| end.code.as_deref() == Some("platform_rate_limited")));
+    let ended = ends(&world, over.iter().map(|guest| job(guest, 4)).collect()).await;
+    assert!(ended.iter().all(|end| end.code.as_deref() == Some("platform_rate_limited")));
     assert!(metric(&world, "quhao_circuits_open", "minute_quota").await > 0);
 
     // Nobody of this app is called for any more, whether there is time to wait or not.
@@ -74,10 +74,10 @@ async fn several_guests_over_the_minutes_quota_do(mode: Mode) {
     let waiting = Crowd { client: world.client(), rate: 20 }
         .come(patient.iter().map(|guest| job(guest, 120)).collect());
     let hurried: Vec<User> = (0..20).map(|_| world.simulator.user(DOWN)).collect();
-    let told = ends(&world, hurried.iter().map(|guest| job(guest, 4)).collect()).await;
-    assert!(told.iter().all(|end| end.code.as_deref() == Some("platform_rate_limited")));
+    let ended = ends(&world, hurried.iter().map(|guest| job(guest, 4)).collect()).await;
+    assert!(ended.iter().all(|end| end.code.as_deref() == Some("platform_rate_limited")));
     let third = |end: &Ended| end.took < Duration::from_secs(3);
-    assert!(told.iter().all(third), "they need not wait for that: {told:?}");
+    assert!(ended.iter().all(third), "they need not wait for that: {ended:?}");
     let other: Vec<User> = (0..20).map(|_| world.simulator.user(APP)).collect();
     let ended = ends(&world, other.iter().map(|guest| job(guest, 4)).collect()).await;
     assert!(ended.iter().all(|end| end.code.is_none()), "{ended:?}");
