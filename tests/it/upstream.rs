@@ -1,5 +1,6 @@
 //! The platform: its errors, its tokens, its outages, and the codes and payloads it gives.
 
+mod decrypt;
 mod errcodes;
 mod no_answer;
 mod official_example;
