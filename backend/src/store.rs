@@ -55,10 +55,7 @@ pub(crate) mod sqlite;
 
 pub use self::{
     callback::{AttemptEnd, Attempted, CallbackFilter, Claim, DueCallback},
-    erasure::{
-        APP_PART_ROWS_MAX, AppCursor, AppErased, AppErasure, Erased, Erasure, GUESTS_OF_PHONE_MAX,
-        Tombstone,
-    },
+    erasure::{AppCursor, AppErased, AppErasure, Erased, Erasure, GUESTS_OF_PHONE_MAX, Tombstone},
     error::StoreError,
     notification::{FinishedJobs, Notification},
     purged::Purged,

@@ -36,7 +36,7 @@ pub enum DeadLetterReason {
 }
 
 impl DeadLetterReason {
-    /// Returns the value of its metric label.
+    /// Returns its name in logs and metrics.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Expired => "expired",

@@ -19,20 +19,13 @@ pub enum PublishError {
     Unconfirmed,
 }
 
-impl PublishError {
-    /// Returns the value of its metric label.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Full => "full",
-            Self::Unavailable => "unavailable",
-            Self::Unconfirmed => "unconfirmed",
-        }
-    }
-}
-
 impl LabelValue for PublishError {
     fn label_value(&self) -> Cow<'static, str> {
-        self.as_str().into()
+        match self {
+            Self::Full => "full".into(),
+            Self::Unavailable => "unavailable".into(),
+            Self::Unconfirmed => "unconfirmed".into(),
+        }
     }
 }
 

@@ -86,7 +86,7 @@ impl AppCursor {
 pub(super) const WHOLE_APP: KeyedHash = [0; 16];
 
 /// The most rows that one part of an app's erasure scans.
-pub const APP_PART_ROWS_MAX: u32 = 1000;
+pub(super) const APP_PART_ROWS_MAX: u32 = 1000;
 
 /// The most guests of one phone number. Families share one; beyond this it is a switchboard's.
 pub const GUESTS_OF_PHONE_MAX: u32 = 1000;

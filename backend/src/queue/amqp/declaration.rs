@@ -44,7 +44,8 @@ impl Declaration {
             }
             Self::Binding { queue, exchange, key } => {
                 let options = QueueBindOptions { nowait: false };
-                let (queue, exchange) = (short(queue), short(exchange));
+                let queue = short(queue);
+                let exchange = short(exchange);
                 channel
                     .queue_bind(queue, exchange, short(key), options, FieldTable::default())
                     .await
@@ -64,8 +65,8 @@ impl Declaration {
                     internal: false,
                     nowait: false,
                 };
-                let (name, kind) = (short(name), kind.clone());
-                channel.exchange_declare(name, kind, options, FieldTable::default()).await
+                let name = short(name);
+                channel.exchange_declare(name, kind.clone(), options, FieldTable::default()).await
             }
             Self::Queue { name, .. } => declare_passively(channel, name).await.map(drop),
             Self::Binding { .. } => Ok(()),

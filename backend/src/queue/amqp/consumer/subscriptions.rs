@@ -208,7 +208,7 @@ fn error_unless(
 ) -> impl Stream<Item = Result<Arrival, LinkError>> + Send {
     let was_cancelled = stream::once(async move { cancelled.load(Ordering::Acquire) });
     was_cancelled.filter_map(|was_cancelled| {
-        future::ready((!was_cancelled).then_some(Err(LinkError::Unsubscribed)))
+        future::ready(if was_cancelled { None } else { Some(Err(LinkError::Unsubscribed)) })
     })
 }
 
