@@ -3,7 +3,6 @@
 //! - `contract`: every member of a seam keeps the seam's promises.
 //! - `api`, `callbacks`, `upstream`, `operations`, `recovery`: the whole product, by feature.
 //! - `fault`: what becomes of jobs while a part breaks, judged by the history of all of them.
-//! - `property`: what holds for every input of the pure parts.
 
 #![expect(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
 
@@ -12,6 +11,5 @@ mod callbacks;
 mod contract;
 mod fault;
 mod operations;
-mod property;
 mod recovery;
 mod upstream;

@@ -206,3 +206,6 @@ fn hashing_key(secret: &Secret32) -> Secret32 {
         .expect("32 bytes");
     Secret32::new(key)
 }
+
+#[cfg(test)]
+mod tests;

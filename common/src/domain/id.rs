@@ -72,3 +72,6 @@ pub fn parse_for_operator(text: &str) -> Option<(u8, JobKey)> {
     let bytes = <[u8; 1 + KEY_BYTES]>::try_from(bytes).ok()?;
     Some((bytes[0], JobKey::from_bytes(std::array::from_fn(|at| bytes[1 + at]))))
 }
+
+#[cfg(test)]
+mod tests;

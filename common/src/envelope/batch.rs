@@ -74,29 +74,4 @@ pub fn unpack(body: &[u8]) -> Result<Vec<&[u8]>, EnvelopeError> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const DAMAGED: Result<Vec<&[u8]>, EnvelopeError> = Err(EnvelopeError::Damaged);
-
-    #[test]
-    fn batch_of_none_or_too_many_is_damaged() {
-        for count in [0, 17, 255] {
-            let body = [&[VERSION, count][..], &[0; LENGTH_BYTES * 255][..]].concat();
-            assert_eq!(unpack(&body[..2 + usize::from(count) * LENGTH_BYTES]), DAMAGED);
-        }
-        assert_eq!(unpack(&[2, 1, 0, 0, 0, 0]), DAMAGED, "a single envelope");
-    }
-
-    #[test]
-    fn batch_is_bounded_and_holds_at_least_one() {
-        assert_eq!(fitting([1000; 40]), ENVELOPES_MAX);
-        assert_eq!(fitting([1000; 3]), 3);
-        assert_eq!(fitting([30_000; 3]), 2);
-        assert_eq!(fitting([100_000, 1]), 1);
-        assert_eq!(fitting([1, 100_000, 1]), 1);
-        let most = [BYTES_MAX - HEAD_BYTES - LENGTH_BYTES];
-        assert_eq!(fitting(most), 1);
-        assert_eq!(pack(most.map(|size| vec![0; size]).iter().map(Vec::as_slice)).len(), BYTES_MAX);
-    }
-}
+mod tests;

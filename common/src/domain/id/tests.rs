@@ -1,11 +1,11 @@
-//! The id: deterministic, bound to client and app, worthless when changed.
+//! Ids are deterministic, bound to client and app, and worthless when changed.
 
 use proptest::prelude::*;
-use quhao_common::{
+
+use super::*;
+use crate::{
     crypto::keyring::{Keyring, Secret32},
     domain::{
-        app::{AppId, ClientName},
-        id::{IdKeys, JobId, parse_for_operator},
         job::{Expect, IdInput, Metadata, Work},
         phone::{Encrypted, LoginCode},
     },
@@ -44,15 +44,15 @@ proptest! {
         let wire = id.wire();
         prop_assert_eq!(wire.len(), 44);
         let apps = [app("wx0"), app("wx1")];
-        let (read, whose) = JobId::verify(&wire, &keys, &client("orders"), &apps).unwrap();
+        let (read, owner) = JobId::verify(&wire, &keys, &client("orders"), &apps).unwrap();
         prop_assert_eq!(read, id);
-        prop_assert_eq!(whose, &apps[1]);
+        prop_assert_eq!(owner, &apps[1]);
         prop_assert!(JobId::verify(&wire, &keys, &client("others"), &apps).is_none());
         prop_assert!(JobId::verify(&wire, &keys, &client("orders"), &apps[..1]).is_none());
     }
 
     #[test]
-    fn one_changed_character_is_nobodys_id(code in "[!-~]{1,64}", at in 4_usize..44, to in 0_usize..32) {
+    fn an_id_with_a_changed_character_is_nobodys(code in "[!-~]{1,64}", at in 4_usize..44, to in 0_usize..32) {
         let keys = keys(&[1]);
         let mut wire = id_of(&keys, &login(&code), None).wire().into_bytes();
         let to = b"0123456789abcdefghjkmnpqrstvwxyz"[to];
@@ -63,7 +63,7 @@ proptest! {
     }
 
     #[test]
-    fn any_text_is_judged_without_a_panic(text in "\\PC{0,60}") {
+    fn verifying_any_text_never_panics(text in "\\PC{0,60}") {
         prop_assert!(JobId::verify(&text, &keys(&[1]), &client("orders"), &[app("wx1")]).is_none());
         let _ = parse_for_operator(&text);
     }
@@ -101,7 +101,7 @@ proptest! {
 }
 
 #[test]
-fn old_ids_hold_while_their_key_is_listed() {
+fn old_ids_are_valid_while_their_key_is_listed() {
     let before = keys(&[1]);
     let id = id_of(&before, &login("code"), None);
     let during = keys(&[2, 1]);
@@ -114,7 +114,8 @@ fn old_ids_hold_while_their_key_is_listed() {
 #[test]
 fn logs_get_an_id_without_its_tag() {
     let id = id_of(&keys(&[1]), &login("code"), None);
-    let (shown, wire) = (id.to_string(), id.wire());
+    let shown = id.to_string();
+    let wire = id.wire();
     assert_eq!(shown.len(), 4 + 28);
     assert_eq!(shown[..31], wire[..31]);
     assert_eq!(format!("{id:?}"), shown);

@@ -1,34 +1,33 @@
-//! The vault: what is sealed opens in its place, and nowhere else.
+//! What is sealed opens with its own associated data only.
 
 use proptest::prelude::*;
-use quhao_common::crypto::{
-    keyring::{Keyring, Secret32, parse_numbered_secret},
-    vault::{AssociatedData, HashOf, Vault, VaultError},
-};
+
+use super::*;
+use crate::crypto::keyring::parse_numbered_secret;
 
 fn vault(numbers: &[u8]) -> Vault {
     let entries = numbers.iter().map(|n| (*n, Secret32::new([*n; 32]))).collect();
     Vault::new(&Keyring::new(entries).unwrap())
 }
 
-fn place<'a>(key: &'a [u8], app: &'a str) -> AssociatedData<'a> {
+fn data<'a>(key: &'a [u8], app: &'a str) -> AssociatedData<'a> {
     AssociatedData { table: "jobs", key, app }
 }
 
 proptest! {
     #[test]
-    fn a_box_opens_in_its_place_only(text: Vec<u8>, key: Vec<u8>, other: Vec<u8>, app in "[a-z]{1,9}") {
+    fn a_box_opens_with_its_own_data_only(text: Vec<u8>, key: Vec<u8>, other: Vec<u8>, app in "[a-z]{1,9}") {
         let vault = vault(&[7]);
-        let sealed = vault.seal(place(&key, &app), &text);
-        let opened = vault.open(place(&key, &app), sealed.as_bytes()).unwrap();
+        let sealed = vault.seal(data(&key, &app), &text);
+        let opened = vault.open(data(&key, &app), sealed.as_bytes()).unwrap();
         prop_assert_eq!(&*opened, &text);
         if key != other {
             prop_assert_eq!(
-                vault.open(place(&other, &app), sealed.as_bytes()).unwrap_err(),
+                vault.open(data(&other, &app), sealed.as_bytes()).unwrap_err(),
                 VaultError::Damaged
             );
         }
-        prop_assert!(vault.open(place(&key, "elsewhere!"), sealed.as_bytes()).is_err());
+        prop_assert!(vault.open(data(&key, "elsewhere!"), sealed.as_bytes()).is_err());
         let moved = AssociatedData { table: "sessions", key: &key, app: &app };
         prop_assert!(vault.open(moved, sealed.as_bytes()).is_err());
     }
@@ -38,33 +37,33 @@ proptest! {
         text: Vec<u8>, at in any::<prop::sample::Index>(), flip in 1_u8..,
     ) {
         let vault = vault(&[7]);
-        let sealed = vault.seal(place(b"k", "a"), &text).into_bytes();
+        let sealed = vault.seal(data(b"k", "a"), &text).into_bytes();
         let at = at.index(sealed.len());
         let mut changed = sealed.clone();
         changed[at] ^= flip;
-        prop_assert!(vault.open(place(b"k", "a"), &changed).is_err());
-        prop_assert!(vault.open(place(b"k", "a"), &sealed[..at]).is_err());
+        prop_assert!(vault.open(data(b"k", "a"), &changed).is_err());
+        prop_assert!(vault.open(data(b"k", "a"), &sealed[..at]).is_err());
     }
 
     #[test]
     fn two_boxes_of_one_text_differ(text: Vec<u8>) {
         let vault = vault(&[7]);
         prop_assert_ne!(
-            vault.seal(place(b"k", "a"), &text).into_bytes(),
-            vault.seal(place(b"k", "a"), &text).into_bytes()
+            vault.seal(data(b"k", "a"), &text).into_bytes(),
+            vault.seal(data(b"k", "a"), &text).into_bytes()
         );
     }
 }
 
 #[test]
 fn keys_rotate() {
-    let old = vault(&[1]).seal(place(b"k", "a"), b"text");
+    let old = vault(&[1]).seal(data(b"k", "a"), b"text");
     let both = vault(&[2, 1]);
-    assert_eq!(&**both.open(place(b"k", "a"), old.as_bytes()).unwrap(), b"text");
-    let new = both.seal(place(b"k", "a"), b"text");
+    assert_eq!(&**both.open(data(b"k", "a"), old.as_bytes()).unwrap(), b"text");
+    let new = both.seal(data(b"k", "a"), b"text");
     assert_eq!(new.as_bytes()[0], 2);
     assert_eq!(
-        vault(&[1]).open(place(b"k", "a"), new.as_bytes()).unwrap_err(),
+        vault(&[1]).open(data(b"k", "a"), new.as_bytes()).unwrap_err(),
         VaultError::UnknownKey(2)
     );
 }
