@@ -5,12 +5,6 @@ use std::borrow::Cow;
 
 use quhao_common::process::metrics::LabelValue;
 
-impl LabelValue for Reason {
-    fn label_value(&self) -> Cow<'static, str> {
-        self.as_str().into()
-    }
-}
-
 macro_rules! reasons {
     ($($(#[$doc:meta])* $variant:ident = $name:literal,)*) => {
         /// The reason why an attempt failed.
@@ -63,4 +57,10 @@ reasons! {
     Damaged = "damaged",
     /// The answer has changed since: it is of another event than this callback.
     Superseded = "superseded",
+}
+
+impl LabelValue for Reason {
+    fn label_value(&self) -> Cow<'static, str> {
+        self.as_str().into()
+    }
 }

@@ -53,15 +53,15 @@ impl Wechat {
         Rules { app_id: app.id.as_str(), max_age: self.watermark_max_age, now }
     }
 
-    async fn exchange_as_component(
+    async fn exchange_as_third_party(
         &self,
         app: &App,
-        component: &Arc<ThirdPartyPlatform>,
+        third_party: &Arc<ThirdPartyPlatform>,
         code: &LoginCode,
     ) -> Result<Session, PlatformError> {
-        let cached = self.tokens.of_component(component);
+        let cached = self.tokens.of_third_party(third_party);
         let token = cached.token().ok_or(CallFailure::NoCredential)?;
-        let component = &component.app_id;
+        let component = &third_party.app_id;
         let result = self.api.component_code_to_session(&app.id, component, &token, code).await;
         cached.report(&token, &result);
         result
@@ -91,8 +91,8 @@ impl Platform for Wechat {
                 let cached = self.tokens.of_app(app, secret);
                 async move { cached.ready().await }.boxed()
             }
-            (Credential::ThirdPartyPlatform(component), Call::Exchange) => {
-                let cached = self.tokens.of_component(component);
+            (Credential::ThirdPartyPlatform(third_party), Call::Exchange) => {
+                let cached = self.tokens.of_third_party(third_party);
                 async move { cached.ready().await }.boxed()
             }
             (Credential::ThirdPartyPlatform(_), Call::Redeem) => ready(Err(no_secret(app))).boxed(),
@@ -106,8 +106,8 @@ impl Platform for Wechat {
     ) -> BoxFuture<'a, Result<Session, PlatformError>> {
         match &app.credential {
             Credential::Secret(secret) => self.api.code_to_session(&app.id, secret, code).boxed(),
-            Credential::ThirdPartyPlatform(component) => {
-                self.exchange_as_component(app, component, code).boxed()
+            Credential::ThirdPartyPlatform(third_party) => {
+                self.exchange_as_third_party(app, third_party, code).boxed()
             }
         }
     }

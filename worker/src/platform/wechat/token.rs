@@ -49,7 +49,7 @@ enum Owner {
     /// An app, with the digest of its secret.
     App(AppId, [u8; 32]),
     /// A third-party platform.
-    Component(Arc<ThirdPartyPlatform>),
+    ThirdParty(Arc<ThirdPartyPlatform>),
 }
 
 impl TokenCache {
@@ -69,10 +69,10 @@ impl TokenCache {
         })
     }
 
-    /// Returns the token of `component`.
-    pub(super) fn of_component(&self, component: &Arc<ThirdPartyPlatform>) -> Arc<CachedToken> {
-        let owner = Owner::Component(Arc::clone(component));
-        self.get_or_insert(owner, || match &component.token {
+    /// Returns the token of `third_party`.
+    pub(super) fn of_third_party(&self, third_party: &Arc<ThirdPartyPlatform>) -> Arc<CachedToken> {
+        let owner = Owner::ThirdParty(Arc::clone(third_party));
+        self.get_or_insert(owner, || match &third_party.token {
             ThirdPartyTokenSource::File(path) => Source::File(path.clone()),
             ThirdPartyTokenSource::Command(words) => Source::Command(words.clone()),
         })

@@ -38,7 +38,8 @@ impl Api {
         read(Endpoint::Jscode2session, &answer, OffsetDateTime::now_utc())
     }
 
-    /// Calls `GET /sns/component/jscode2session` in the name of `component`.
+    /// Calls `GET /sns/component/jscode2session` in the name of the third-party
+    /// platform `component`.
     pub(in crate::platform::wechat) async fn component_code_to_session(
         &self,
         app: &AppId,
