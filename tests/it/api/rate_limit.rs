@@ -76,10 +76,9 @@ async fn hasty_client_gets_a_retry_after(mode: Mode) {
         let job = hasty.wait_until_done(url, PATIENCE).await;
         assert_eq!(job["status"], "succeeded", "{job}");
     }
-    let metrics = others.at(&world.producers[0].metrics).get("/metrics").await.text;
-    let counted = "quhao_rate_limited_total{client=\"hasty\"} 1";
-    assert!(metrics.contains(counted), "{metrics}");
-    assert!(metrics.contains("quhao_submits_total{result=\"rate_limited\"} 1"), "{metrics}");
+    let metrics = others.at(&world.producers[0].metrics).metrics().await;
+    assert_eq!(metrics.count("quhao_rate_limited_total{client=\"hasty\"}"), 1);
+    assert_eq!(metrics.count("quhao_submits_total{result=\"rate_limited\"}"), 1);
 }
 
 /// Asks until the answer is not `status`, and returns it. A budget refills once a second.
@@ -129,8 +128,7 @@ async fn one_client_waits_in_half_of_the_places_at_most(mode: Mode) {
     };
     let metrics = client.at(&world.producers[0].metrics);
     eventually("the first waits", PATIENCE, async || {
-        let text = metrics.get("/metrics").await.text;
-        text.lines().any(|line| line == "quhao_waiters 1").then_some(())
+        (metrics.metric("quhao_waiters").await == 1).then_some(())
     })
     .await;
     // As if it had not asked to wait, at a submit and at a poll.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use quhao_simulator::{LoginSpec, PhonePayload};
+use quhao_simulator::{Encrypted, LoginSpec, PhonePayload};
 use quhao_tests::{
     config::{APP, Mode},
     in_both_modes,
@@ -35,13 +35,12 @@ async fn log_in(world: &World, spec: &LoginSpec) -> Value {
 }
 
 /// Returns what the phone-number button gives a guest with this session key.
-fn tapped(session_key: &str) -> (String, String) {
-    let sealed = PhonePayload::mainland(APP, PHONE).encrypt(session_key).unwrap();
-    (sealed.encrypted_data, sealed.iv)
+fn tapped(session_key: &str) -> Encrypted {
+    PhonePayload::mainland(APP, PHONE).encrypt(session_key).unwrap()
 }
 
-fn session_job(session: &Value, (data, iv): &(String, String)) -> Value {
-    json!({"session": session, "encrypted_data": data, "iv": iv})
+fn session_job(session: &Value, payload: &Encrypted) -> Value {
+    json!({"session": session, "encrypted_data": payload.encrypted_data, "iv": payload.iv})
 }
 
 fn openid(result: &Value) -> String {
@@ -70,14 +69,14 @@ async fn a_login_in_the_buttons_callback_does_no_harm(mode: Mode) {
     let world = World::start(mode).await;
     let guest = log_in(&world, &LoginSpec::new(APP)).await;
     let openid = openid(&guest);
-    let (data, iv) = tapped(&world.simulator.session_key(APP, &openid));
+    let Encrypted { encrypted_data: data, iv } = tapped(&world.simulator.session_key(APP, &openid));
     let login = world.simulator.login(&LoginSpec::new(APP).openid(&openid).rotate());
     let job = end(&world, &json!({"code": login.code, "encrypted_data": data, "iv": iv})).await;
     assert_eq!(job["result"]["phone"]["pure_phone_number"], PHONE, "{job}");
     assert_eq!(job["result"]["session"], guest["session"], "it is the guest's, not the key's");
     // Somebody who was never here has no older session to help.
     let stranger = world.simulator.login(&LoginSpec::new(APP));
-    let (data, iv) = tapped(&stranger.session_key);
+    let Encrypted { encrypted_data: data, iv } = tapped(&stranger.session_key);
     let again = world.simulator.login(&LoginSpec::new(APP).openid(&stranger.openid).rotate());
     let job = end(&world, &json!({"code": again.code, "encrypted_data": data, "iv": iv})).await;
     assert_eq!(job["error"]["code"], "decrypt_failed", "{job}");

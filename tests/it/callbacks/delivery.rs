@@ -1,4 +1,4 @@
-//! Word of a result: what it says, how it proves itself, and what its owner sees of it.
+//! The event of a result: its contents, its signature, and what its owner sees of it.
 
 use std::time::Duration;
 

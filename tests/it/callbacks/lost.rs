@@ -1,4 +1,5 @@
-//! Nothing between a result and word of it is lost: not with a worker, not with a deadline.
+//! No callback is lost between a result and its delivery: not with a worker, not with a
+//! deadline.
 
 use std::time::Duration;
 

@@ -66,7 +66,7 @@ async fn nothing_goes_to_an_address_within(mode: Mode) {
 }
 
 /// The one place of an attempt at a callback that was accepted once.
-struct Ground {
+struct Fixture {
     receiver: Receiver,
     settings: Callbacks,
     client: Client,
@@ -78,7 +78,7 @@ fn vault(number: u8) -> Vault {
     Vault::new(&Keyring::new(vec![(number, Secret32::new([number; 32]))]).unwrap())
 }
 
-impl Ground {
+impl Fixture {
     async fn new() -> Self {
         let receiver = Receiver::start().await;
         let (client, app) = (ClientName::new("orders").unwrap(), AppId::new("wx1").unwrap());
@@ -164,48 +164,48 @@ fn due(client: &ClientName, app: &AppId, url: Option<&str>) -> DueCallback {
 
 #[tokio::test]
 async fn disallowed_target_waits_until_allowed_again() {
-    let mut ground = Ground::new().await;
-    assert_eq!(ground.attempt(vault(1)).await, (None, false, 1), "as it was accepted");
+    let mut fixture = Fixture::new().await;
+    assert_eq!(fixture.attempt(vault(1)).await, (None, false, 1), "as it was accepted");
 
-    let allow = std::mem::take(&mut ground.app.callback_allow);
-    assert_eq!(ground.attempt(vault(1)).await, (Some("not_allowed"), true, 1));
-    ground.app.callback_allow = vec![AllowRule::parse("http://127.0.0.1:1/hooks").unwrap()];
-    assert_eq!(ground.attempt(vault(1)).await, (Some("not_allowed"), true, 1));
-    ground.app.callback_allow = allow;
-    ground.settings.allow_http = false;
-    assert_eq!(ground.attempt(vault(1)).await, (Some("not_allowed"), true, 1));
-    ground.settings.allow_http = true;
-    let secrets = std::mem::take(&mut ground.client.webhook_secrets);
-    assert_eq!(ground.attempt(vault(1)).await, (Some("no_secret"), true, 1), "never unsigned");
-    ground.client.webhook_secrets = secrets;
-    ground.settings.allow_networks.clear();
-    assert_eq!(ground.attempt(vault(1)).await, (Some("refused_address"), true, 1));
-    ground.settings.allow_networks = vec!["127.0.0.0/8".parse().unwrap()];
-    assert_eq!(ground.attempt(vault(2)).await, (Some("unreadable"), true, 1), "another key");
-    let app = std::mem::replace(&mut ground.app.id, AppId::new("wx2").unwrap());
-    assert_eq!(ground.attempt(vault(1)).await, (Some("unknown_app"), true, 1));
-    ground.app.id = app;
-    assert_eq!(ground.attempt(vault(1)).await, (None, false, 2), "all is well again");
-    ground.due.attempt = ground.settings.attempts_max;
-    ground.app.callback_allow.clear();
-    assert_eq!(ground.attempt(vault(1)).await, (Some("not_allowed"), false, 2), "not for ever");
+    let allow = std::mem::take(&mut fixture.app.callback_allow);
+    assert_eq!(fixture.attempt(vault(1)).await, (Some("not_allowed"), true, 1));
+    fixture.app.callback_allow = vec![AllowRule::parse("http://127.0.0.1:1/hooks").unwrap()];
+    assert_eq!(fixture.attempt(vault(1)).await, (Some("not_allowed"), true, 1));
+    fixture.app.callback_allow = allow;
+    fixture.settings.allow_http = false;
+    assert_eq!(fixture.attempt(vault(1)).await, (Some("not_allowed"), true, 1));
+    fixture.settings.allow_http = true;
+    let secrets = std::mem::take(&mut fixture.client.webhook_secrets);
+    assert_eq!(fixture.attempt(vault(1)).await, (Some("no_secret"), true, 1), "never unsigned");
+    fixture.client.webhook_secrets = secrets;
+    fixture.settings.allow_networks.clear();
+    assert_eq!(fixture.attempt(vault(1)).await, (Some("refused_address"), true, 1));
+    fixture.settings.allow_networks = vec!["127.0.0.0/8".parse().unwrap()];
+    assert_eq!(fixture.attempt(vault(2)).await, (Some("unreadable"), true, 1), "another key");
+    let app = std::mem::replace(&mut fixture.app.id, AppId::new("wx2").unwrap());
+    assert_eq!(fixture.attempt(vault(1)).await, (Some("unknown_app"), true, 1));
+    fixture.app.id = app;
+    assert_eq!(fixture.attempt(vault(1)).await, (None, false, 2), "all is well again");
+    fixture.due.attempt = fixture.settings.attempts_max;
+    fixture.app.callback_allow.clear();
+    assert_eq!(fixture.attempt(vault(1)).await, (Some("not_allowed"), false, 2), "not for ever");
 }
 
 #[tokio::test]
 async fn what_can_never_be_sent_is_given_up_at_once() {
-    let mut ground = Ground::new().await;
-    let whole = ground.due.answer.answer.clone();
-    ground.due.event = CallbackEvent::Succeeded;
-    assert_eq!(ground.attempt(vault(1)).await, (Some("superseded"), false, 0));
-    ground.due.event = CallbackEvent::Failed;
-    ground.due.answer.answer = None;
-    assert_eq!(ground.attempt(vault(1)).await, (Some("damaged"), false, 0), "erased");
+    let mut fixture = Fixture::new().await;
+    let whole = fixture.due.answer.answer.clone();
+    fixture.due.event = CallbackEvent::Succeeded;
+    assert_eq!(fixture.attempt(vault(1)).await, (Some("superseded"), false, 0));
+    fixture.due.event = CallbackEvent::Failed;
+    fixture.due.answer.answer = None;
+    assert_eq!(fixture.attempt(vault(1)).await, (Some("damaged"), false, 0), "erased");
     let mut bytes = whole.clone().unwrap().as_bytes().to_vec();
     *bytes.last_mut().unwrap() ^= 1;
-    ground.due.answer.answer = Some(Sealed::from_bytes(bytes));
-    assert_eq!(ground.attempt(vault(1)).await, (Some("damaged"), false, 0));
-    ground.due.answer.answer = due(&ground.due.client, &ground.due.app, None).answer.answer;
-    assert_eq!(ground.attempt(vault(1)).await, (Some("damaged"), false, 0), "no address");
-    ground.due.answer.answer = whole;
-    assert_eq!(ground.attempt(vault(1)).await, (None, false, 1));
+    fixture.due.answer.answer = Some(Sealed::from_bytes(bytes));
+    assert_eq!(fixture.attempt(vault(1)).await, (Some("damaged"), false, 0));
+    fixture.due.answer.answer = due(&fixture.due.client, &fixture.due.app, None).answer.answer;
+    assert_eq!(fixture.attempt(vault(1)).await, (Some("damaged"), false, 0), "no address");
+    fixture.due.answer.answer = whole;
+    assert_eq!(fixture.attempt(vault(1)).await, (None, false, 1));
 }

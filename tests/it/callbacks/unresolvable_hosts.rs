@@ -104,8 +104,9 @@ async fn load(mode: Mode, port: u16) -> (Config, config::Config, Backing) {
 }
 
 /// Returns the outcome of a job of `client`, with a callback to `url`.
-fn finished(config: &Config, (client, app): (&str, &str), url: &str) -> Finished {
-    let (client, app) = (ClientName::new(client).unwrap(), AppId::new(app).unwrap());
+fn finished(config: &Config, client: &str, app: &str, url: &str) -> Finished {
+    let client = ClientName::new(client).unwrap();
+    let app = AppId::new(app).unwrap();
     let now = OffsetDateTime::now_utc();
     let job = Job {
         id: config.id_keys.derive(&client, &app, &rand::random::<[u8; 16]>()),
@@ -161,14 +162,14 @@ async fn unresolvable_hosts_leave_room_for_others(mode: Mode) {
     let running = tokio::spawn(callbacks.run(health, stop.clone()));
 
     let dead = format!("http://{DEAD}:{port}/");
-    let dead: Vec<_> = (0..20).map(|_| finished(&config, ("orders", APP), &dead)).collect();
+    let dead: Vec<_> = (0..20).map(|_| finished(&config, "orders", APP, &dead)).collect();
     store.finish(&dead).await.unwrap();
     due.notify_one();
     // Several times as long as an attempt may take: those of the dead name have long ended.
     let began = Instant::now();
     while began.elapsed() < Duration::from_secs(4) {
         let url = format!("http://alive.example:{port}/");
-        let alive = finished(&config, ("others", APP_OF_OTHERS), &url);
+        let alive = finished(&config, "others", APP_OF_OTHERS, &url);
         store.finish(std::slice::from_ref(&alive)).await.unwrap();
         due.notify_one();
         let attempts =

@@ -15,25 +15,25 @@ use quhao_tests::{
 };
 use tempfile::TempDir;
 
-/// Queue and store of a test's own, to be opened any number of times.
-pub(super) struct Ground {
-    /// What the queue is opened with.
+/// A queue and a store of a test's own, which can be opened any number of times.
+pub(super) struct Fixture {
+    /// The configuration of the queue.
     pub(super) queue: config::Queue,
-    /// What the store is opened with.
+    /// The configuration of the store.
     pub(super) store: config::Store,
-    /// Where they are; kept until the end: removes them.
+    /// The places of both; dropping them removes them.
     pub(super) backing: Backing,
     _folder: TempDir,
 }
 
-impl Ground {
+impl Fixture {
     /// Creates an empty one with this version's schema.
     pub(super) async fn new(mode: Mode) -> Self {
-        let ground = Self::without_schema(mode).await;
-        let store = open_store(&ground.store).await.expect("the store opens");
+        let fixture = Self::without_schema(mode).await;
+        let store = open_store(&fixture.store).await.expect("the store opens");
         store.migrate().await.expect("the schema");
         store.close().await;
-        ground
+        fixture
     }
 
     /// Creates one whose file does not exist yet; a database has this version's schema.
@@ -49,28 +49,36 @@ impl Ground {
         Self { queue, store, backing, _folder: folder }
     }
 
+    /// Returns the names of the queues: jobs, unrouted, outcomes, dead letters.
+    pub(super) fn queues(&self) -> [String; 4] {
+        match &self.backing {
+            Backing::Servers { prefix, .. } => prefix.queues(),
+            Backing::File => panic!("a file has no broker"),
+        }
+    }
+
     /// Opens both seams, like a process does.
     pub(super) async fn open(&self, roles: Roles) -> Backend {
         Backend::open(&self.queue, &self.store, roles).await.expect("the seams open")
     }
 
-    /// Opens both for publishing and for taking.
+    /// Opens both, to publish and to consume.
     pub(super) async fn open_for_both(&self) -> Backend {
         self.open(Roles { publish: true, prefetch_max: Some(100) }).await
     }
 }
 
-/// A ground with its store open.
+/// A fixture whose store is open.
 pub(super) struct Open {
     pub(super) backend: Backend,
-    _ground: Ground,
+    _fixture: Fixture,
 }
 
 impl Open {
     pub(super) async fn new(mode: Mode) -> Self {
-        let ground = Ground::new(mode).await;
-        let backend = ground.open(Roles { publish: false, prefetch_max: None }).await;
-        Self { backend, _ground: ground }
+        let fixture = Fixture::new(mode).await;
+        let backend = fixture.open(Roles { publish: false, prefetch_max: None }).await;
+        Self { backend, _fixture: fixture }
     }
 
     pub(super) fn store(&self) -> &Store {

@@ -17,7 +17,7 @@ use quhao_worker::settlement::{
 use time::OffsetDateTime;
 
 use super::{
-    fixture::{Ground, close, take, take_one},
+    fixture::{Fixture, close, take, take_one},
     queue::deliveries::{assert_empty, publish},
     store::outcome::{finished, now},
 };
@@ -28,8 +28,8 @@ in_both_modes!(
 );
 
 async fn copies_share_the_fate_of_the_one_that_is_worked_on(mode: Mode) {
-    let ground = Ground::new(mode).await;
-    let backend = ground.open_for_both().await;
+    let fixture = Fixture::new(mode).await;
+    let backend = fixture.open_for_both().await;
     let (queue, in_flight) = (&backend.queue, InFlight::default());
     let key = JobId::from_bytes(rand::random()).key();
     let soon = OffsetDateTime::now_utc() + Duration::from_secs(5);
@@ -77,8 +77,8 @@ async fn copies_share_the_fate_of_the_one_that_is_worked_on(mode: Mode) {
 /// Both were taken at once, and there is an answer: that the first one's deadline passed. It
 /// may not have passed by our clock, if that of whoever said so is ahead.
 async fn passed_deadline_is_no_answer_for_a_duplicate(mode: Mode) {
-    let ground = Ground::new(mode).await;
-    let backend = ground.open_for_both().await;
+    let fixture = Fixture::new(mode).await;
+    let backend = fixture.open_for_both().await;
     let (queue, store, in_flight) = (&backend.queue, &backend.store, InFlight::default());
     let expired = FinalState::Failed(FailureCode::DeadlineExceeded);
     let (past, future) = (now() - Duration::from_secs(1), now() + Duration::from_mins(1));
@@ -109,11 +109,11 @@ async fn passed_deadline_is_no_answer_for_a_duplicate(mode: Mode) {
     close(&backend).await;
 }
 
-/// An embedded queue hands out nothing again that a worker has set aside.
+/// An embedded queue never redelivers what a worker has dead-lettered.
 #[tokio::test]
 async fn dead_lettered_duplicate_waits_for_the_running_one() {
-    let ground = Ground::new(Mode::Distributed).await;
-    let backend = ground.open_for_both().await;
+    let fixture = Fixture::new(Mode::Distributed).await;
+    let backend = fixture.open_for_both().await;
     let (queue, in_flight) = (&backend.queue, InFlight::default());
     let job = finished(FinalState::Succeeded);
     publish(queue, b"dead").await;

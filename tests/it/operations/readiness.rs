@@ -24,13 +24,12 @@ async fn roles_are_ready_and_count(mode: Mode) {
     assert_eq!(reply.status, 200, "{}", reply.text);
     assert_eq!(client.get("/readyz").await.status, 200);
 
-    let producer = client.at(&world.producers[0].metrics).get("/metrics").await.text;
-    assert!(producer.contains("quhao_submits_total{result=\"accepted\"} 1"), "{producer}");
+    let producer = client.at(&world.producers[0].metrics);
+    assert_eq!(producer.metric("quhao_submits_total{result=\"accepted\"}").await, 1);
     let worker_metrics = world.worker_metrics();
     let worker = client.at(&worker_metrics);
     assert_eq!(worker.get("/readyz").await.status, 200);
-    let text = worker.get("/metrics").await.text;
-    assert!(text.contains("quhao_jobs_total{outcome=\"succeeded\"} 1"), "{text}");
+    assert_eq!(worker.metric("quhao_jobs_total{outcome=\"succeeded\"}").await, 1);
 }
 
 async fn sigterm_finishes_what_was_taken_and_exits_0(mode: Mode) {

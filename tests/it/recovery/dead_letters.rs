@@ -1,5 +1,5 @@
-//! Jobs that expire in the queue: whoever wants to be told is told, once no other outcome can
-//! be on its way.
+//! Jobs that expire in the queue: a job with a callback fails once no other outcome of it can
+//! be under way.
 
 use std::time::{Duration, SystemTime};
 
@@ -12,9 +12,9 @@ use quhao_tests::{
     reload::{Reading, numbered_secret, put, reload_one},
     services,
     wait::{PATIENCE, eventually},
-    world::{World, WorldOptions, phone_job},
+    world::{World, WorldOptions, phone_job, with_deadline},
 };
-use serde_json::{Value, json};
+use serde_json::Value;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use crate::callbacks::delivery::{job, options, wait_for_status};
@@ -23,6 +23,8 @@ mod again;
 
 in_both_modes!(job_expired_in_the_queue_fails_after_the_grace,);
 
+/// The deadline of a job that expires, in seconds.
+const DEADLINE: u64 = 2;
 /// Time-out, commit time-out and five seconds.
 const GRACE: Duration = Duration::from_millis(5_700);
 
@@ -34,26 +36,18 @@ fn short_grace(receiver: &Receiver) -> WorldOptions {
     options
 }
 
-fn with_deadline(mut job: Value) -> Value {
-    job["deadline_seconds"] = json!(2);
-    job
-}
-
-async fn buried(world: &World) -> String {
-    let text = world.client().at(&world.worker_metrics()).get("/metrics").await.text;
-    let lines = text.lines().filter(|line| line.starts_with("quhao_dead_letters_total"));
-    let mut lines: Vec<&str> = lines.collect();
-    lines.sort_unstable();
-    lines.join("\n")
+/// Returns the counts of dead letters, by reason and result, sorted.
+async fn dead_letter_counts(world: &World) -> String {
+    let metrics = world.client().at(&world.worker_metrics()).metrics().await;
+    metrics.lines("quhao_dead_letters_total").join("\n")
 }
 
 async fn job_expired_in_the_queue_fails_after_the_grace(mode: Mode) {
     let receiver = Receiver::start().await;
     let mut world = World::with(mode, short_grace(&receiver)).await;
     // Both are in the hands of a worker that dies with them.
-    let called_back = with_deadline(job(&world, &receiver));
-    let silent = phone_job(&world.guest());
-    let silent = with_deadline(silent);
+    let called_back = with_deadline(job(&world, &receiver), DEADLINE);
+    let silent = with_deadline(phone_job(&world.guest()), DEADLINE);
     let client = world.client();
     let mut replies = Vec::new();
     for job in [&called_back, &silent] {
@@ -79,8 +73,10 @@ async fn job_expired_in_the_queue_fails_after_the_grace(mode: Mode) {
     let recorded = "quhao_dead_letters_total{reason=\"expired\",result=\"recorded\"} 1";
     let forgotten = "quhao_dead_letters_total{reason=\"expired\",result=\"dropped\"} 1";
     let both = format!("{forgotten}\n{recorded}");
-    eventually("both are buried", PATIENCE, async || (buried(&world).await == both).then_some(()))
-        .await;
+    eventually("both are buried", PATIENCE, async || {
+        (dead_letter_counts(&world).await == both).then_some(())
+    })
+    .await;
     let requests = receiver.wait_for(1, PATIENCE).await;
     assert!(SystemTime::now() > expires + GRACE, "an outcome could still have been on its way");
     let id = replies[0].text_at("/id");
@@ -103,7 +99,7 @@ async fn job_expired_in_the_queue_fails_after_the_grace(mode: Mode) {
     }
 }
 
-/// What was set aside by others may be of a newer build, or sealed with another key. That is
+/// What others dead-lettered may be of a newer build, or sealed with another key. That is
 /// no reason to stop, and none to throw it away.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn unreadable_dead_letter_is_kept_until_readable() {
@@ -119,7 +115,7 @@ async fn unreadable_dead_letter_is_kept_until_readable() {
     assert_eq!(job.text_at("/status"), "succeeded", "{}", job.text);
     let ready = world.client().at(&world.workers[0].metrics).get("/readyz").await;
     assert_eq!(ready.status, 200, "{}", ready.text);
-    assert_eq!(buried(&world).await, "");
+    assert_eq!(dead_letter_counts(&world).await, "");
     world.workers[0].process.terminate();
     assert!(world.workers[0].process.wait_exit(PATIENCE).await.success());
     world.workers.clear();
@@ -133,7 +129,7 @@ async fn unreadable_dead_letter_is_kept_until_readable() {
     reload_one(&worker.process, &worker.metrics, Reading::Applied).await;
     let unreadable = "quhao_dead_letters_total{reason=\"other\",result=\"unreadable\"} 1";
     eventually("it is looked at again", PATIENCE, async || {
-        (buried(&world).await == unreadable).then_some(())
+        (dead_letter_counts(&world).await == unreadable).then_some(())
     })
     .await;
     world.wait_until_drained().await;

@@ -7,7 +7,7 @@ use quhao_tests::{
     config::{APP, Mode},
     in_both_modes,
     wait::PATIENCE,
-    world::{World, WorldOptions, phone_job},
+    world::{World, WorldOptions, phone_job, with_deadline},
 };
 use serde_json::{Value, json};
 
@@ -25,17 +25,10 @@ async fn end(world: &World, job: &Value) -> Value {
     client.wait_until_done(reply.text_at("/url"), Duration::from_mins(1)).await
 }
 
-fn with_deadline(mut job: Value, seconds: u64) -> Value {
-    job["deadline_seconds"] = json!(seconds);
-    job
-}
-
-fn configured(config: &str) -> WorldOptions {
-    WorldOptions { config: config.to_owned(), ..WorldOptions::default() }
-}
-
 async fn code_taken_without_an_answer_ends_session_lost(mode: Mode) {
-    let world = World::with(mode, configured("[platforms.wechat]\ntimeout_seconds = 0.5\n")).await;
+    let world =
+        World::with(mode, WorldOptions::with_config("[platforms.wechat]\ntimeout_seconds = 0.5\n"))
+            .await;
     for action in [
         Action::ResetAfterRead { burn: true },
         Action::HalfAnswer { burn: true },
@@ -52,7 +45,9 @@ async fn code_taken_without_an_answer_ends_session_lost(mode: Mode) {
 }
 
 async fn a_platform_that_stays_silent_is_unavailable(mode: Mode) {
-    let world = World::with(mode, configured("[platforms.wechat]\ntimeout_seconds = 0.5\n")).await;
+    let world =
+        World::with(mode, WorldOptions::with_config("[platforms.wechat]\ntimeout_seconds = 0.5\n"))
+            .await;
     let guest = world.guest();
     let hang = Action::Hang { burn: false };
     world.simulator.script_code(&guest.code, vec![hang; 5]).unwrap();
@@ -64,7 +59,7 @@ async fn a_platform_that_stays_silent_is_unavailable(mode: Mode) {
 async fn a_platform_that_is_not_there_is_unavailable(mode: Mode) {
     let nowhere = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let config = format!("[platforms.wechat]\nbase_url = 'http://{nowhere}'\n");
-    let world = World::with(mode, configured(&config)).await;
+    let world = World::with(mode, WorldOptions::with_config(&config)).await;
     let job = end(&world, &with_deadline(phone_job(&world.guest()), 2)).await;
     assert_eq!(job["error"]["code"], "platform_unavailable", "{job}");
     assert_eq!(job["error"]["advice"], "try_later");
@@ -73,7 +68,7 @@ async fn a_platform_that_is_not_there_is_unavailable(mode: Mode) {
 
 async fn a_payload_that_does_not_fit_says_why(mode: Mode) {
     let config = "[platforms.wechat]\nwatermark_max_age_seconds = 3600\n";
-    let world = World::with(mode, configured(config)).await;
+    let world = World::with(mode, WorldOptions::with_config(config)).await;
     let number = "13580006666";
     let here = || PhonePayload::mainland(APP, number);
     let stale = Watermark { timestamp: 1_500_000_000, ..Watermark::now(APP) };
@@ -107,7 +102,7 @@ async fn a_job_that_nobody_takes_in_time_reads_as_failed() {
     // Grace is time-out, commit time-out and five seconds.
     let config = "[platforms.wechat]\ntimeout_seconds = 0.5\n\
                   [store]\nstatement_timeout_seconds = 1\n";
-    let options = WorldOptions { workers: 0, ..configured(config) };
+    let options = WorldOptions { workers: 0, ..WorldOptions::with_config(config) };
     let mut world = World::with(Mode::Distributed, options).await;
     let (client, guest) = (world.client(), world.guest());
     let reply = client.submit(&with_deadline(phone_job(&guest), 1)).await;

@@ -1,5 +1,5 @@
-//! The platform is in trouble with one app: that app is left alone, its jobs end with the
-//! right word, the others' notice nothing, and it comes back by itself.
+//! The platform fails for one app: its circuit breaker opens, its jobs fail with the right
+//! code, other apps' jobs are not slowed, and it recovers by itself.
 
 use std::time::Duration;
 
@@ -13,9 +13,9 @@ use quhao_tests::{
 };
 use serde_json::{Value, json};
 
-use self::crowd::{Crowd, Ended, p95};
+use self::steady_load::{Ended, SteadyLoad, p95};
 
-mod crowd;
+mod steady_load;
 mod quota;
 
 in_both_modes!(
@@ -53,7 +53,7 @@ async fn p95_before(world: &World) -> Duration {
     let time = Duration::from_secs(3);
     let [one, other] = [(DOWN, RATE_DOWN), (APP, RATE)].map(|(app, rate)| {
         let jobs = jobs(rate, time, || phone_job(&world.simulator.user(app)));
-        Crowd { client: world.client(), rate }.come(jobs)
+        SteadyLoad { client: world.client(), rate }.start(jobs)
     });
     let (one, other) = (one.await.unwrap(), other.await.unwrap());
     assert!(one.iter().chain(&other).all(|end| end.code.is_none()), "{one:?} {other:?}");
@@ -74,23 +74,13 @@ async fn world(mode: Mode) -> World {
     World::with(mode, WorldOptions { config, simulator, ..WorldOptions::default() }).await
 }
 
-/// Returns the metrics page of the process that works on jobs.
-async fn page(world: &World) -> String {
-    world.client().at(&world.worker_metrics()).get("/metrics").await.text
-}
-
-/// Returns the sum of a metric on `page` over the labels that contain `label`.
-fn sum(page: &str, name: &str, label: &str) -> u64 {
-    let lines = page.lines().filter(|line| line.starts_with(name) && line.contains(label));
-    lines.filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok()).sum()
-}
-
-/// Returns the same sum as of now.
+/// Returns the sum of a metric over the labels that contain `label`.
 async fn metric(world: &World, name: &str, label: &str) -> u64 {
-    sum(&page(world).await, name, label)
+    let metrics = world.client().at(&world.worker_metrics()).metrics().await;
+    metrics.count_labelled(name, label)
 }
 
-/// Calls that were made for the app in trouble.
+/// Returns how many calls were made for the app in trouble.
 fn calls(world: &World) -> usize {
     world.simulator.calls().iter().filter(|call| call.app_id == DOWN).count()
 }
@@ -102,11 +92,11 @@ async fn looked_at(world: &World, cause: &str) {
     while tokio::time::Instant::now() < end {
         let ready = client.get("/readyz").await;
         assert_eq!(ready.status, 200, "{}", ready.text);
-        let page = page(world).await;
-        let waiting = sum(&page, "quhao_slots", "waiting");
+        let metrics = client.metrics().await;
+        let waiting = metrics.count_labelled("quhao_slots", "waiting");
         // The other app's have nothing to wait for.
         assert!(waiting <= WAITING_MAX, "{waiting} wait");
-        opened |= sum(&page, "quhao_circuits_open", cause) > 0;
+        opened |= metrics.count_labelled("quhao_circuits_open", cause) > 0;
         tokio::time::sleep(Duration::from_millis(250)).await;
     }
     assert!(opened, "no circuit has opened for {cause}");
@@ -154,9 +144,9 @@ async fn round(world: &World, trouble: &Trouble) -> Vec<Ended> {
         job["deadline_seconds"] = json!(30);
         job
     });
-    let down = Crowd { client: world.client(), rate: RATE_DOWN }.come(down);
+    let down = SteadyLoad { client: world.client(), rate: RATE_DOWN }.start(down);
     let others = jobs(RATE, TROUBLE, || phone_job(&world.guest()));
-    let others = Crowd { client: world.client(), rate: RATE }.come(others);
+    let others = SteadyLoad { client: world.client(), rate: RATE }.start(others);
     looked_at(world, cause).await;
     let (others, called) = (others.await.unwrap(), calls(world) - called_before);
 
@@ -184,10 +174,10 @@ async fn round(world: &World, trouble: &Trouble) -> Vec<Ended> {
 async fn comes_back(After { world, rounds }: &After, cause: &str) {
     let mut job = phone_job(&world.simulator.user(DOWN));
     job["deadline_seconds"] = json!(60);
-    let first = Crowd { client: world.client(), rate: 1 }.come(vec![job]).await.unwrap();
+    let first = SteadyLoad { client: world.client(), rate: 1 }.start(vec![job]).await.unwrap();
     assert_eq!(first[0].code, None, "the first one waits until it may call");
     let jobs = (0..20).map(|_| phone_job(&world.simulator.user(DOWN))).collect();
-    let ends = Crowd { client: world.client(), rate: RATE }.come(jobs).await.unwrap();
+    let ends = SteadyLoad { client: world.client(), rate: RATE }.start(jobs).await.unwrap();
     assert!(ends.iter().all(|end| end.code.is_none()), "{ends:?}");
     eventually("no circuit is open and no slot held", PATIENCE, async || {
         let open = metric(world, "quhao_circuits_open", "").await;
@@ -237,7 +227,7 @@ async fn logins(world: &World) -> Vec<Ended> {
         }
         json!({"app_id": app, "code": login.code})
     });
-    Crowd { client: world.client(), rate: RATE }.come(jobs.collect()).await.unwrap()
+    SteadyLoad { client: world.client(), rate: RATE }.start(jobs.collect()).await.unwrap()
 }
 
 async fn phone_codes_in_trouble_do_not_touch_logins(mode: Mode) {
@@ -249,7 +239,7 @@ async fn phone_codes_in_trouble_do_not_touch_logins(mode: Mode) {
         let tap = world.simulator.phone_tap(PhoneTapSpec::new(DOWN));
         json!({"app_id": DOWN, "phone_code": tap.phone_code, "deadline_seconds": 20})
     });
-    let taps = Crowd { client: world.client(), rate: RATE_DOWN }.come(taps);
+    let taps = SteadyLoad { client: world.client(), rate: RATE_DOWN }.start(taps);
     eventually("the circuit of phone codes opens", PATIENCE, async || {
         (metric(&world, "quhao_circuits_open", "down").await > 0).then_some(())
     })

@@ -27,11 +27,7 @@ in_both_modes!(
     jobs_fail_with_what_keeps_the_token_away,
 );
 
-fn configured(config: &str) -> WorldOptions {
-    WorldOptions { config: config.to_owned(), ..WorldOptions::default() }
-}
-
-/// Submits the job of `tap` and gives its end.
+/// Submits the job of `tap` and returns it when it is finished.
 fn redeem(client: &Client, tap: &PhoneTap, deadline_seconds: u64) -> JoinHandle<Value> {
     let client = client.clone();
     let job = json!({
@@ -70,7 +66,11 @@ async fn however_many_jobs_wait_one_token_is_fetched(mode: Mode) {
 
 /// Neither list nor slots have room for all.
 async fn a_small_worker_comes_through_a_cold_start(mode: Mode) {
-    cold_start(&World::with(mode, configured("[worker]\nconcurrency = 4\n")).await, 40).await;
+    cold_start(
+        &World::with(mode, WorldOptions::with_config("[worker]\nconcurrency = 4\n")).await,
+        40,
+    )
+    .await;
 }
 
 async fn a_token_is_renewed_before_it_runs_out(mode: Mode) {
@@ -128,7 +128,7 @@ async fn a_token_outage_does_not_touch_logins(mode: Mode) {
     for app in &apps {
         let _ = write!(config, "[[apps]]\nid = '{app}'\nclient = 'orders'\nsecret = 's'\n");
     }
-    let world = World::with(mode, configured(&config)).await;
+    let world = World::with(mode, WorldOptions::with_config(&config)).await;
     let (client, tokens) = (world.client(), world.simulator.at(Endpoint::StableToken));
     for action in [Action::Hang { burn: false }, Action::Errcode(-1), Action::Status(502)] {
         for app in &apps {
@@ -181,7 +181,7 @@ async fn jobs_fail_with_what_keeps_the_token_away(mode: Mode) {
         let id = app(*errcode);
         let _ = write!(config, "[[apps]]\nid = '{id}'\nclient = 'orders'\nsecret = 's'\n");
     }
-    let world = World::with(mode, configured(&config)).await;
+    let world = World::with(mode, WorldOptions::with_config(&config)).await;
     let client = world.client();
     let jobs: Vec<_> = rows
         .into_iter()

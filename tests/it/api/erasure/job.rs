@@ -64,7 +64,7 @@ async fn erasing_a_running_job_answers_its_waiters_gone(mode: Mode) {
     });
     let waiters = client.at(&world.producers[0].metrics);
     eventually("somebody waits", PATIENCE, async || {
-        waiters.get("/metrics").await.text.contains("quhao_waiters 1").then_some(())
+        (waiters.metric("quhao_waiters").await == 1).then_some(())
     })
     .await;
     delete(&client, &url).await;
@@ -77,7 +77,7 @@ async fn erasing_a_running_job_answers_its_waiters_gone(mode: Mode) {
     .await;
     let worker = client.at(&world.worker_metrics());
     eventually("its outcome is committed", PATIENCE, async || {
-        worker.get("/metrics").await.text.contains("quhao_commit_jobs_count 1").then_some(())
+        (worker.metric("quhao_commit_jobs_count").await == 1).then_some(())
     })
     .await;
     assert_gone(&client, &url).await;

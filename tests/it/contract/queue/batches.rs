@@ -8,20 +8,20 @@ use quhao_backend::{
 };
 use quhao_tests::{
     broker,
-    config::{Backing, Mode},
+    config::Mode,
     services,
     wait::{PATIENCE, eventually},
 };
 use tokio::task::JoinSet;
 
 use super::deliveries::{assert_empty, message, publish};
-use crate::contract::fixture::{Ground, close, take};
+use crate::contract::fixture::{Fixture, close, take};
 
 const JOBS: u32 = 64;
 
 /// Creates a fixture whose connection is up.
-async fn ground() -> Ground {
-    Ground::new(Mode::Distributed).await
+async fn fixture() -> Fixture {
+    Fixture::new(Mode::Distributed).await
 }
 
 /// Publishes them side by side, as requests do that come together.
@@ -37,16 +37,15 @@ async fn publish_at_once(queue: &Arc<Queue>, jobs: u32) {
 }
 
 /// Opens a queue that is connected and empty.
-async fn open(ground: &Ground, prefetch_max: u16) -> Backend {
-    let backend = ground.open(Roles { publish: true, prefetch_max: Some(prefetch_max) }).await;
+async fn open(fixture: &Fixture, prefetch_max: u16) -> Backend {
+    let backend = fixture.open(Roles { publish: true, prefetch_max: Some(prefetch_max) }).await;
     assert_empty(&backend.queue).await;
     backend
 }
 
 /// Returns how many messages wait at the broker.
-async fn messages(ground: &Ground) -> u32 {
-    let Backing::Servers { prefix, .. } = &ground.backing else { unreachable!() };
-    broker::ready(&services::amqp_url(), &prefix.queues()[..1]).await.expect("a queue")
+async fn messages(fixture: &Fixture) -> u32 {
+    broker::ready(&services::amqp_url(), &fixture.queues()[..1]).await.expect("a queue")
 }
 
 /// Returns the next `count` deliveries.
@@ -74,11 +73,11 @@ fn numbers(deliveries: &[Delivery]) -> BTreeSet<u32> {
 
 #[tokio::test]
 async fn jobs_submitted_together_share_messages() {
-    let ground = ground().await;
-    let worker = open(&ground, 100).await;
+    let fixture = fixture().await;
+    let worker = open(&fixture, 100).await;
     worker.queue.pause_consuming().await;
     publish_at_once(&worker.queue, JOBS).await;
-    let waiting = messages(&ground).await;
+    let waiting = messages(&fixture).await;
     assert!(waiting < JOBS / 2, "{waiting} messages for {JOBS} jobs");
     let depth = worker.queue.depth().await.expect("a depth");
     assert!(depth > u64::from(waiting), "the depth counts jobs: {depth} of {JOBS}");
@@ -93,8 +92,8 @@ async fn jobs_submitted_together_share_messages() {
 
 #[tokio::test]
 async fn message_is_acked_once_all_its_jobs_are_settled() {
-    let ground = ground().await;
-    let worker = open(&ground, 100).await;
+    let fixture = fixture().await;
+    let worker = open(&fixture, 100).await;
     publish_at_once(&worker.queue, JOBS).await;
     let mut taken = take_all(&worker.queue, JOBS as usize).await;
     let kept = taken.pop().expect("64");
@@ -104,7 +103,7 @@ async fn message_is_acked_once_all_its_jobs_are_settled() {
     close(&worker).await;
     drop(kept);
 
-    let worker = ground.open_for_both().await;
+    let worker = fixture.open_for_both().await;
     let mut again = Vec::new();
     while !numbers(&again).contains(&kept_number) {
         again.extend(take(&worker.queue, JOBS as usize).await);
@@ -122,8 +121,8 @@ async fn requeued_or_dead_lettered_job_moves_its_message() {
         (Disposition::Requeue, None),
         (Disposition::DeadLetter, Some(Lane::DeadLetters(DeadLetterReason::Rejected))),
     ] {
-        let ground = ground().await;
-        let worker = open(&ground, 100).await;
+        let fixture = fixture().await;
+        let worker = open(&fixture, 100).await;
         publish_at_once(&worker.queue, JOBS).await;
         let mut taken = take_all(&worker.queue, JOBS as usize).await;
         let odd = taken.pop().expect("64");
@@ -147,17 +146,17 @@ async fn requeued_or_dead_lettered_job_moves_its_message() {
 #[tokio::test]
 async fn prefetch_is_bounded_in_jobs_not_in_messages() {
     const HELD_MAX: u16 = 32;
-    let ground = ground().await;
-    let producer = open(&ground, 1).await;
+    let fixture = fixture().await;
+    let producer = open(&fixture, 1).await;
     producer.queue.stop_consuming().await;
     publish_at_once(&producer.queue, 256).await;
-    let before = messages(&ground).await;
+    let before = messages(&fixture).await;
     assert!(before < 64, "{before} messages");
 
-    let worker = ground.open(Roles { publish: true, prefetch_max: Some(HELD_MAX) }).await;
+    let worker = fixture.open(Roles { publish: true, prefetch_max: Some(HELD_MAX) }).await;
     let held = take(&worker.queue, 1).await;
     // Two messages are 32 jobs, if they are full.
-    assert!(before - messages(&ground).await <= 2);
+    assert!(before - messages(&fixture).await <= 2);
     let mut done = held.len();
     ack(held);
     while done < 256 {
@@ -170,7 +169,7 @@ async fn prefetch_is_bounded_in_jobs_not_in_messages() {
         publish(&producer.queue, &number.to_be_bytes()).await;
     }
     eventually("as many single jobs are held as may be", PATIENCE, async || {
-        (messages(&ground).await == 100 - u32::from(HELD_MAX)).then_some(())
+        (messages(&fixture).await == 100 - u32::from(HELD_MAX)).then_some(())
     })
     .await;
     close(&worker).await;
@@ -179,8 +178,8 @@ async fn prefetch_is_bounded_in_jobs_not_in_messages() {
 
 #[tokio::test]
 async fn waiting_jobs_leave_room_for_their_batch() {
-    let ground = ground().await;
-    let worker = open(&ground, 32).await;
+    let fixture = fixture().await;
+    let worker = open(&fixture, 32).await;
     publish_at_once(&worker.queue, 256).await;
     // About one of each message: as many messages as may be sent if all are full.
     let (mut waiting, mut done) = (Vec::new(), BTreeSet::new());
@@ -201,9 +200,9 @@ async fn waiting_jobs_leave_room_for_their_batch() {
 
 #[tokio::test]
 async fn pause_of_a_consumer_survives_settlements() {
-    let ground = ground().await;
+    let fixture = fixture().await;
     // One message at first: with the first delivery all that may be sent are out.
-    let worker = open(&ground, 16).await;
+    let worker = open(&fixture, 16).await;
     publish(&worker.queue, b"held").await;
     let held = take(&worker.queue, 1).await;
     worker.queue.pause_consuming().await;
@@ -212,7 +211,7 @@ async fn pause_of_a_consumer_survives_settlements() {
     }
     let until = tokio::time::Instant::now() + std::time::Duration::from_secs(1);
     while tokio::time::Instant::now() < until {
-        assert_eq!(messages(&ground).await, 5, "something was fetched");
+        assert_eq!(messages(&fixture).await, 5, "something was fetched");
     }
     worker.queue.resume_consuming();
     eventually("deliveries come again", PATIENCE, async || {

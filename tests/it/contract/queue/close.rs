@@ -10,7 +10,7 @@ use quhao_tests::{
 };
 
 use super::deliveries::{assert_empty, publish};
-use crate::contract::fixture::{Ground, close, take, take_one};
+use crate::contract::fixture::{Fixture, close, take, take_one};
 
 in_both_modes!(
     what_was_not_settled_comes_again_and_says_so,
@@ -20,15 +20,15 @@ in_both_modes!(
 );
 
 async fn what_was_not_settled_comes_again_and_says_so(mode: Mode) {
-    let ground = Ground::new(mode).await;
-    let backend = ground.open_for_both().await;
+    let fixture = Fixture::new(mode).await;
+    let backend = fixture.open_for_both().await;
     publish(&backend.queue, b"unfinished").await;
     let unfinished = take_one(&backend.queue).await;
     assert!(!unfinished.redelivered, "nobody had it before");
     close(&backend).await;
     drop(unfinished);
 
-    let backend = ground.open_for_both().await;
+    let backend = fixture.open_for_both().await;
     let again = take_one(&backend.queue).await;
     assert_eq!(again.body, b"unfinished");
     assert!(again.redelivered, "somebody had it before");
@@ -38,8 +38,8 @@ async fn what_was_not_settled_comes_again_and_says_so(mode: Mode) {
 }
 
 async fn settlements_just_before_close_are_kept(mode: Mode) {
-    let ground = Ground::new(mode).await;
-    let backend = ground.open_for_both().await;
+    let fixture = Fixture::new(mode).await;
+    let backend = fixture.open_for_both().await;
     for number in 0..50_u8 {
         publish(&backend.queue, &[number]).await;
     }
@@ -52,14 +52,14 @@ async fn settlements_just_before_close_are_kept(mode: Mode) {
     }
     close(&backend).await;
 
-    let backend = ground.open_for_both().await;
+    let backend = fixture.open_for_both().await;
     assert_empty(&backend.queue).await;
     close(&backend).await;
 }
 
 async fn stopping_gives_back_what_was_not_handed_out(mode: Mode) {
-    let ground = Ground::new(mode).await;
-    let backend = ground.open_for_both().await;
+    let fixture = Fixture::new(mode).await;
+    let backend = fixture.open_for_both().await;
     for number in 0..5_u8 {
         publish(&backend.queue, &[number]).await;
     }
@@ -76,7 +76,7 @@ async fn stopping_gives_back_what_was_not_handed_out(mode: Mode) {
     first.settle(Disposition::Ack);
     close(&backend).await;
 
-    let backend = ground.open(Roles { publish: true, prefetch_max: Some(10) }).await;
+    let backend = fixture.open(Roles { publish: true, prefetch_max: Some(10) }).await;
     let mut taken = Vec::new();
     while taken.len() < 4 {
         for delivery in take(&backend.queue, 10).await {
@@ -91,8 +91,8 @@ async fn stopping_gives_back_what_was_not_handed_out(mode: Mode) {
 }
 
 async fn stopping_ends_a_wait_that_is_under_way(mode: Mode) {
-    let ground = Ground::new(mode).await;
-    let backend = ground.open_for_both().await;
+    let fixture = Fixture::new(mode).await;
+    let backend = fixture.open_for_both().await;
     let waiting = tokio::spawn({
         let queue = std::sync::Arc::clone(&backend.queue);
         async move { queue.next(1).await.is_none() }

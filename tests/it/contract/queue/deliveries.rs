@@ -13,7 +13,7 @@ use quhao_tests::{
 };
 use time::OffsetDateTime;
 
-use crate::contract::fixture::{Ground, close, take, take_one};
+use crate::contract::fixture::{Fixture, close, take, take_one};
 
 in_both_modes!(
     an_acked_delivery_is_gone,
@@ -63,8 +63,8 @@ pub(crate) async fn assert_empty(queue: &Queue) {
 }
 
 async fn an_acked_delivery_is_gone(mode: Mode) {
-    let ground = Ground::new(mode).await;
-    let backend = ground.open_for_both().await;
+    let fixture = Fixture::new(mode).await;
+    let backend = fixture.open_for_both().await;
     publish(&backend.queue, b"one").await;
     let delivery = take_one(&backend.queue).await;
     assert_eq!(delivery.body, b"one");
@@ -73,14 +73,14 @@ async fn an_acked_delivery_is_gone(mode: Mode) {
     assert_empty(&backend.queue).await;
     close(&backend).await;
 
-    let backend = ground.open_for_both().await;
+    let backend = fixture.open_for_both().await;
     assert_empty(&backend.queue).await;
     close(&backend).await;
 }
 
 async fn a_returned_delivery_comes_again(mode: Mode) {
-    let ground = Ground::new(mode).await;
-    let backend = ground.open_for_both().await;
+    let fixture = Fixture::new(mode).await;
+    let backend = fixture.open_for_both().await;
     publish(&backend.queue, b"one").await;
     take_one(&backend.queue).await.settle(Disposition::Requeue);
     let again = take_one(&backend.queue).await;
@@ -91,8 +91,8 @@ async fn a_returned_delivery_comes_again(mode: Mode) {
 }
 
 async fn dead_lettered_delivery_never_returns_as_a_job(mode: Mode) {
-    let ground = Ground::new(mode).await;
-    let backend = ground.open_for_both().await;
+    let fixture = Fixture::new(mode).await;
+    let backend = fixture.open_for_both().await;
     publish(&backend.queue, b"nobody can read this").await;
     take_one(&backend.queue).await.settle(Disposition::DeadLetter);
     if mode == Mode::Distributed {
@@ -103,15 +103,15 @@ async fn dead_lettered_delivery_never_returns_as_a_job(mode: Mode) {
     assert_empty(&backend.queue).await;
     close(&backend).await;
 
-    let backend = ground.open_for_both().await;
+    let backend = fixture.open_for_both().await;
     assert_empty(&backend.queue).await;
     close(&backend).await;
 }
 
 async fn full_queue_refuses_until_there_is_room(mode: Mode) {
-    let mut ground = Ground::new(mode).await;
-    ground.queue.length_max = 5;
-    let producer = ground.open(Roles { publish: true, prefetch_max: None }).await;
+    let mut fixture = Fixture::new(mode).await;
+    fixture.queue.length_max = 5;
+    let producer = fixture.open(Roles { publish: true, prefetch_max: None }).await;
     publish(&producer.queue, &0_u32.to_be_bytes()).await;
     let mut accepted = vec![0];
     let mut refused = false;
@@ -130,7 +130,7 @@ async fn full_queue_refuses_until_there_is_room(mode: Mode) {
     assert!(accepted.len() >= 5, "only {} envelopes got into a queue of 5", accepted.len());
     close(&producer).await;
 
-    let backend = ground.open_for_both().await;
+    let backend = fixture.open_for_both().await;
     let mut taken: Vec<u32> = Vec::new();
     while taken.len() < accepted.len() {
         for delivery in take(&backend.queue, 10).await {
@@ -150,8 +150,8 @@ async fn full_queue_refuses_until_there_is_room(mode: Mode) {
 }
 
 async fn the_depth_is_what_waits(mode: Mode) {
-    let ground = Ground::new(mode).await;
-    let backend = ground.open(Roles { publish: true, prefetch_max: None }).await;
+    let fixture = Fixture::new(mode).await;
+    let backend = fixture.open(Roles { publish: true, prefetch_max: None }).await;
     for number in 0..7_u8 {
         publish(&backend.queue, &[number]).await;
     }
@@ -170,13 +170,13 @@ async fn the_depth_is_what_waits(mode: Mode) {
 async fn concurrent_publishing_loses_and_doubles_nothing(mode: Mode) {
     const PUBLISHERS: u32 = 20;
     const EACH: u32 = 100;
-    let ground = Ground::new(mode).await;
-    let backend = ground.open_for_both().await;
+    let fixture = Fixture::new(mode).await;
+    let backend = fixture.open_for_both().await;
     let mut takers = vec![Arc::clone(&backend.queue)];
     // A file has one process.
     let second = match mode {
         Mode::Distributed => {
-            Some(ground.open(Roles { publish: false, prefetch_max: Some(50) }).await)
+            Some(fixture.open(Roles { publish: false, prefetch_max: Some(50) }).await)
         }
         Mode::Embedded => None,
     };
@@ -222,14 +222,14 @@ async fn concurrent_publishing_loses_and_doubles_nothing(mode: Mode) {
         close(backend).await;
     }
 
-    let backend = ground.open_for_both().await;
+    let backend = fixture.open_for_both().await;
     assert_empty(&backend.queue).await;
     close(&backend).await;
 }
 
 async fn bodies_arrive_bit_by_bit(mode: Mode) {
-    let ground = Ground::new(mode).await;
-    let backend = ground.open_for_both().await;
+    let fixture = Fixture::new(mode).await;
+    let backend = fixture.open_for_both().await;
     let around = |size: usize| [size - 1, size, size + 1];
     let sizes = [around(2), around(256), around(4096), around(1 << 15)].concat();
     for size in sizes.into_iter().chain([1 << 16]) {
@@ -244,8 +244,8 @@ async fn bodies_arrive_bit_by_bit(mode: Mode) {
 
 async fn dropping_a_wait_for_deliveries_loses_none(mode: Mode) {
     const COUNT: usize = 300;
-    let ground = Ground::new(mode).await;
-    let backend = ground.open_for_both().await;
+    let fixture = Fixture::new(mode).await;
+    let backend = fixture.open_for_both().await;
     let queue = Arc::clone(&backend.queue);
     let publisher = tokio::spawn(async move {
         for number in 0..COUNT {

@@ -9,14 +9,14 @@ use quhao_backend::queue::{
 use quhao_common::domain::id::JobId;
 use quhao_tests::{
     broker,
-    config::{Backing, Mode},
+    config::Mode,
     in_both_modes, services,
     wait::{PATIENCE, eventually},
 };
 use time::OffsetDateTime;
 
 use super::deliveries::{assert_empty, expiring, publish};
-use crate::contract::fixture::{Ground, close, take, take_one};
+use crate::contract::fixture::{Fixture, close, take, take_one};
 
 in_both_modes!(
     a_job_says_how_often_it_was_left_unsettled,
@@ -38,16 +38,16 @@ async fn waiting(queue: &Queue, expected: Depths) {
     assert!(came.is_ok(), "{found:?} and not {expected:?}");
 }
 
-/// Publishes from a process that takes nothing.
-async fn publish_alone(ground: &Ground, body: &[u8]) {
-    let producer = ground.open(Roles { publish: true, prefetch_max: None }).await;
+/// Publishes from a process that consumes nothing.
+async fn publish_alone(fixture: &Fixture, body: &[u8]) {
+    let producer = fixture.open(Roles { publish: true, prefetch_max: None }).await;
     publish(&producer.queue, body).await;
     close(&producer).await;
 }
 
-/// Takes a delivery and ends without a word about it, as a worker that crashes.
-async fn crash_with_one(ground: &Ground) -> Lane {
-    let backend = ground.open_for_both().await;
+/// Takes a delivery and closes before it is settled, as a worker that crashes.
+async fn crash_with_one(fixture: &Fixture) -> Lane {
+    let backend = fixture.open_for_both().await;
     let delivery = take_one(&backend.queue).await;
     let lane = delivery.lane;
     close(&backend).await;
@@ -77,25 +77,25 @@ async fn take_all(queue: &Queue, count: usize) -> Vec<Delivery> {
 }
 
 async fn a_job_says_how_often_it_was_left_unsettled(mode: Mode) {
-    let ground = Ground::new(mode).await;
-    publish_alone(&ground, b"one").await;
+    let fixture = Fixture::new(mode).await;
+    publish_alone(&fixture, b"one").await;
     for unsettled in 0..4 {
-        assert_eq!(crash_with_one(&ground).await, Lane::Jobs { unsettled });
+        assert_eq!(crash_with_one(&fixture).await, Lane::Jobs { unsettled });
     }
-    let backend = ground.open_for_both().await;
+    let backend = fixture.open_for_both().await;
     take_one(&backend.queue).await.settle(Disposition::Ack);
     assert_empty(&backend.queue).await;
     close(&backend).await;
 }
 
 async fn job_redelivered_too_often_is_dead_lettered(mode: Mode) {
-    let mut ground = Ground::new(mode).await;
-    ground.queue.delivery_limit = 2;
-    publish_alone(&ground, b"it breaks whoever takes it").await;
+    let mut fixture = Fixture::new(mode).await;
+    fixture.queue.delivery_limit = 2;
+    publish_alone(&fixture, b"it breaks whoever takes it").await;
     for unsettled in 0..=2 {
-        assert_eq!(crash_with_one(&ground).await, Lane::Jobs { unsettled });
+        assert_eq!(crash_with_one(&fixture).await, Lane::Jobs { unsettled });
     }
-    let backend = ground.open_for_both().await;
+    let backend = fixture.open_for_both().await;
     let dead = take_one(&backend.queue).await;
     assert_eq!(dead.lane, Lane::DeadLetters(DeadLetterReason::DeliveryLimit));
     assert_eq!(dead.body, b"it breaks whoever takes it");
@@ -106,8 +106,8 @@ async fn job_redelivered_too_often_is_dead_lettered(mode: Mode) {
 }
 
 async fn what_nobody_takes_in_time_comes_as_a_dead_one(mode: Mode) {
-    let ground = Ground::new(mode).await;
-    let producer = ground.open(Roles { publish: true, prefetch_max: None }).await;
+    let fixture = Fixture::new(mode).await;
+    let producer = fixture.open(Roles { publish: true, prefetch_max: None }).await;
     publish(&producer.queue, b"first").await;
     let too_late = OffsetDateTime::now_utc() + Duration::from_millis(300);
     let short = expiring(b"too late", too_late);
@@ -122,7 +122,7 @@ async fn what_nobody_takes_in_time_comes_as_a_dead_one(mode: Mode) {
     close(&producer).await;
 
     // A broker looks only at the head.
-    let backend = ground.open_for_both().await;
+    let backend = fixture.open_for_both().await;
     let mut taken = take_all(&backend.queue, 2).await;
     taken.sort_by_key(|delivery| matches!(delivery.lane, Lane::DeadLetters(_)));
     let dead = taken.pop().expect("two");
@@ -140,8 +140,8 @@ async fn what_nobody_takes_in_time_comes_as_a_dead_one(mode: Mode) {
 }
 
 async fn outcomes_are_kept_by_the_queue_without_a_store(mode: Mode) {
-    let ground = Ground::new(mode).await;
-    let backend = ground.open(Roles { publish: true, prefetch_max: None }).await;
+    let fixture = Fixture::new(mode).await;
+    let backend = fixture.open(Roles { publish: true, prefetch_max: None }).await;
     if mode == Mode::Embedded {
         assert!(!backend.queue.can_hand_over());
         let refused = backend.queue.hand_over(JobId::from_bytes([1; 25]), vec![1]).await;
@@ -155,7 +155,7 @@ async fn outcomes_are_kept_by_the_queue_without_a_store(mode: Mode) {
     assert_eq!(backend.queue.depth().await.expect("a depth"), 1, "an outcome is no job");
     close(&backend).await;
 
-    let backend = ground.open_for_both().await;
+    let backend = fixture.open_for_both().await;
     let mut taken = take_all(&backend.queue, 2).await;
     taken.sort_by_key(|delivery| delivery.lane == Lane::Outcomes);
     let outcome = taken.pop().expect("two");
@@ -169,8 +169,8 @@ async fn outcomes_are_kept_by_the_queue_without_a_store(mode: Mode) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn rejected_job_arrives_once_as_a_dead_letter() {
-    let ground = Ground::new(Mode::Distributed).await;
-    let backend = ground.open_for_both().await;
+    let fixture = Fixture::new(Mode::Distributed).await;
+    let backend = fixture.open_for_both().await;
     publish(&backend.queue, b"a job").await;
     hand_over(&backend.queue, b"an outcome").await;
     for delivery in take_all(&backend.queue, 2).await {
@@ -193,8 +193,8 @@ async fn rejected_job_arrives_once_as_a_dead_letter() {
 /// What was fetched and not handed out goes back, whatever it is.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn pausing_and_stopping_requeue_every_lane() {
-    let ground = Ground::new(Mode::Distributed).await;
-    let backend = ground.open_for_both().await;
+    let fixture = Fixture::new(Mode::Distributed).await;
+    let backend = fixture.open_for_both().await;
     let queue = &backend.queue;
     for body in [b"dead 1", b"dead 2"] {
         publish(queue, body).await;
@@ -229,7 +229,7 @@ async fn pausing_and_stopping_requeue_every_lane() {
     }
     close(&backend).await;
 
-    let backend = ground.open_for_both().await;
+    let backend = fixture.open_for_both().await;
     for delivery in take_all(&backend.queue, 4).await {
         assert!(delivery.redelivered || matches!(delivery.lane, Lane::Jobs { .. }));
         delivery.settle(Disposition::Ack);
@@ -240,12 +240,11 @@ async fn pausing_and_stopping_requeue_every_lane() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn lanes_declared_differently_are_used_as_they_are() {
-    let ground = Ground::new(Mode::Distributed).await;
-    let Backing::Servers { prefix, .. } = &ground.backing else { unreachable!() };
-    for queue in &prefix.queues()[2..] {
+    let fixture = Fixture::new(Mode::Distributed).await;
+    for queue in &fixture.queues()[2..] {
         broker::declare_plain(&services::amqp_url(), queue).await;
     }
-    let backend = ground.open_for_both().await;
+    let backend = fixture.open_for_both().await;
     hand_over(&backend.queue, b"outcome").await;
     let outcome = take_one(&backend.queue).await;
     assert_eq!(outcome.lane, Lane::Outcomes);

@@ -125,7 +125,7 @@ async fn success_cancels_an_unsent_failure_callback(mode: Mode) {
         let claimed: Vec<_> = claimed.iter().map(|due| (due.key, due.event)).collect();
         assert_eq!(claimed, [(failed.key, Succeeded)]);
     }
-    // Within a batch there is no word of the failure at all.
+    // Within a batch the failure makes no callback at all.
     let failed = with_callback(FAILED);
     let success = Finished { key: failed.key, ..with_callback(FinalState::Succeeded) };
     store.finish(&[failed.clone(), success]).await.expect("a commit");

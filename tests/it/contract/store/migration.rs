@@ -21,7 +21,7 @@ use sqlx::{
 };
 
 use super::outcome::{app, client, login};
-use crate::contract::fixture::{Ground, close};
+use crate::contract::fixture::{Fixture, close};
 
 in_both_modes!(migrating_version_1_keeps_all_rows);
 
@@ -71,15 +71,15 @@ async fn sqlite(options: &SqliteConnectOptions) {
 }
 
 async fn migrating_version_1_keeps_all_rows(mode: Mode) {
-    let ground = Ground::without_schema(mode).await;
-    match (&ground.backing, &ground.store.url) {
+    let fixture = Fixture::without_schema(mode).await;
+    match (&fixture.backing, &fixture.store.url) {
         (Backing::Servers { database, .. }, _) => postgres(database.connect().await).await,
         (Backing::File, StoreUrl::Sqlite(path)) => {
             sqlite(&SqliteConnectOptions::new().filename(path).create_if_missing(true)).await;
         }
         (Backing::File, StoreUrl::Postgres(_)) => panic!("a file has a path"),
     }
-    let store = open_store(&ground.store).await.expect("the store opens");
+    let store = open_store(&fixture.store).await.expect("the store opens");
     let before = store.schema().await.expect("the schema");
     assert_eq!(before, Schema { version: 1, min_compatible: 1 });
     assert_eq!(store.migrate().await.expect("a migration"), [2]);
@@ -88,7 +88,7 @@ async fn migrating_version_1_keeps_all_rows(mode: Mode) {
     assert_eq!(after, Schema { version: SCHEMA_VERSION, min_compatible: 1 });
     store.close().await;
 
-    let backend = ground.open(Roles { publish: false, prefetch_max: None }).await;
+    let backend = fixture.open(Roles { publish: false, prefetch_max: None }).await;
     let (store, orders, own) = (&backend.store, client("orders"), app(APP));
     let key = JobKey::from_bytes([1; 16]);
     let answers = store.answers(&[key]).await.expect("answers");

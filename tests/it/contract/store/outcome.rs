@@ -15,7 +15,7 @@ use quhao_common::{
 use quhao_tests::config::APP;
 use time::OffsetDateTime;
 
-/// Since when word of an outcome is due, if that is at once.
+/// The time since which the callback of an outcome is due, if it is due at once.
 pub(crate) const AT_ONCE: Option<OffsetDateTime> = Some(OffsetDateTime::UNIX_EPOCH);
 
 pub(crate) fn client(name: &str) -> ClientName {

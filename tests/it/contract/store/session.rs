@@ -45,7 +45,8 @@ fn hash(number: u8) -> KeyedHash {
     [number; 16]
 }
 
-fn login(openid: &str, (key, code, second): Exchange, start: OffsetDateTime) -> Finished {
+fn login(openid: &str, exchange: Exchange, start: OffsetDateTime) -> Finished {
+    let (key, code, second) = exchange;
     let finished = finished(FinalState::Succeeded);
     let session = NewSession {
         unionid: Some("union".to_owned()),

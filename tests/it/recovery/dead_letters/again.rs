@@ -9,13 +9,13 @@ use quhao_tests::{
     in_both_modes,
     receiver::Receiver,
     wait::{PATIENCE, eventually, within},
-    world::World,
+    world::{World, with_deadline},
 };
 use serde_json::{Value, json};
 use sqlx::{Connection, Executor};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
-use super::with_deadline;
+use super::DEADLINE;
 use crate::callbacks::delivery::{job, options, wait_for_status};
 
 in_both_modes!(a_copy_is_worked_on_until_its_own_deadline,);
@@ -58,7 +58,7 @@ async fn a_copy_is_worked_on_until_its_own_deadline(mode: Mode) {
     let receiver = Receiver::start().await;
     let mut world = World::with(mode, options(&receiver, LONG_GRACE, "")).await;
     let mut jobs: Vec<Value> =
-        (0..3).map(|_| with_deadline(job(&world, &receiver))).collect::<Vec<_>>();
+        (0..3).map(|_| with_deadline(job(&world, &receiver), DEADLINE)).collect::<Vec<_>>();
     // What becomes of the first copy of each, and of the next.
     for (job, then) in jobs.iter().zip([None, None, Some(Action::Errcode(40029))]) {
         let actions = [Some(Action::Hang { burn: false }), then];
@@ -91,7 +91,7 @@ async fn a_copy_is_worked_on_until_its_own_deadline(mode: Mode) {
         let requests: Vec<_> = receiver.received();
         let ids = requests.iter().map(|request| request.header("webhook-id"));
         let ids: Vec<_> = ids.filter(|sent| sent.starts_with(id)).collect();
-        assert_eq!(ids, [format!("{id}_succeeded")], "word of the failure was cancelled");
+        assert_eq!(ids, [format!("{id}_succeeded")], "the failure's callback was cancelled");
     }
 
     // One that fails again has the same failure; its event is sent at once.
@@ -135,8 +135,9 @@ async fn duplicate_of_an_expired_job_is_worked_on() {
     let reply = client.submit(&job).await;
     assert_eq!(reply.status, 202, "{}", reply.text);
     eventually("the copy is with the worker", PATIENCE, async || {
-        let metrics = client.at(&world.workers[0].metrics).get("/metrics").await.text;
-        metrics.contains("quhao_deliveries_total{redelivered=\"false\"} 2").then_some(())
+        let metrics = client.at(&world.workers[0].metrics);
+        let first_deliveries = "quhao_deliveries_total{redelivered=\"false\"}";
+        (metrics.metric(first_deliveries).await == 2).then_some(())
     })
     .await;
     tokens.clear_script();

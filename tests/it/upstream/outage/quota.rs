@@ -12,9 +12,9 @@ use serde_json::{Value, json};
 use time::OffsetDateTime;
 
 use super::{
-    DOWN,
-    crowd::{Crowd, Ended},
-    metric, world,
+    DOWN, metric,
+    steady_load::{Ended, SteadyLoad},
+    world,
 };
 
 in_both_modes!(
@@ -44,7 +44,7 @@ fn job(guest: &User, deadline_seconds: u64) -> Value {
 }
 
 async fn ends(world: &World, jobs: Vec<Value>) -> Vec<Ended> {
-    Crowd { client: world.client(), rate: 20 }.come(jobs).await.unwrap()
+    SteadyLoad { client: world.client(), rate: 20 }.start(jobs).await.unwrap()
 }
 
 async fn one_guest_over_quota_does_not_open_the_breaker(mode: Mode) {
@@ -71,8 +71,8 @@ async fn several_guests_over_the_minutes_quota_do(mode: Mode) {
 
     // Nobody of this app is called for any more, whether there is time to wait or not.
     let patient: Vec<User> = (0..4).map(|_| world.simulator.user(DOWN)).collect();
-    let waiting = Crowd { client: world.client(), rate: 20 }
-        .come(patient.iter().map(|guest| job(guest, 120)).collect());
+    let waiting = SteadyLoad { client: world.client(), rate: 20 }
+        .start(patient.iter().map(|guest| job(guest, 120)).collect());
     let hurried: Vec<User> = (0..20).map(|_| world.simulator.user(DOWN)).collect();
     let ended = ends(&world, hurried.iter().map(|guest| job(guest, 4)).collect()).await;
     assert!(ended.iter().all(|end| end.code.as_deref() == Some("platform_rate_limited")));

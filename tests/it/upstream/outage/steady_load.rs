@@ -1,4 +1,4 @@
-//! Guests who come at a steady throughput and wait for their answers.
+//! Clients that submit at a steady rate and wait for their answers.
 
 use std::time::{Duration, Instant};
 
@@ -6,41 +6,41 @@ use quhao_tests::client::Client;
 use serde_json::Value;
 use tokio::task::{JoinHandle, JoinSet};
 
-/// Longest that a guest waits.
+/// The longest time that a client waits.
 const LIMIT: Duration = Duration::from_secs(90);
 
-/// Guests of one app.
-pub(super) struct Crowd {
+/// Clients of one app that submit at a steady rate.
+pub(super) struct SteadyLoad {
     pub(super) client: Client,
-    /// Guests a second.
+    /// Jobs a second.
     pub(super) rate: u32,
 }
 
-/// How a guest's job ended.
+/// The end of a client's job.
 #[derive(Debug)]
 pub(super) struct Ended {
-    /// Why it failed, if it did.
+    /// The failure code, if it failed.
     pub(super) code: Option<String>,
-    /// From the submit on.
+    /// The time from the submit on.
     pub(super) took: Duration,
 }
 
-impl Crowd {
+impl SteadyLoad {
     /// Submits one of `jobs` for one guest after the other, whatever becomes of the others.
-    pub(super) fn come(self, jobs: Vec<Value>) -> JoinHandle<Vec<Ended>> {
+    pub(super) fn start(self, jobs: Vec<Value>) -> JoinHandle<Vec<Ended>> {
         tokio::spawn(async move {
             let (mut guests, mut next) = (JoinSet::new(), tokio::time::Instant::now());
             for job in jobs {
                 tokio::time::sleep_until(next).await;
                 next += Duration::from_secs(1) / self.rate;
-                guests.spawn(attend(self.client.clone(), job));
+                guests.spawn(run_client(self.client.clone(), job));
             }
             guests.join_all().await
         })
     }
 }
 
-async fn attend(client: Client, job: Value) -> Ended {
+async fn run_client(client: Client, job: Value) -> Ended {
     let began = Instant::now();
     let reply = client.submit_and_wait(&job, 20).await;
     let mut job = match reply.status {
@@ -48,7 +48,7 @@ async fn attend(client: Client, job: Value) -> Ended {
         status => panic!("{status}: {}", reply.text),
     };
     if !matches!(job["status"].as_str(), Some("succeeded" | "failed")) {
-        let url = job["url"].as_str().expect("where to look").to_owned();
+        let url = job["url"].as_str().expect("a URL to poll").to_owned();
         job = client.wait_until_done(&url, LIMIT).await;
     }
     Ended { code: job["error"]["code"].as_str().map(str::to_owned), took: began.elapsed() }
