@@ -142,8 +142,8 @@ impl Run {
         ];
         for (actions, status) in scripts {
             let tap = self.tap();
-            let frontend = self.world.simulator.at(Endpoint::Getuserphonenumber);
-            frontend.script_for(&tap.phone_code, actions.to_vec()).unwrap();
+            let endpoint = self.world.simulator.at(Endpoint::Getuserphonenumber);
+            endpoint.script_for(&tap.phone_code, actions.to_vec()).unwrap();
             let job = self.end(json!({"phone_code": tap.phone_code})).await;
             assert_eq!(job["status"], status, "{job}");
             self.values.push(self.world.simulator.access_token(APP));
