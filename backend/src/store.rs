@@ -28,12 +28,8 @@ use quhao_common::{
     config,
     crypto::vault::KeyedHash,
     domain::{
-        answer::StoredAnswer,
-        app::{AppId, ClientName},
-        callback_status::CallbackState,
-        finished::Finished,
-        id::JobKey,
-        session_handle::HandleKey,
+        answer::StoredAnswer, app::AppId, callback_status::CallbackState, client::ClientName,
+        finished::Finished, id::JobKey, session_handle::HandleKey,
     },
 };
 

@@ -14,7 +14,10 @@ use governor::{
     clock::{Clock, MonotonicClock},
     state::{InMemoryState, NotKeyed},
 };
-use quhao_common::domain::app::{Client, ClientName, Directory, Rate};
+use quhao_common::domain::{
+    client::{Client, ClientName, Rate},
+    directory::Directory,
+};
 
 type Limiter = RateLimiter<NotKeyed, InMemoryState, MonotonicClock>;
 

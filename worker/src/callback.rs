@@ -10,7 +10,7 @@ use futures_util::FutureExt;
 use quhao_backend::store::{Attempted, Claim, DueCallback, Store, StoreError};
 use quhao_common::{
     config::Config,
-    domain::app::ClientName,
+    domain::client::ClientName,
     process::{metrics, per_client_share::PerClientShare, registry::Live},
 };
 use tokio::{

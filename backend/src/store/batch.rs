@@ -7,7 +7,8 @@ use time::OffsetDateTime;
 use quhao_common::{
     crypto::vault::KeyedHash,
     domain::{
-        app::{AppId, ClientName},
+        app::AppId,
+        client::ClientName,
         finished::{FinalState, Finished, NewSession},
         id::JobKey,
     },

@@ -6,11 +6,8 @@ use std::time::Duration;
 use time::OffsetDateTime;
 
 use quhao_common::domain::{
-    answer::StoredAnswer,
-    app::{AppId, ClientName},
-    callback_status::CallbackStatus,
-    callback_target::CallbackEvent,
-    id::JobKey,
+    answer::StoredAnswer, app::AppId, callback_status::CallbackStatus,
+    callback_target::CallbackEvent, client::ClientName, id::JobKey,
 };
 
 /// What to claim.

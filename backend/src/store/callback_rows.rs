@@ -9,9 +9,10 @@ use super::{
     error::StoreError,
 };
 use quhao_common::domain::{
-    app::{AppId, ClientName},
+    app::AppId,
     callback_status::{CallbackState, CallbackStatus},
     callback_target::CallbackEvent,
+    client::ClientName,
     id::JobKey,
 };
 

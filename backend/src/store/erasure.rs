@@ -5,10 +5,7 @@ use time::OffsetDateTime;
 use super::{columns::job_key, error::StoreError};
 use quhao_common::{
     crypto::vault::KeyedHash,
-    domain::{
-        app::{AppId, ClientName},
-        id::JobKey,
-    },
+    domain::{app::AppId, client::ClientName, id::JobKey},
 };
 
 /// The erasure of one job's answer, whether or not there is one yet.

@@ -47,7 +47,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn filters_are_told_from_nonsense() {
+    fn filters_are_parsed_and_nonsense_is_refused() {
         assert!(parse_filter("info").is_some());
         assert!(parse_filter("quhao_worker=debug,info").is_some());
         assert!(parse_filter("quhao=loud").is_none());

@@ -6,13 +6,8 @@ use secrecy::SecretString;
 
 use crate::domain::{
     callback_target::{AllowRule, CallbackBody, CallbackUrl},
+    client::ClientName,
     name::name,
-};
-
-// Until every import names their own modules.
-pub use crate::domain::{
-    client::{Client, ClientName, Rate},
-    directory::Directory,
 };
 
 name! {

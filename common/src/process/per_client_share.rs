@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use crate::domain::app::ClientName;
+use crate::domain::client::ClientName;
 
 /// Units of a bounded capacity that are in use, counted by client.
 #[derive(Debug)]

@@ -7,7 +7,7 @@ use axum::{
     http::{HeaderMap, header, request::Parts},
 };
 use quhao_common::{
-    domain::app::{App, Client},
+    domain::{app::App, client::Client},
     process::registry::Registry,
 };
 

@@ -1,8 +1,9 @@
 //! Where a job's events go, and whether they may.
 
 use quhao_common::domain::{
-    app::{App, Client},
+    app::App,
     callback_target::{CallbackUrl, CallbackUrlError},
+    client::Client,
 };
 
 use crate::http::{fields::Fields, problem::FieldCode};

@@ -5,8 +5,10 @@ use quhao_common::{
         webhook_signature::WebhookSecret,
     },
     domain::{
-        app::{App, AppId, Client, ClientName, Credential, Directory},
+        app::{App, AppId, Credential},
         callback_target::{AllowRule, CallbackBody},
+        client::{Client, ClientName},
+        directory::Directory,
         id::IdKeys,
         job::{Expect, Work},
     },

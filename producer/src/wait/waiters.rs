@@ -8,7 +8,7 @@ use std::{
 use quhao_common::{
     domain::{
         answer::{AnswerValidity, StoredAnswer},
-        app::ClientName,
+        client::ClientName,
         id::JobKey,
     },
     process::{metrics, per_client_share::PerClientShare},

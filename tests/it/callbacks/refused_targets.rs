@@ -13,8 +13,10 @@ use quhao_common::{
     },
     domain::{
         answer::{Answer, AnswerValidity, StoredAnswer},
-        app::{App, AppId, Client, ClientName, Credential, Directory},
+        app::{App, AppId, Credential},
         callback_target::{AllowRule, CallbackBody, CallbackEvent, CallbackUrl},
+        client::{Client, ClientName},
+        directory::Directory,
         failure::{Failure, FailureCode},
         id::IdKeys,
         job::{Job, Work},

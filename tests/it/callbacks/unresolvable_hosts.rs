@@ -17,9 +17,10 @@ use quhao_common::{
     config::{Config, LoadOptions},
     domain::{
         answer::Answer,
-        app::{AppId, ClientName},
+        app::AppId,
         callback_status::CallbackStatus,
         callback_target::CallbackUrl,
+        client::ClientName,
         failure::{Failure, FailureCode},
         finished::{FinalState, Finished},
         id::JobKey,

@@ -8,8 +8,9 @@ use proptest::prelude::*;
 use quhao_common::{
     config,
     domain::{
-        app::{App, AppId, ClientName, Credential},
+        app::{App, AppId, Credential},
         callback_target::CallbackBody,
+        client::ClientName,
         failure::FailureCode,
         job::Expect,
         outcome::Opened,

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use quhao_common::domain::app::ClientName;
+use quhao_common::domain::client::ClientName;
 use tokio::{sync::mpsc, task_local};
 
 task_local! {

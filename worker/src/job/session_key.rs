@@ -3,11 +3,7 @@
 use quhao_backend::store::StoredKey;
 use quhao_common::{
     crypto::vault::{AssociatedData, Sealed, Vault, VaultError},
-    domain::{
-        app::{AppId, ClientName},
-        finished::KeyFingerprint,
-        phone::SessionKey,
-    },
+    domain::{app::AppId, client::ClientName, finished::KeyFingerprint, phone::SessionKey},
 };
 use sha2::{Digest, Sha256};
 

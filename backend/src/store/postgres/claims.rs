@@ -13,7 +13,7 @@ use crate::store::{
     callback_rows::{AttemptRow, CallbackKeyRow, ClaimedRow, event_number},
     error::StoreError,
 };
-use quhao_common::domain::app::ClientName;
+use quhao_common::domain::client::ClientName;
 
 /// Claims the longest due callbacks of all clients but `$3`. They are found client by client,
 /// so that the backlog of one that is left out is not read. Callbacks that another process is

@@ -10,7 +10,7 @@ use crate::store::{
 };
 use quhao_common::{
     crypto::vault::KeyedHash,
-    domain::app::{AppId, ClientName},
+    domain::{app::AppId, client::ClientName},
 };
 
 /// Finds rows past their retention as well: they have to be erased too.

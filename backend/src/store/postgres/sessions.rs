@@ -9,10 +9,7 @@ use crate::store::{
 };
 use quhao_common::{
     crypto::vault::KeyedHash,
-    domain::{
-        app::{AppId, ClientName},
-        session_handle::HandleKey,
-    },
+    domain::{app::AppId, client::ClientName, session_handle::HandleKey},
 };
 
 macro_rules! select {

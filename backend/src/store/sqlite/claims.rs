@@ -13,7 +13,7 @@ use crate::store::{
     callback_rows::{AttemptRow, CallbackKeyRow, ClaimedRow, event_number},
     error::StoreError,
 };
-use quhao_common::{domain::app::ClientName, envelope::unix_ms::unix_ms};
+use quhao_common::{domain::client::ClientName, envelope::unix_ms::unix_ms};
 
 /// Finds the clients one by one, so that the backlog of one that is left out is not read.
 pub(super) const NEXT_CLIENT: &str =

@@ -6,7 +6,7 @@ use super::{SqliteStore, encoding::hex_array};
 use crate::store::{batch::GuestKey, erasure::GUESTS_OF_PHONE_MAX, error::StoreError};
 use quhao_common::{
     crypto::vault::KeyedHash,
-    domain::app::{AppId, ClientName},
+    domain::{app::AppId, client::ClientName},
 };
 
 /// Finds rows past their retention as well: they have to be erased too.

@@ -10,10 +10,7 @@ use crate::store::{
 };
 use quhao_common::{
     crypto::vault::KeyedHash,
-    domain::{
-        app::{AppId, ClientName},
-        session_handle::HandleKey,
-    },
+    domain::{app::AppId, client::ClientName, session_handle::HandleKey},
     envelope::unix_ms::from_unix_ms,
 };
 

@@ -16,7 +16,8 @@ use quhao_common::{
     config::{self, StoreUrl},
     crypto::vault::Sealed,
     domain::{
-        app::{AppId, ClientName},
+        app::AppId,
+        client::ClientName,
         failure::FailureCode,
         finished::{FinalState, Finished, NewSession},
         id::JobKey,

@@ -49,7 +49,7 @@ fn defaults_are_those_of_the_default_file() {
 }
 
 #[test]
-fn environment_overrides_files_and_later_files_earlier() {
+fn environment_overrides_files_and_later_earlier_ones() {
     let folder =
         Folder::with(&format!("drain_seconds = 1\n[worker]\nconcurrency = 1\n{}", least()))
             .and(

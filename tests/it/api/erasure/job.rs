@@ -3,10 +3,7 @@
 use base64::{Engine, engine::general_purpose::STANDARD};
 use quhao_common::{
     crypto::keyring::{Keyring, Secret32},
-    domain::{
-        app::{AppId, ClientName},
-        id::IdKeys,
-    },
+    domain::{app::AppId, client::ClientName, id::IdKeys},
 };
 
 use super::*;

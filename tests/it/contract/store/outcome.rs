@@ -6,7 +6,8 @@ use quhao_backend::store::Store;
 use quhao_common::{
     crypto::vault::{KeyedHash, Sealed},
     domain::{
-        app::{AppId, ClientName},
+        app::AppId,
+        client::ClientName,
         finished::{FinalState, Finished, NewSession},
         id::JobKey,
         session_handle::HandleKey,
