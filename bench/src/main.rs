@@ -100,6 +100,8 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    // The plain program uses the TLS of the product that it is compared with. Installed once.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let cli = Cli::parse();
     let done = match cli.command {
         Command::Baseline(arguments) => baseline::run(arguments).map(|()| true),

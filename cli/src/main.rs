@@ -21,6 +21,7 @@ use std::{env, io, num::NonZero, path::PathBuf, process::ExitCode, thread};
 
 use clap::{Parser, Subcommand};
 use mimalloc::MiMalloc;
+use quhao_common::process::tls;
 use tokio::runtime::{self, Runtime};
 
 use crate::{exit::CommandResult, serve::Role};
@@ -98,9 +99,7 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    // Two of the TLS users would each pick a provider otherwise. It fails only where one
-    // was installed before, and nothing ran before this.
-    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    tls::install_crypto_provider();
     let cli = Cli::parse();
     let runtime = match runtime() {
         Ok(runtime) => runtime,

@@ -7,3 +7,4 @@ pub mod metrics;
 pub mod per_client_share;
 pub mod registry;
 pub mod telemetry;
+pub mod tls;

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use quhao_common::process::tls;
 use reqwest::{Method, header::HeaderMap};
 use serde_json::Value;
 
@@ -53,6 +54,7 @@ impl Reply {
 impl Client {
     /// Creates a client with this API key for the process that listens on `address`.
     pub fn new(address: &str, key: &str) -> Self {
+        tls::install_crypto_provider();
         let http = reqwest::Client::builder()
             .no_proxy()
             .timeout(REQUEST_LIMIT)

@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use quhao_common::{config, domain::callback_target::CallbackUrl};
+use quhao_common::{config, domain::callback_target::CallbackUrl, process::tls};
 use reqwest::{Client, Response, header::RETRY_AFTER, redirect, retry};
 use tokio::time::timeout;
 
@@ -45,6 +45,7 @@ impl Sender {
         lookup: Lookup,
     ) -> Result<Self, reqwest::Error> {
         let guard = Guard::new(&settings.allow_networks);
+        tls::install_crypto_provider();
         let client = Client::builder()
             .user_agent(concat!("quhao/", env!("CARGO_PKG_VERSION")))
             .dns_resolver(Arc::new(Resolver::new(guard.clone(), lookup)))

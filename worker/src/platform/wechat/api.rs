@@ -8,7 +8,7 @@
 
 use std::time::Duration;
 
-use quhao_common::{config, domain::failure::FailureCode};
+use quhao_common::{config, domain::failure::FailureCode, process::tls};
 use reqwest::{
     Client, RequestBuilder, Response,
     header::{CONTENT_TYPE, HeaderValue},
@@ -85,6 +85,7 @@ impl Api {
         settings: &config::Wechat,
         connections: usize,
     ) -> Result<Self, reqwest::Error> {
+        tls::install_crypto_provider();
         let client = Client::builder()
             .user_agent(concat!("quhao/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(settings.connect_timeout)
