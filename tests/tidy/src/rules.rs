@@ -17,52 +17,42 @@ pub struct Rule {
     pub demand: &'static str,
     /// Finds every place that breaks it.
     pub check: fn(&Tree) -> Vec<Offence>,
-    /// Whether the tree keeps it already: only then does the test demand it.
-    pub is_kept: bool,
 }
 
-const fn kept(name: &'static str, demand: &'static str, check: fn(&Tree) -> Vec<Offence>) -> Rule {
-    Rule { name, demand, check, is_kept: true }
-}
-
-const fn not_yet(
-    name: &'static str,
-    demand: &'static str,
-    check: fn(&Tree) -> Vec<Offence>,
-) -> Rule {
-    Rule { name, demand, check, is_kept: false }
+const fn rule(name: &'static str, demand: &'static str, check: fn(&Tree) -> Vec<Offence>) -> Rule {
+    Rule { name, demand, check }
 }
 
 /// Every rule.
 pub const ALL: [Rule; 20] = [
-    kept("length", "source files have at most 300 lines", files::length::check),
-    kept(
+    rule("length", "source files have at most 300 lines", files::length::check),
+    rule(
         "file-names",
         "files are named after what they hold, and never mod.rs",
         files::names::check,
     ),
-    not_yet("folders", "a folder has at most 15 modules", files::folders::check),
-    not_yet("twins", "within a crate a file name has one meaning", files::twins::check),
-    not_yet("words", "names are the field's", language::words::check),
-    not_yet("phrases", "prose is plain", language::phrases::check),
-    not_yet("fn-docs", "a function's doc starts with what it does", language::docs::check),
-    not_yet("test-names", "names of tests have at most 50 characters", language::test_names::check),
-    not_yet("tuples", "parameters have names, not positions", language::tuples::check),
-    kept("links", "links between documents lead somewhere", documents::links::check),
-    not_yet("paths", "every file that a text names exists", documents::paths::check),
-    not_yet(
+    rule("folders", "a folder has at most 15 modules", files::folders::check),
+    rule("twins", "within a crate a file name has one meaning", files::twins::check),
+    rule("words", "names are the field's", language::words::check),
+    rule("phrases", "prose is plain", language::phrases::check),
+    rule("fn-docs", "a function's doc starts with what it does", language::docs::check),
+    rule("test-names", "names of tests have at most 50 characters", language::test_names::check),
+    rule("tuples", "parameters have names, not positions", language::tuples::check),
+    rule("links", "links between documents lead somewhere", documents::links::check),
+    rule("paths", "every file that a text names exists", documents::paths::check),
+    rule(
         "items",
         "every module, test and item that a document names exists",
         documents::items::check,
     ),
-    not_yet("metrics", "documents name the metrics that are recorded", documents::metrics::check),
-    not_yet("crates", "crates depend in one direction", arrows::crates::check),
-    not_yet("circles", "no modules use each other in a circle", arrows::circles::check),
-    not_yet("seams", "modules use only what is below them", arrows::seams::check),
-    not_yet("pure", "the vocabulary has no I/O and no clock", arrows::pure::check),
-    not_yet("settlement", "deliveries are settled in one place", arrows::settlement::check),
-    not_yet("dependencies", "every dependency is used", arrows::dependencies::check),
-    kept("migrations", "both databases have the same migrations", migrations::check),
+    rule("metrics", "documents name the metrics that are recorded", documents::metrics::check),
+    rule("crates", "crates depend in one direction", arrows::crates::check),
+    rule("circles", "no modules use each other in a circle", arrows::circles::check),
+    rule("seams", "modules use only what is below them", arrows::seams::check),
+    rule("pure", "the vocabulary has no I/O and no clock", arrows::pure::check),
+    rule("settlement", "deliveries are settled in one place", arrows::settlement::check),
+    rule("dependencies", "every dependency is used", arrows::dependencies::check),
+    rule("migrations", "both databases have the same migrations", migrations::check),
 ];
 
 #[cfg(test)]
@@ -77,7 +67,6 @@ mod tests {
         let tree = Tree::read(&root).expect("a tree that can be read");
         let broken: Vec<String> = ALL
             .iter()
-            .filter(|rule| rule.is_kept)
             .flat_map(|rule| {
                 let offences = (rule.check)(&tree);
                 offences.into_iter().map(|offence| format!("{}: {offence}", rule.name))

@@ -16,7 +16,7 @@ const NOUNS: &str = "Addresses Alternatives Apps Arguments Bodies Bytes Callback
     Clients Codes Columns Configurations Connections Databases Deliveries Digits \
     Endpoints Errors Events Failures Fields Figures Files Folders Guests Headers Ids \
     Items Jobs Keys Lines Logins Members Messages Metrics Microseconds Milliseconds \
-    Minutes Names Notification Notifications Numbers Options Outcomes Paths Phones Problems \
+    Minutes Names News Notifications Numbers Options Outcomes Paths Phones Problems \
     Reasons Responses Results Rows Seconds Secrets Sessions Settings Settlements Slots \
     Statements Strings Tasks Times Tokens Transactions Values Workers";
 

@@ -9,8 +9,8 @@ use crate::{
 
 /// Words that no name contains, and what to say instead.
 const FORBIDDEN: [(&str, &str); 20] = [
-    ("message", "message"),
-    ("messages", "messages"),
+    ("parcel", "message"),
+    ("parcels", "messages"),
     ("burial", "dead letter"),
     ("burials", "dead letters"),
     ("remains", "dead letter"),
@@ -99,7 +99,7 @@ mod tests {
     #[test]
     fn forbidden_word_in_a_name_is_found() {
         for source in [
-            "struct Message;",
+            "struct Parcel;",
             "fn is_suspect() {}",
             "mod news;",
             "const GULP_MAX: u8 = 1;",
