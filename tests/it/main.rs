@@ -1,5 +1,6 @@
 //! Every test that spans more than one crate. `tests/run` runs them.
 //!
+//! - `golden`: what earlier builds wrote is read, and written as it was.
 //! - `contract`: every member of a seam keeps the seam's promises.
 //! - `api`, `callbacks`, `upstream`, `operations`, `recovery`: the whole product, by feature.
 //! - `fault`: what becomes of jobs while a part breaks, judged by the history of all of them.
@@ -10,6 +11,7 @@ mod api;
 mod callbacks;
 mod contract;
 mod fault;
+mod golden;
 mod operations;
 mod recovery;
 mod upstream;

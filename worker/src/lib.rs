@@ -33,6 +33,9 @@ mod minute;
 mod ops;
 mod tasks;
 
+#[cfg(test)]
+mod golden;
+
 use background::{clock_check, purge, queue_depth};
 use callback::Callbacks;
 use consumer::{Consumer, quarantine::Quarantine};

@@ -61,3 +61,6 @@ fn header(text: &str) -> HeaderValue {
     value.set_sensitive(true);
     value
 }
+
+#[cfg(test)]
+mod tests;

@@ -61,3 +61,6 @@ fn associated_data<'a>(key: &'a [u8], app: &'a AppId) -> AssociatedData<'a> {
 fn row_key(client: &ClientName, openid: &str) -> Vec<u8> {
     [client.as_str().as_bytes(), openid.as_bytes()].join(&0)
 }
+
+#[cfg(test)]
+mod tests;

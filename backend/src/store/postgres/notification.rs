@@ -174,4 +174,36 @@ mod tests {
         assert_eq!(read(&marker(u64::MAX)), Payload::Marker(u64::MAX));
         assert_eq!(read(&marker(0)), Payload::Marker(0));
     }
+
+    /// What other builds send and read on the same database.
+    #[test]
+    fn payloads_are_as_before() {
+        const FILE: &str = include_str!(concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/../tests/golden/notifications.json"
+        ));
+        let file: serde_json::Value = serde_json::from_str(FILE).unwrap();
+        assert_eq!(CHANNEL, file["channel"]);
+        assert_eq!(marker(0x7b), file["marker"]);
+        for entry in file["payloads"].as_array().unwrap() {
+            let number = |field: &str| entry["throughput"][field].as_u64().unwrap();
+            let throughput = entry["throughput"].is_object().then(|| Throughput {
+                jobs: u32::try_from(number("jobs")).unwrap(),
+                waited: Duration::from_millis(number("waited_ms")),
+                worked: Duration::from_millis(number("worked_ms")),
+            });
+            let named = entry["keys"].as_array().map(|keys| {
+                let bytes = |key: &serde_json::Value| {
+                    data_encoding::HEXLOWER.decode(key.as_str().unwrap().as_bytes()).unwrap()
+                };
+                keys.iter().map(|key| JobKey::from_bytes(bytes(key).try_into().unwrap())).collect()
+            });
+            let text = entry["payload"].as_str().unwrap();
+            // Where there is no room for all keys, none is named.
+            let all: Vec<JobKey> = named.clone().unwrap_or_else(|| keys(344));
+            assert_eq!(payload(all.iter(), throughput), text);
+            let finished = named.map_or(FinishedJobs::Unknown, FinishedJobs::Keys);
+            assert_eq!(read(text), Payload::Commit { finished, throughput });
+        }
+    }
 }
