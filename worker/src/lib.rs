@@ -34,7 +34,7 @@ mod ops;
 mod tasks;
 
 #[cfg(test)]
-mod golden;
+mod tests;
 
 use background::{clock_check, purge, queue_depth};
 use callback::Callbacks;

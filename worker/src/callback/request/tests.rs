@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::*;
 use crate::{
     callback::reason::Reason,
-    golden::{app, base64, client, id_keys, key_number, list, text, vault},
+    tests::golden::{app, base64, client, id_keys, key_number, list, text, vault},
 };
 
 fn at(ms: &Value) -> OffsetDateTime {

@@ -4,7 +4,7 @@ use quhao_common::crypto::vault::OVERHEAD_BYTES;
 use time::OffsetDateTime;
 
 use super::*;
-use crate::golden::{self, base64, key_number, list, text};
+use crate::tests::golden::{self, base64, key_number, list, text};
 
 /// Opens a stored key for the guest of this app.
 fn opened(sealed: Vec<u8>, client: &ClientName, app: &AppId, openid: &str) -> Option<Vec<u8>> {
