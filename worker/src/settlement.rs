@@ -3,15 +3,15 @@
 //! A delivery is acked only if nothing is lost with it, and each reason has a function here:
 //!
 //! - its outcome was committed, or confirmed by the queue for another worker to commit:
-//!   [`settle_job`], [`settle_outcome`], [`settle_dead_letter`];
-//! - its job has an answer: [`ack_answered`], [`ack_answered_alone`], [`ack_answered_dead_letter`];
-//! - its job is too late, and nobody is to be notified of that: [`ack_expired`],
-//!   [`ack_expired_job`], [`ack_dropped_dead_letter`];
-//! - it is a further duplicate of a job that is running here and not acked yet: [`enter`];
-//! - it was dead-lettered, and nobody can read it: [`ack_unreadable_dead_letter`].
+//!   `settle_job`, `settle_outcome`, `settle_dead_letter`;
+//! - its job has an answer: `ack_answered`, `ack_answered_alone`, `ack_answered_dead_letter`;
+//! - its job is too late, and nobody is to be notified of that: `ack_expired`,
+//!   `ack_expired_job`, `ack_dropped_dead_letter`;
+//! - it is a further duplicate of a job that is running here and not acked yet: `enter`;
+//! - it was dead-lettered, and nobody can read it: `ack_unreadable_dead_letter`.
 //!
-//! What this worker cannot process now is requeued: [`requeue`], [`requeue_job`]. What nobody
-//! will ever be able to process is dead-lettered: [`dead_letter_job`], [`dead_letter_outcome`],
+//! What this worker cannot process now is requeued: `requeue`, `requeue_job`. What nobody
+//! will ever be able to process is dead-lettered: `dead_letter_job`, `dead_letter_outcome`,
 //! and the outcome that the store refuses.
 
 use quhao_backend::queue::{DeadLetterReason, Delivery, Disposition, Lane};
